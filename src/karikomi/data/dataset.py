@@ -1,0 +1,113 @@
+"""Data in memory: examples, a data set, and its split into training and validation."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from karikomi.errors import InputError
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs and labels.
+
+    ``x`` is ``[n, …]``, either uint8 (read as x / 255) or float32 (read as it is); ``y`` is int64 ``[n]``.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, indices: np.ndarray) -> Self:
+        return type(self)(self.x[indices], self.y[indices])
+
+    @property
+    def scale(self) -> float:
+        """What ``x`` is multiplied by before a network sees it."""
+        return 1 / 255 if self.x.dtype == np.uint8 else 1.0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which of the training examples train (``train``) and which decide when to stop (``validation``)."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and test examples of a classification task with classes 0 … ``classes`` − 1."""
+
+    name: str
+    train: Examples
+    test: Examples
+    classes: int
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return self.train.x.shape[1:]
+
+    @classmethod
+    def from_arrays(
+        cls, x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, *, name: str = "arrays"
+    ) -> Self:
+        """Your own arrays: inputs ``[n, …]`` (uint8, or numbers that become float32), labels 0 … C − 1.
+
+        Raises:
+            InputError: where shapes, types or values do not fit together.
+        """
+        train = _examples(x_train, y_train, "train")
+        test = _examples(x_test, y_test, "test")
+        if train.x.shape[1:] != test.x.shape[1:] or train.x.dtype != test.x.dtype:
+            raise InputError(
+                f"x_train and x_test must hold the same kind of sample; they are {train.x.dtype} {train.x.shape[1:]}"
+                f" and {test.x.dtype} {test.x.shape[1:]}"
+            )
+        classes = int(train.y.max()) + 1
+        missing = sorted(set(range(classes)) - set(np.unique(train.y).tolist()))
+        if missing or classes < 2:
+            raise InputError(f"labels must be 0 … C − 1, C at least 2, each of them in y_train; it lacks {missing or 1}")
+        if test.y.max() >= classes:
+            raise InputError(f"y_test has the label {test.y.max()}, but y_train ends at {classes - 1}")
+        return cls(name, train, test, classes)
+
+    def split(self, validation: int, rng: np.random.Generator) -> Split:
+        """Hold ``validation`` training examples back, stratified: each class in proportion, within one example.
+
+        Raises:
+            InputError: if fewer than one example per class, or no training example, would be left.
+        """
+        n = len(self.train)
+        if not self.classes <= validation <= n - self.classes:
+            raise InputError(
+                f"validation must lie between {self.classes} and {n - self.classes} examples for {self.name}"
+                f" ({n} training examples, {self.classes} classes); it is {validation}"
+            )
+        order = rng.permutation(n)
+        # Sorting a random order by class and taking equally spaced places gives every class its share.
+        by_class = order[np.argsort(self.train.y[order], kind="stable")]
+        places = (np.arange(validation) * n + n // 2) // validation
+        held_back = np.zeros(n, dtype=bool)
+        held_back[by_class[places]] = True
+        return Split(train=np.flatnonzero(~held_back), validation=np.flatnonzero(held_back))
+
+
+def _examples(x: np.ndarray, y: np.ndarray, which: str) -> Examples:
+    x, y = np.asarray(x), np.asarray(y)
+    if y.ndim != 1 or len(x) != len(y) or len(y) == 0 or x.ndim < 2:
+        raise InputError(
+            f"x_{which} must be [n, …] and y_{which} [n] with n at least 1; they are {x.shape} and {y.shape}"
+        )
+    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+        raise InputError(f"y_{which} must hold whole numbers from 0; it is {y.dtype}, smallest {y.min()}")
+    if x.dtype != np.uint8:
+        if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+            raise InputError(f"x_{which} must hold real numbers; it is {x.dtype}")
+        x = x.astype(np.float32)
+        if not np.isfinite(x).all():
+            raise InputError(f"x_{which} holds NaN or infinite values")
+    return Examples(np.ascontiguousarray(x), y.astype(np.int64))

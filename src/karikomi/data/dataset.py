@@ -53,7 +53,13 @@ class Dataset:
 
     @classmethod
     def from_arrays(
-        cls, x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, *, name: str = "arrays"
+        cls,
+        x_train: np.ndarray,
+        y_train: np.ndarray,
+        x_test: np.ndarray,
+        y_test: np.ndarray,
+        *,
+        name: str = "arrays",
     ) -> Self:
         """Your own arrays: inputs ``[n, …]`` (uint8, or numbers that become float32), labels 0 … C − 1.
 
@@ -70,7 +76,9 @@ class Dataset:
         classes = int(train.y.max()) + 1
         missing = sorted(set(range(classes)) - set(np.unique(train.y).tolist()))
         if missing or classes < 2:
-            raise InputError(f"labels must be 0 … C − 1, C at least 2, each of them in y_train; it lacks {missing or 1}")
+            raise InputError(
+                f"labels must be 0 … C − 1, C at least 2, each of them in y_train; it lacks {missing or 1}"
+            )
         if test.y.max() >= classes:
             raise InputError(f"y_test has the label {test.y.max()}, but y_train ends at {classes - 1}")
         return cls(name, train, test, classes)

@@ -1,11 +1,14 @@
 """Small architectures by name."""
 
-import re
+from __future__ import annotations
 
-from torch import nn
+import re
+from typing import TYPE_CHECKING
 
 from karikomi.errors import InputError, unknown
-from karikomi.networks.mlp import mlp
+
+if TYPE_CHECKING:
+    from torch import nn
 
 NAMES = ("lenet-300-100", "mlp-<h1>-<h2>-…")
 
@@ -19,10 +22,22 @@ def build(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
     Raises:
         InputError: for an unknown name, offering the nearest.
     """
-    if name == "lenet-300-100":
-        return mlp(sample_shape, (300, 100), classes)
-    if re.fullmatch(r"mlp(-[1-9][0-9]{0,5})+", name):
-        return mlp(sample_shape, [int(width) for width in name.split("-")[1:]], classes)
-    if name.startswith("mlp"):
-        raise InputError(f"network {name!r} is not of the form mlp-<h1>-<h2>-…, for example mlp-256-256")
-    raise unknown("network", name, NAMES)
+    from karikomi.networks.mlp import mlp  # here, so that a name can be checked without loading torch
+
+    return mlp(sample_shape, hidden_widths(name), classes)
+
+
+def hidden_widths(name: str) -> list[int]:
+    """Units in each hidden layer of the perceptron called ``name``.
+
+    >>> hidden_widths("mlp-256-256")
+    [256, 256]
+
+    Raises:
+        InputError: for an unknown name, offering the nearest.
+    """
+    if re.fullmatch(r"mlp(-[1-9][0-9]{0,5})+|lenet-300-100", name) is None:
+        if name.startswith("mlp"):
+            raise InputError(f"network {name!r} is not of the form mlp-<h1>-<h2>-…, for example mlp-256-256")
+        raise unknown("network", name, NAMES)
+    return [int(width) for width in name.split("-")[1:]]

@@ -1,0 +1,194 @@
+"""The protocol: train → score → remove → rewind, again; beside each ticket its controls.
+
+All networks of a round, of every arm and replicate, go to the engine as one list.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from karikomi import seeds
+from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
+from karikomi.networks.initialization import initialize
+from karikomi.networks.subnetwork import Subnetwork, link_weights
+from karikomi.removal.masks import links_left, remove_links, shuffle_links
+from karikomi.removal.scores import Evidence, link_criterion
+from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.tickets import Ticket
+from karikomi.studies.setup import Setup
+
+Past = Callable[[int, int], Ticket]
+"""Gives the ticket of (replicate, round)."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network of a round; ``reinit`` counts re-initializations from 1 and is 0 in all other arms."""
+
+    replicate: int
+    arm: str
+    reinit: int
+    network: Subnetwork
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an entry: its row of the table, its learning curve, and the ticket if it is one."""
+
+    row: dict[str, Any]
+    curve: dict[str, list[float]]
+    ticket: Ticket | None
+
+
+def play_round(
+    setup: Setup[LotterySettings], number: int, replicates: Sequence[int], past: Past, advance: Advance | None = None
+) -> list[Outcome]:
+    """Train every network of round ``number`` (0 is the dense networks) and measure it."""
+    s = setup.settings
+    entries = [entry for replicate in replicates for entry in _entries(setup, number, replicate, past)]
+    trials = [
+        Trial(entry.network, setup.splits[entry.replicate], seeds.sequence(s.seed, "order", entry.replicate))
+        for entry in entries
+    ]
+    rewinds_later = number == 0 and isinstance(s.rewind, int) and s.rewind > 0
+    recipe = setup.recipe(snapshot_at=int(s.rewind) if rewinds_later else None)
+    trained = setup.engine.train(trials, setup.data, recipe, advance)
+    return [
+        _outcome(setup, number, entry, result, *measures)
+        for entry, result, measures in zip(entries, trained, _measure(setup, trials, trained), strict=True)
+    ]
+
+
+def networks_per_round(settings: LotterySettings, number: int) -> int:
+    """How many networks round ``number`` trains for one replicate."""
+    if number == 0:
+        return 1
+    return len(settings.arms) - 1 + ("reinit" in settings.arms) * (settings.reinits - 1)
+
+
+def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: Past) -> Iterator[Entry]:
+    s, module = setup.settings, setup.module
+    if number == 0:
+        dense = initialize(module, s.initialization, seeds.stream(s.seed, "init", replicate))
+        yield Entry(replicate, "dense", 0, dense)
+        return
+    left = target(s, module, number)
+    first = past(replicate, 0)
+    origin = Subnetwork.full(module, first.rewind or first.initial)
+    if "ticket" in s.arms:
+        before = past(replicate, number - 1) if s.schedule == "iterative" and number > 1 else first
+        masks = _next_masks(s, before, left, number, replicate)
+        start = Subnetwork.full(module, before.final) if s.rewind == "none" else origin
+        yield Entry(replicate, "ticket", 0, start.masked(masks))
+        if "reinit" in s.arms:
+            for k in range(1, s.reinits + 1):
+                fresh = initialize(module, s.initialization, seeds.stream(s.seed, "reinit", replicate, number, k))
+                yield Entry(replicate, "reinit", k, fresh.masked(masks))
+        if "shuffled" in s.arms:
+            shuffled = shuffle_links(masks, seeds.stream(s.seed, "shuffle", replicate, number))
+            yield Entry(replicate, "shuffled", 0, origin.masked(shuffled))
+    if "random" in s.arms:
+        # One draw per replicate, whatever the round: the masks of later rounds are nested in the earlier ones'.
+        rng = seeds.stream(s.seed, "random", replicate)
+        draw = {name: rng.random(mask.shape) for name, mask in origin.masks.items()}
+        yield Entry(replicate, "random", 0, origin.masked(remove_links(origin.masks, draw, left, rng)))
+
+
+def target(settings: LotterySettings, module: nn.Module, number: int) -> dict[str, int] | int:
+    """Links to leave after round ``number``: per layer, or in the whole network for scope ``global``."""
+    sizes = {name: module.get_parameter(name).numel() for name in link_weights(module)}
+    if settings.scope == "global":
+        return links_left(sum(sizes.values()), settings.rate, number)
+    output = next(reversed(sizes))
+    halved = settings.output_rate == "half"
+    return {
+        name: links_left(size, settings.rate / 2 if halved and name == output else settings.rate, number)
+        for name, size in sizes.items()
+    }
+
+
+def _next_masks(
+    s: LotterySettings, before: Ticket, left: dict[str, int] | int, number: int, replicate: int
+) -> dict[str, np.ndarray]:
+    rng = seeds.stream(s.seed, "scores", replicate, number)
+    evidence = Evidence(before.final, before.initial, before.trained.masks, rng)
+    scores = link_criterion(s.criterion)(evidence)
+    return remove_links(evidence.masks, scores, left, seeds.stream(s.seed, "ties", replicate, number))
+
+
+def _measure(
+    setup: Setup[LotterySettings], trials: Sequence[Trial], trained: Sequence[Trained]
+) -> Iterator[tuple[Evaluation, Evaluation, Evaluation]]:
+    """On the test set at the early stop and at the end, and on each network's own training examples at the end."""
+    test_best = setup.engine.evaluate([result.best for result in trained], setup.data.test)
+    test_final = setup.engine.evaluate([result.final for result in trained], setup.data.test)
+    train: dict[int, Evaluation] = {}
+    for split in {id(trial.split): trial.split for trial in trials}.values():
+        members = [i for i, trial in enumerate(trials) if trial.split is split]
+        seen = setup.data.train.take(split.train)
+        train |= dict(zip(members, setup.engine.evaluate([trained[i].final for i in members], seen), strict=True))
+    return ((test_best[i], test_final[i], train[i]) for i in range(len(trials)))
+
+
+def _outcome(
+    setup: Setup[LotterySettings],
+    number: int,
+    entry: Entry,
+    result: Trained,
+    test: Evaluation,
+    final_test: Evaluation,
+    train: Evaluation,
+) -> Outcome:
+    curve = result.curve
+    row = {
+        "replicate": entry.replicate,
+        "arm": entry.arm,
+        "reinit": entry.reinit,
+        "round": number,
+        "density": entry.network.density,
+        "links": entry.network.links,
+        "early_stop_iteration": result.early_stop_iteration,
+        "validation_loss": float(curve.validation_loss[list(curve.iteration).index(result.early_stop_iteration)]),
+        "test_accuracy": test.accuracy,
+        "test_loss": test.loss,
+        "final_test_accuracy": final_test.accuracy,
+        "final_test_loss": final_test.loss,
+        "train_accuracy": train.accuracy,
+        "iterations": setup.settings.iterations,
+        "seconds": result.seconds,
+    }
+    points = {
+        "iteration": curve.iteration.tolist(),
+        "train_loss": curve.train_loss.tolist(),
+        "validation_loss": curve.validation_loss.tolist(),
+        "validation_accuracy": curve.validation_accuracy.tolist(),
+    }
+    ticket = _ticket(setup, number, entry, result, row) if entry.arm in ("dense", "ticket") else None
+    return Outcome(row, points, ticket)
+
+
+def _ticket(
+    setup: Setup[LotterySettings], number: int, entry: Entry, result: Trained, row: dict[str, Any]
+) -> Ticket:
+    provenance = {
+        "study": "lottery",
+        "settings": setup.settings.model_dump_json(),
+        "network": setup.settings.network,
+        "sample_shape": ",".join(str(n) for n in setup.data.sample_shape),
+        "classes": str(setup.data.classes),
+        "replicate": str(entry.replicate),
+        "round": str(number),
+        "links": str(row["links"]),
+        "early_stop_iteration": str(row["early_stop_iteration"]),
+        "test_accuracy": repr(row["test_accuracy"]),
+    }
+    return Ticket(
+        trained=result.best,
+        initial=entry.network.weights,
+        final=result.final.weights,
+        rewind=result.snapshot.weights if result.snapshot else {},
+        provenance=provenance,
+    )

@@ -1,0 +1,98 @@
+"""The settings of the lottery study."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from karikomi.errors import InputError
+from karikomi.studies.settings import StudySettings
+
+Arm = Literal["dense", "ticket", "reinit", "shuffled", "random"]
+
+
+class LotterySettings(StudySettings):
+    """Find winning lottery tickets: train, remove the lowest links, rewind, again (Frankle & Carbin 2019)."""
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "post": {},
+        "paper": {
+            "iterations": 50_000,
+            "rounds": 18,
+            "output_rate": "half",
+            "validation": 5_000,
+            "replicates": 5,
+            "reinits": 3,
+        },
+        "quick": {
+            "network": "mlp-100-50",
+            "iterations": 400,
+            "rounds": 3,
+            "rate": 0.5,
+            "validation": 2_000,
+            "validate_every": 50,
+            "replicates": 3,
+        },
+    }
+
+    preset: Literal["post", "paper", "quick"] = Field(
+        "post",
+        exclude=True,
+        description="Start from these settings. post: the blog post's; paper: the paper's (hours); quick: seconds.",
+    )
+    arms: tuple[Arm, ...] = Field(
+        ("dense", "ticket", "reinit"),
+        min_length=1,
+        description="Conditions to compare. dense: the whole network (always); ticket: rewound; reinit: the"
+        " ticket's mask with new initial weights; shuffled: the mask shuffled within each layer, initial weights kept;"
+        " random: random removal, initial weights kept.",
+    )
+    reinits: int = Field(1, ge=1, description="Re-initializations of each ticket in the arm reinit.")
+    criterion: str = Field(
+        "magnitude", description="Scores the links, the lowest go: magnitude, initial-magnitude, magnitude-increase, random."
+    )
+    scope: Literal["layer", "global"] = Field("layer", description="Where scores compete: in each layer, or in all at once.")
+    rate: float = Field(0.2, gt=0, lt=1, description="Share of the surviving links that a round removes.")
+    output_rate: Literal["equal", "half"] = Field(
+        "equal", description="The output layer's rate: equal to the others' (the post) or half of it (the paper)."
+    )
+    rounds: int = Field(10, ge=1, le=1000, description="Pruning rounds.")
+    schedule: Literal["iterative", "one-shot"] = Field(
+        "iterative", description="Prune round by round, or to each density at once from the trained dense network."
+    )
+    rewind: int | Literal["none"] = Field(
+        0, description="Iteration whose weights the survivors return to; none: they keep their trained weights."
+    )
+
+    @field_validator("arms")
+    @classmethod
+    def _with_what_they_need(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+        # Tickets come from the dense network, reinit and shuffled from tickets; one order, whatever order was given.
+        asked = {"dense", *arms} | ({"ticket"} if {"reinit", "shuffled"} & set(arms) else set())
+        return tuple(arm for arm in get_args(Arm) if arm in asked)
+
+    @field_validator("criterion")
+    @classmethod
+    def _known_criterion(cls, criterion: str) -> str:
+        from karikomi.removal.scores import link_criterion  # loads numpy, which --help does not need
+
+        link_criterion(criterion)
+        return criterion
+
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, network: str) -> str:
+        from karikomi.networks import hidden_widths
+
+        hidden_widths(network)
+        return network
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if isinstance(self.rewind, int) and not 0 <= self.rewind <= self.iterations:
+            raise InputError(
+                f"rewind must lie between 0 and iterations ({self.iterations}), or be none; it is {self.rewind}"
+            )
+        if self.scope == "global" and self.output_rate == "half":
+            raise InputError("output_rate half needs scope layer: with scope global all layers compete under one rate")
+        return self

@@ -1,8 +1,9 @@
 """Which engine trains a network."""
 
+import torch
 from torch import nn
 
-from karikomi.engines import population, sparse
+from karikomi.engines import population
 from karikomi.engines.contract import Engine
 from karikomi.errors import InputError
 
@@ -15,8 +16,12 @@ def choose(name: str, module: nn.Module) -> Engine:
     Raises:
         InputError: if the sparse engine is asked for and cannot train ``module``.
     """
-    if name == "sparse" and not sparse.supports(module):
-        raise InputError("the sparse engine trains multilayer perceptrons only; use engine population")
-    if name == "population" or not sparse.supports(module) or (name == "auto" and population.has_gpu()):
+    if name == "population" or (name == "auto" and torch.cuda.is_available()):
         return population
-    return sparse
+    from karikomi.engines import sparse  # loads the compiler
+
+    if sparse.supports(module):
+        return sparse
+    if name == "sparse":
+        raise InputError("the sparse engine trains multilayer perceptrons only; use the engine population")
+    return population

@@ -33,7 +33,9 @@ class StudySettings(BaseModel):
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD; Adam does not use it.")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="L2 penalty, added to the gradient.")
     validation: int = Field(
-        10_000, ge=2, description="Training examples held back, stratified, to decide when to stop; a draw per replicate."
+        10_000,
+        ge=2,
+        description="Training examples held back, stratified, to decide when to stop; a draw per replicate.",
     )
     validate_every: int = Field(100, ge=1, description="Iterations between two validations.")
     replicates: int = Field(5, ge=1, description="Full repetitions, each with its own seed.")

@@ -170,9 +170,7 @@ def _outcome(
     return Outcome(row, points, ticket)
 
 
-def _ticket(
-    setup: Setup[LotterySettings], number: int, entry: Entry, result: Trained, row: dict[str, Any]
-) -> Ticket:
+def _ticket(setup: Setup[LotterySettings], number: int, entry: Entry, result: Trained, row: dict[str, Any]) -> Ticket:
     provenance = {
         "study": "lottery",
         "settings": setup.settings.model_dump_json(),

@@ -49,9 +49,12 @@ class LotterySettings(StudySettings):
     )
     reinits: int = Field(1, ge=1, description="Re-initializations of each ticket in the arm reinit.")
     criterion: str = Field(
-        "magnitude", description="Scores the links, the lowest go: magnitude, initial-magnitude, magnitude-increase, random."
+        "magnitude",
+        description="Scores the links, the lowest go: magnitude, initial-magnitude, magnitude-increase, random.",
     )
-    scope: Literal["layer", "global"] = Field("layer", description="Where scores compete: in each layer, or in all at once.")
+    scope: Literal["layer", "global"] = Field(
+        "layer", description="Where scores compete: in each layer, or in all at once."
+    )
     rate: float = Field(0.2, gt=0, lt=1, description="Share of the surviving links that a round removes.")
     output_rate: Literal["equal", "half"] = Field(
         "equal", description="The output layer's rate: equal to the others' (the post) or half of it (the paper)."

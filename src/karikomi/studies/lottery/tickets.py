@@ -1,6 +1,7 @@
 """Tickets on disk: masks, initial weights, trained weights and where they come from."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from karikomi.errors import InputError
 from karikomi.networks import build
-from karikomi.networks.subnetwork import Arrays, Subnetwork
+from karikomi.networks.subnetwork import Arrays, Subnetwork, link_weights
 from karikomi.runs.files import read_arrays, write_arrays
 
 
@@ -31,6 +32,11 @@ class Ticket:
     final: Arrays
     rewind: Arrays
     provenance: Mapping[str, str]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample that the network takes."""
+        return _shape(self.provenance)
 
     def module(self) -> nn.Module:
         """The trained network as a plain PyTorch module."""
@@ -73,18 +79,23 @@ def load_ticket(path: str | Path, module: nn.Module | None = None) -> Ticket:
     if module is None:
         if not {"network", "sample_shape", "classes"} <= provenance.keys():
             raise InputError(f"{path} does not name its network; give the module that it belongs to")
-        shape = tuple(int(n) for n in provenance["sample_shape"].split(","))
-        module = build(provenance["network"], shape, int(provenance["classes"]))
+        module = build(provenance["network"], _shape(provenance), int(provenance["classes"]))
     expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     if expected != {name: array.shape for name, array in groups["weights"].items()}:
         raise InputError(f"{path} does not fit the module: its tensors have other names or shapes")
-    trained = Subnetwork(module, groups["weights"], groups["mask"])
+    # Files keep tensors in an order of their own; the first and the last layer are told by the module's order.
+    if set(groups["mask"]) != set(link_weights(module)):
+        raise InputError(f"{path} does not fit the module: its masks are those of other layers")
+    masks = {name: groups["mask"][name] for name in link_weights(module)}
+    trained = Subnetwork(module, groups["weights"], masks)
     return Ticket(trained, groups["initial"], groups["final"], groups["rewind"], provenance)
 
 
-def _loaded(module: nn.Module, weights: Arrays) -> nn.Module:
-    from copy import deepcopy
+def _shape(provenance: Mapping[str, str]) -> tuple[int, ...]:
+    return tuple(int(n) for n in provenance["sample_shape"].split(","))
 
+
+def _loaded(module: nn.Module, weights: Arrays) -> nn.Module:
     copy = deepcopy(module)
     copy.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
     return copy

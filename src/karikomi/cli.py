@@ -1,0 +1,59 @@
+"""The command ``karikomi``: one subcommand per study, whose flags are the study's settings."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from karikomi.errors import InputError
+
+WRONG_INPUT = 2
+
+app = App(
+    name="karikomi",
+    help="Experiments on neural networks that lose parts of themselves: find winning lottery tickets.",
+    help_format="plaintext",
+    help_epilogue="Start with: karikomi lottery --preset quick",
+    # Lists take several values (--arms dense ticket), and every parameter is a flag unless it says otherwise.
+    default_parameter=Parameter(consume_multiple=True, negative=()),
+)
+# By name, so that --help loads none of them.
+app.command("karikomi.commands:lottery", name="lottery", help="Find winning tickets: train, remove, rewind, again.")
+app.command("karikomi.commands:runs", name="runs", help="List the run folders here.")
+app.command("karikomi.commands:show", name="show", help="Show the answer of a run again.")
+app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")
+app.command("karikomi.commands:export", name="export", help="Write a ticket of a run to a file.")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; what the user gave wrong costs one line on stderr and exit status 2."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except (InputError, CycloptsError) as problem:
+        _complain(_one_line(problem))
+        sys.exit(WRONG_INPUT)
+    except KeyboardInterrupt:
+        _complain("stopped; the same command goes on from here")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _one_line(problem: Exception) -> str:
+    from pydantic import ValidationError
+
+    from karikomi.studies.settings import explain
+
+    cause = problem
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return str(cause)
+        if isinstance(cause, ValidationError):
+            return explain(cause, prefix="--")
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(str(problem).split())
+
+
+def _complain(line: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"karikomi: {line}", markup=False)

@@ -1,0 +1,123 @@
+"""What the subcommands do. Results go to stdout, progress and complaints to stderr."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from karikomi.errors import InputError
+from karikomi.runs.folder import RUNS, RunFolder, list_runs
+from karikomi.studies.lottery.settings import LotterySettings
+
+Out = Annotated[Path | None, Parameter(help="Run folder; by default one in karikomi-runs, named by the settings.")]
+Quiet = Annotated[bool, Parameter(help="Show no progress.")]
+Run = Annotated[str, Parameter(help="A run folder, or the (beginning of the) name of one in karikomi-runs.")]
+Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts: 0.002 (the default) is 0.2 points.")]
+
+
+def lottery(
+    settings: Annotated[LotterySettings, Parameter(name="*")] = LotterySettings(),
+    *,
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Find winning tickets in a network: train, remove the lowest links, rewind the others, train again.
+
+    Trains every arm in every replicate, and ends with the answer: means and 95 % intervals per density, paired
+    differences, and a verdict per density. The same command again resumes; a finished run answers at once.
+    """
+    from karikomi.studies import studies
+    from karikomi.studies.study import run
+
+    result = run(studies()["lottery"], settings, out=out, quiet=quiet)
+    _print_answer(result, {})
+
+
+def runs(folder: Annotated[Path, Parameter(help="Where to look.")] = RUNS, /) -> None:
+    """List the run folders here, oldest first."""
+    found = list_runs(folder)
+    if not found:
+        Console(stderr=True).print(
+            f"There are no runs in {folder} yet; start one with: karikomi lottery --preset quick"
+        )
+        return
+    table = Table(
+        "run", "study", "network", "data", "replicates", "seed", "started (UTC)", "state", box=None, pad_edge=False
+    )
+    for run in found:
+        settings = run.settings
+        shown = [str(settings.get(key, "")) for key in ("network", "data", "replicates", "seed")]
+        started = run.environment["started"][:16].replace("T", " ")
+        table.add_row(str(run.path), run.study, *shown, started, "finished" if run.finished else "unfinished")
+    _console().print(table)
+
+
+def show(run: Run, /, *, margin: Margin = None) -> None:
+    """Show the answer of a run again, or what an unfinished run has so far."""
+    _print_answer(_result(run), _margins(margin))
+
+
+def report(run: Run, /, *, margin: Margin = None) -> None:
+    """Draw a run's figures and page again, from the run folder alone."""
+    result = _result(run)
+    result.draw(**_margins(margin))
+    _console().print(f"{result.page}", soft_wrap=True)
+
+
+def export(
+    run: Run,
+    /,
+    *,
+    replicate: Annotated[int, Parameter(help="Which replicate, from 0.")],
+    round: Annotated[int, Parameter(help="After which pruning round; 0 is the dense network.")],
+    to: Annotated[Path, Parameter(help="File to write, .safetensors.")],
+) -> None:
+    """Write a ticket to a file: mask, initial weights, trained weights and where it comes from.
+
+    Load it with karikomi.load_ticket(FILE).
+    """
+    from karikomi.studies.lottery.export import export_ticket
+
+    export_ticket(_folder(run), replicate, round, to)
+    _console().print(f"{to}", soft_wrap=True)
+
+
+def _folder(run: str) -> RunFolder:
+    if Path(run).exists():
+        return RunFolder.open(Path(run))
+    named = [folder for folder in list_runs(RUNS) if folder.path.name.startswith(run)]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(folder.path.name for folder in (named or list_runs(RUNS))) or "none"
+    raise InputError(f"there is {'more than one' if named else 'no'} run {run!r}; in {RUNS}: {known}")
+
+
+def _result(run: str):
+    from karikomi.studies import study_of
+    from karikomi.studies.result import Result
+
+    folder = _folder(run)
+    result = Result(study_of(folder), folder)
+    if result.table.empty:
+        raise InputError(f"the run {folder.path} has no results yet; the command that began it goes on with it")
+    return result
+
+
+def _margins(margin: float | None) -> dict[str, float]:
+    return {} if margin is None else {"accuracy_margin": margin}
+
+
+def _print_answer(result, margins: dict[str, float]) -> None:
+    console = _console()
+    console.print(result.summary(**margins))
+    console.print()
+    if result.page.exists():
+        console.print(f"Page: {result.page}", soft_wrap=True)
+
+
+def _console() -> Console:
+    # Into a pipe or file whole lines, not lines cut to a terminal that is not there.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)

@@ -1,0 +1,137 @@
+"""The answer in words and display tables, the same on the terminal, in a notebook and on the page."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.verdict import LOST, NOT_SHOWN, SLOWNESS_MARGIN, WINNING
+from karikomi.studies.show import DisplayTable
+
+# The blog post's own results: (condition, arm, early stop, test accuracy); one trial each.
+POST = (
+    ("dense network", "dense", "4300", "97.9 %"),
+    ("ticket: mask and its own initial weights", "ticket", "3600", "98.2 %"),
+    ("same mask, other initial weights", "reinit", "5000 or more", "97.4 %"),
+)
+
+
+def headline(verdicts: pd.DataFrame) -> str:
+    """The answer in a sentence or two."""
+    if verdicts.empty:
+        return "No tickets were drawn in this run."
+    parts = []
+    for name, verb in ((WINNING, "are shown to be winning"), (LOST, "are lost"), (NOT_SHOWN, "are open: not shown")):
+        densities = verdicts.loc[verdicts["verdict"] == name, "density"]
+        if len(densities):
+            parts.append(f"tickets with {_list([percent(d) for d in densities])} of the links {verb}")
+    return "; ".join(parts)[0].upper() + "; ".join(parts)[1:] + "."
+
+
+def explanation(accuracy_margin: float) -> str:
+    """What the verdicts and intervals mean."""
+    return (
+        f"Winning: no slower (within {SLOWNESS_MARGIN:.0%} of the dense network's early stop) and no less accurate"
+        f" (within {100 * accuracy_margin:g} points) than the dense network, by the 95 % intervals of the"
+        " differences paired by replicate. Lost: slower or less accurate by more than that. Else: not shown."
+        " ± is half a 95 % interval (Student's t over replicates); p is Holm-corrected over the densities."
+    )
+
+
+def display_tables(
+    arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, settings: LotterySettings
+) -> list[DisplayTable]:
+    """All tables of the answer, verdict first."""
+    pairs = [("ticket", "dense"), ("ticket", "reinit")]
+    pairs += [(arm, "dense") for arm in settings.arms if arm not in ("dense", "ticket")]
+    tables = [_against(arms, differences, verdicts, arm, against) for arm, against in pairs]
+    tables.append(_arms(arms))
+    if same_protocol_as_post(settings):
+        tables.insert(0, _post(arms, settings))
+    return [table for table in tables if len(table.rows)]
+
+
+def same_protocol_as_post(settings: LotterySettings) -> bool:
+    """Whether the run repeats the post's experiment, whatever the number of replicates, seeds and arms."""
+    free = {"replicates", "seed", "arms", "reinits", "engine"}
+    return settings.model_dump(exclude=free) == LotterySettings().model_dump(exclude=free)
+
+
+def _post(arms: pd.DataFrame, settings: LotterySettings) -> DisplayTable:
+    last = settings.rounds
+    rows = []
+    for condition, arm, stop, accuracy in POST:
+        if arm not in settings.arms:
+            continue
+        number = 0 if arm == "dense" else last
+        ours = [_cell(arms, arm, number, measure) for measure in ("early_stop_iteration", "test_accuracy")]
+        rows.append((condition, stop, ours[0], accuracy, ours[1]))
+    density = percent(float(arms.query("round == @last")["density"].iloc[0]))
+    columns = ("condition", "early stop: post", "ours", "test accuracy: post", "ours")
+    return DisplayTable(f"The post's three rows, {density} of the links left", columns, rows)
+
+
+def _arms(arms: pd.DataFrame) -> DisplayTable:
+    measures = ("early_stop_iteration", "test_accuracy", "final_test_accuracy", "train_accuracy")
+    order = arms[["round", "arm", "density"]].drop_duplicates().sort_values("round", kind="stable")
+    rows = [
+        (percent(density), arm, *(_cell(arms, arm, number, measure) for measure in measures))
+        for number, arm, density in order.itertuples(index=False)
+    ]
+    columns = ("links left", "arm", "early stop", "test accuracy there", "at the end", "train accuracy at the end")
+    return DisplayTable("Every arm: means over replicates", columns, rows)
+
+
+def _against(
+    arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, arm: str, against: str
+) -> DisplayTable:
+    chosen = differences.query("arm == @arm and against == @against")
+    density = arms.query("arm == @arm").groupby("round")["density"].first()
+    verdict = dict(zip(verdicts["round"], verdicts["verdict"], strict=True))
+    judged = (arm, against) == ("ticket", "dense")
+    rows = []
+    for number, group in chosen.groupby("round"):
+        by = group.set_index("measure")
+        stop, accuracy, final = (by.loc[m] for m in ("early_stop_iteration", "test_accuracy", "final_test_accuracy"))
+        row = [
+            percent(density[number]),
+            _difference(stop, 1, 0),
+            _p(stop["p_holm"]),
+            _difference(accuracy, 100, 2),
+            _p(accuracy["p_holm"]),
+            _difference(final, 100, 2),
+            _p(final["p_holm"]),
+        ]
+        rows.append((*row, verdict[number]) if judged else tuple(row))
+    columns = ("links left", "early stop", "p", "test accuracy, points", "p", "at the end, points", "p")
+    title = f"{arm.capitalize()} minus {against}"
+    return DisplayTable(title, (*columns, "verdict") if judged else columns, rows)
+
+
+def percent(density: float) -> str:
+    """A share in percent with as many digits as tell densities apart: 100 %, 51.2 %, 3.6 %, 0.94 %."""
+    return f"{100 * density:.1f} %" if density >= 0.01 else f"{100 * density:.2g} %"
+
+
+def _cell(arms: pd.DataFrame, arm: str, number: int, measure: str) -> str:
+    row = arms.query("arm == @arm and round == @number and measure == @measure").iloc[0]
+    if measure.endswith("accuracy"):
+        return f"{100 * row['mean']:.2f}{_half(row, 100, 2)} %"
+    return f"{row['mean']:.0f}{_half(row, 1, 0)}"
+
+
+def _difference(row: pd.Series, factor: float, digits: int) -> str:
+    return f"{factor * row['mean']:+.{digits}f}{_half(row, factor, digits)}"
+
+
+def _half(row: pd.Series, factor: float, digits: int) -> str:
+    half = factor * (row["high"] - row["low"]) / 2
+    return "" if pd.isna(half) else f" ± {half:.{digits}f}"
+
+
+def _p(p: float) -> str:
+    return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _list(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,0 +1,58 @@
+"""Display tables: written once, shown on a terminal, in a notebook and on the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+VERDICT_STYLES = {"winning ticket": "green", "not shown": "yellow", "lost": "red"}
+
+
+@dataclass(frozen=True)
+class DisplayTable:
+    """A table of finished words: a title, column names (a name may occur twice) and rows of strings."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __rich__(self) -> Table:
+        table = Table(
+            title=self.title, title_justify="left", title_style="bold", header_style="", box=None, pad_edge=False
+        )
+        for position, column in enumerate(self.columns):
+            table.add_column(column, justify="left" if self._is_text(position) else "right")
+        for row in self.rows:
+            table.add_row(*(Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in row))
+        return table
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
+        return f"<table><caption>{escape(self.title)}</caption><tr>{head}</tr>{body}</table>"
+
+    def _is_text(self, position: int) -> bool:
+        return not any(row[position][:1] in "0123456789+-–<" for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a study: a sentence, what its terms mean, and tables; shown on a terminal and in a notebook."""
+
+    headline: str
+    explanation: str
+    tables: Sequence[DisplayTable]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in self.tables:
+            yield table
+            yield ""
+        yield Text(self.headline, style="bold")
+        yield Text(self.explanation, style="dim")
+
+    def _repr_html_(self) -> str:
+        tables = "".join(table._repr_html_() for table in self.tables)
+        return f"<p><b>{escape(self.headline)}</b></p>{tables}<p><small>{escape(self.explanation)}</small></p>"

@@ -1,0 +1,31 @@
+"""Experiments on neural networks that lose parts of themselves."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from karikomi.api import load, lottery
+    from karikomi.data.dataset import Dataset
+    from karikomi.errors import InputError
+    from karikomi.studies.lottery.tickets import load_ticket
+
+# Loaded when first used, so that ``karikomi --help`` does not wait for torch.
+_HOMES = {
+    "Dataset": "karikomi.data.dataset",
+    "InputError": "karikomi.errors",
+    "load": "karikomi.api",
+    "load_ticket": "karikomi.studies.lottery.tickets",
+    "lottery": "karikomi.api",
+}
+
+__all__ = ["Dataset", "InputError", "load", "load_ticket", "lottery"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'karikomi' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
 from karikomi.errors import InputError
@@ -19,7 +19,18 @@ app = App(
     default_parameter=Parameter(consume_multiple=True, negative=()),
 )
 # By name, so that --help loads none of them.
-app.command("karikomi.commands:lottery", name="lottery", help="Find winning tickets: train, remove, rewind, again.")
+app.command(
+    "karikomi.commands:lottery",
+    name="lottery",
+    help="Find winning tickets: train, remove, rewind, again."
+    "\n\nTrains a network, removes its lowest links, returns the others to their initial weights and trains again,"
+    " round by round, in several replicates and beside controls. Ends with the answer: means with 95 % intervals,"
+    " differences paired by replicate, a verdict per density, and a page with figures. The same command again goes on"
+    " where it was stopped; a finished run answers at once."
+    "\n\nThe post's experiment: karikomi lottery"
+    "\n\nWith more controls: karikomi lottery --arms ticket reinit shuffled random --reinits 3"
+    "\n\nAnother network: karikomi lottery --network mlp-64-64 --criterion magnitude-increase --scope global",
+)
 app.command("karikomi.commands:runs", name="runs", help="List the run folders here.")
 app.command("karikomi.commands:show", name="show", help="Show the answer of a run again.")
 app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")
@@ -36,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         _complain("stopped; the same command goes on from here")
         sys.exit(130)
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever reads has seen enough
         sys.exit(0)
+    except OSError as problem:
+        _complain(f"{problem}; the same command goes on from what is written")
+        sys.exit(1)
 
 
 def _one_line(problem: Exception) -> str:
@@ -52,6 +66,8 @@ def _one_line(problem: Exception) -> str:
         if isinstance(cause, ValidationError):
             return explain(cause, prefix="--")
         cause = cause.__cause__ or cause.__context__
+    if isinstance(problem, UnusedCliTokensError):
+        return f"what is {' '.join(problem.unused_tokens or [])!r}? Settings are given by name; see --help"
     return " ".join(str(problem).split())
 
 

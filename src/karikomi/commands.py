@@ -18,20 +18,16 @@ Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts
 
 
 def lottery(
-    settings: Annotated[LotterySettings, Parameter(name="*")] = LotterySettings(),
     *,
+    settings: Annotated[LotterySettings | None, Parameter(name="*")] = None,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """Find winning tickets in a network: train, remove the lowest links, rewind the others, train again.
-
-    Trains every arm in every replicate, and ends with the answer: means and 95 % intervals per density, paired
-    differences, and a verdict per density. The same command again resumes; a finished run answers at once.
-    """
+    """Run the lottery study and print its answer."""
     from karikomi.studies import studies
     from karikomi.studies.study import run
 
-    result = run(studies()["lottery"], settings, out=out, quiet=quiet)
+    result = run(studies()["lottery"], settings or LotterySettings(), out=out, quiet=quiet)
     _print_answer(result, {})
 
 

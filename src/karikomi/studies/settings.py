@@ -1,14 +1,22 @@
 """What the settings of all studies have in common."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
+from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from karikomi.errors import InputError, unknown
 
 SCHEMA = 1
 """Part of every run's identity: raise it when the same settings come to mean another experiment."""
+
+
+# The sections of a study's --help.
+START = Parameter(group=Group("Start from", sort_key=1))
+NETWORK = Parameter(group=Group("Data and network", sort_key=2))
+TRAINING = Parameter(group=Group("Training", sort_key=4))
+REPLICATION = Parameter(group=Group("Replication", sort_key=5))
 
 
 class StudySettings(BaseModel):
@@ -20,27 +28,35 @@ class StudySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
 
-    data: str = Field("mnist", description="Data set: mnist, or an .npz file with x_train, y_train, x_test, y_test.")
-    data_sha256: str = Field("", description="What an .npz file held when the run began; filled in by Karikomi.")
-    network: str = Field("lenet-300-100", description="Architecture: lenet-300-100, or mlp-<h1>-<h2>-…")
-    initialization: Literal["glorot", "kaiming", "pytorch"] = Field(
+    data: Annotated[str, NETWORK] = Field(
+        "mnist", description="Data set: mnist, or an .npz file with x_train, y_train, x_test, y_test."
+    )
+    data_sha256: Annotated[str, Parameter(parse=False)] = Field(
+        "", description="What an .npz file held when the run began; filled in by Karikomi."
+    )
+    network: Annotated[str, NETWORK] = Field(
+        "lenet-300-100", description="Architecture: lenet-300-100, or mlp-<h1>-<h2>-…"
+    )
+    initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
         "glorot", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
     )
-    iterations: int = Field(5000, ge=1, description="Training steps (minibatches) of every network.")
-    batch: int = Field(60, ge=1, description="Examples in a minibatch.")
-    optimizer: Literal["adam", "sgd"] = Field("adam", description="Adam, or SGD with momentum.")
-    learning_rate: float = Field(1.2e-3, gt=0, lt=100, description="Step size of the optimizer.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD; Adam does not use it.")
-    weight_decay: float = Field(0.0, ge=0, lt=1, description="L2 penalty, added to the gradient.")
-    validation: int = Field(
+    iterations: Annotated[int, TRAINING] = Field(
+        5000, ge=1, description="Training steps (minibatches) of every network."
+    )
+    batch: Annotated[int, TRAINING] = Field(60, ge=1, description="Examples in a minibatch.")
+    optimizer: Annotated[Literal["adam", "sgd"], TRAINING] = Field("adam", description="Adam, or SGD with momentum.")
+    learning_rate: Annotated[float, TRAINING] = Field(1.2e-3, gt=0, lt=100, description="Step size of the optimizer.")
+    momentum: Annotated[float, TRAINING] = Field(0.9, ge=0, lt=1, description="Momentum of SGD; Adam does not use it.")
+    weight_decay: Annotated[float, TRAINING] = Field(0.0, ge=0, lt=1, description="L2 penalty, added to the gradient.")
+    validation: Annotated[int, TRAINING] = Field(
         10_000,
         ge=2,
         description="Training examples held back, stratified, to decide when to stop; a draw per replicate.",
     )
-    validate_every: int = Field(100, ge=1, description="Iterations between two validations.")
-    replicates: int = Field(5, ge=1, description="Full repetitions, each with its own seed.")
-    seed: int = Field(0, ge=0, description="Root of all random streams.")
-    engine: Literal["auto", "sparse", "population"] = Field(
+    validate_every: Annotated[int, TRAINING] = Field(100, ge=1, description="Iterations between two validations.")
+    replicates: Annotated[int, REPLICATION] = Field(5, ge=1, description="Full repetitions, each with its own seed.")
+    seed: Annotated[int, REPLICATION] = Field(0, ge=0, description="Root of all random streams.")
+    engine: Annotated[Literal["auto", "sparse", "population"], TRAINING] = Field(
         "auto", description="sparse: perceptrons on CPU, cost falls with density; population: torch, any network."
     )
 
@@ -68,14 +84,18 @@ class StudySettings(BaseModel):
 
 
 def explain(problem: ValidationError, prefix: str = "") -> str:
-    """The first thing wrong, in one line; ``prefix`` is put before the setting's name (``--`` for a flag)."""
-    first = problem.errors(include_url=False)[0]
-    place, given = first["loc"], first["input"]
-    cause = first.get("ctx", {}).get("error")
+    """The first setting that is wrong, in one line; ``prefix`` goes before its name (``--`` for a flag)."""
+    errors = problem.errors(include_url=False)
+    cause = errors[0].get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return str(cause)
-    name = str(place[0]) if place else "settings"
-    if first["type"] == "extra_forbidden":
-        return f"there is no setting {name!r}"
-    flag = prefix + name.replace("_", "-") if prefix else name
-    return f"{flag}: {first['msg'].replace('Input should', 'it should')}; it is {given!r}"
+    setting = str(errors[0]["loc"][0])
+    name = prefix + setting.replace("_", "-") if prefix else setting
+    if errors[0]["type"] == "extra_forbidden":
+        return f"there is no setting {name}"
+    if errors[0]["type"] == "too_short":
+        return f"{name} needs at least one value"
+    # A setting of several types has an error for each.
+    messages = [e["msg"].removeprefix("Input should be ").partition(", unable")[0] for e in errors]
+    wanted = [message for message, e in zip(messages, errors, strict=True) if e["loc"][0] == setting]
+    return f"{name} should be {' or '.join(wanted)}; it is {errors[0]['input']}"

@@ -1,12 +1,16 @@
 """The settings of the lottery study."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
+from cyclopts import Group, Parameter
 from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
-from karikomi.studies.settings import StudySettings
+from karikomi.studies.settings import START, StudySettings
+
+REMOVAL = Parameter(group=Group("Removal", sort_key=3))
+ARMS = Parameter(group=Group("Arms", sort_key=3))
 
 Arm = Literal["dense", "ticket", "reinit", "shuffled", "random"]
 
@@ -35,35 +39,37 @@ class LotterySettings(StudySettings):
         },
     }
 
-    preset: Literal["post", "paper", "quick"] = Field(
+    preset: Annotated[Literal["post", "paper", "quick"], START] = Field(
         "post",
         exclude=True,
         description="Start from these settings. post: the blog post's; paper: the paper's (hours); quick: seconds.",
     )
-    arms: tuple[Arm, ...] = Field(
+    arms: Annotated[tuple[Arm, ...], ARMS] = Field(
         ("dense", "ticket", "reinit"),
         min_length=1,
         description="Conditions to compare. dense: the whole network (always); ticket: rewound; reinit: the"
         " ticket's mask with new initial weights; shuffled: the mask shuffled within each layer, initial weights kept;"
         " random: random removal, initial weights kept.",
     )
-    reinits: int = Field(1, ge=1, description="Re-initializations of each ticket in the arm reinit.")
-    criterion: str = Field(
+    reinits: Annotated[int, ARMS] = Field(1, ge=1, description="Re-initializations of each ticket in the arm reinit.")
+    criterion: Annotated[str, REMOVAL] = Field(
         "magnitude",
         description="Scores the links, the lowest go: magnitude, initial-magnitude, magnitude-increase, random.",
     )
-    scope: Literal["layer", "global"] = Field(
+    scope: Annotated[Literal["layer", "global"], REMOVAL] = Field(
         "layer", description="Where scores compete: in each layer, or in all at once."
     )
-    rate: float = Field(0.2, gt=0, lt=1, description="Share of the surviving links that a round removes.")
-    output_rate: Literal["equal", "half"] = Field(
+    rate: Annotated[float, REMOVAL] = Field(
+        0.2, gt=0, lt=1, description="Share of the surviving links that a round removes."
+    )
+    output_rate: Annotated[Literal["equal", "half"], REMOVAL] = Field(
         "equal", description="The output layer's rate: equal to the others' (the post) or half of it (the paper)."
     )
-    rounds: int = Field(10, ge=1, le=1000, description="Pruning rounds.")
-    schedule: Literal["iterative", "one-shot"] = Field(
+    rounds: Annotated[int, REMOVAL] = Field(10, ge=1, le=1000, description="Pruning rounds.")
+    schedule: Annotated[Literal["iterative", "one-shot"], REMOVAL] = Field(
         "iterative", description="Prune round by round, or to each density at once from the trained dense network."
     )
-    rewind: int | Literal["none"] = Field(
+    rewind: Annotated[int | Literal["none"], REMOVAL] = Field(
         0, description="Iteration whose weights the survivors return to; none: they keep their trained weights."
     )
 

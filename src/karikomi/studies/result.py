@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from karikomi.errors import unknown
 from karikomi.figures.save import save
+from karikomi.report.build import Figure, Section, build
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.settings import StudySettings
@@ -80,7 +81,19 @@ class Result:
         write_whole(self.page, self._html(self.summary(**margins), charts).encode())
 
     def _html(self, answer: Answer, charts: Mapping[str, alt.TopLevelMixin]) -> str:
-        raise NotImplementedError
+        figures = [Figure(chart, self.study.pictures[name].caption) for name, chart in charts.items()]
+        sections = [
+            Section("Answer", answer.explanation, answer.tables),
+            Section("Figures", figures=figures),
+            Section("Details", tables=answer.details),
+        ]
+        title = f"{self.study.name.capitalize()}: {self.settings.network} on {self.settings.data}"
+        facts = {
+            "Settings": self.folder.settings,
+            "Run": {"folder": self.folder.path.name, "identity": self.folder.identity},
+            "Machine": self.folder.environment["sessions"][0],
+        }
+        return build(title, answer.headline, sections, facts)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

@@ -29,35 +29,48 @@ class StudySettings(BaseModel):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
 
     data: Annotated[str, NETWORK] = Field(
-        "mnist", description="Data set: mnist, or an .npz file with x_train, y_train, x_test, y_test."
+        default="mnist", description="Data set: mnist, or an .npz file with x_train, y_train, x_test, y_test."
     )
     data_sha256: Annotated[str, Parameter(parse=False)] = Field(
-        "", description="What an .npz file held when the run began; filled in by Karikomi."
+        default="", description="What an .npz file held when the run began; filled in by Karikomi."
     )
     network: Annotated[str, NETWORK] = Field(
-        "lenet-300-100", description="Architecture: lenet-300-100, or mlp-<h1>-<h2>-…"
+        default="lenet-300-100", description="Architecture: lenet-300-100, or mlp-<h1>-<h2>-…"
     )
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
-        "glorot", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
+        default="glorot", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
     )
     iterations: Annotated[int, TRAINING] = Field(
-        5000, ge=1, description="Training steps (minibatches) of every network."
+        default=5000, ge=1, description="Training steps (minibatches) of every network."
     )
-    batch: Annotated[int, TRAINING] = Field(60, ge=1, description="Examples in a minibatch.")
-    optimizer: Annotated[Literal["adam", "sgd"], TRAINING] = Field("adam", description="Adam, or SGD with momentum.")
-    learning_rate: Annotated[float, TRAINING] = Field(1.2e-3, gt=0, lt=100, description="Step size of the optimizer.")
-    momentum: Annotated[float, TRAINING] = Field(0.9, ge=0, lt=1, description="Momentum of SGD; Adam does not use it.")
-    weight_decay: Annotated[float, TRAINING] = Field(0.0, ge=0, lt=1, description="L2 penalty, added to the gradient.")
+    batch: Annotated[int, TRAINING] = Field(default=60, ge=1, description="Examples in a minibatch.")
+    optimizer: Annotated[Literal["adam", "sgd"], TRAINING] = Field(
+        default="adam", description="Adam, or SGD with momentum."
+    )
+    learning_rate: Annotated[float, TRAINING] = Field(
+        default=1.2e-3, gt=0, lt=100, description="Step size of the optimizer."
+    )
+    momentum: Annotated[float, TRAINING] = Field(
+        default=0.9, ge=0, lt=1, description="Momentum of SGD; Adam does not use it."
+    )
+    weight_decay: Annotated[float, TRAINING] = Field(
+        default=0.0, ge=0, lt=1, description="L2 penalty, added to the gradient."
+    )
     validation: Annotated[int, TRAINING] = Field(
-        10_000,
+        default=10_000,
         ge=2,
         description="Training examples held back, stratified, to decide when to stop; a draw per replicate.",
     )
-    validate_every: Annotated[int, TRAINING] = Field(100, ge=1, description="Iterations between two validations.")
-    replicates: Annotated[int, REPLICATION] = Field(5, ge=1, description="Full repetitions, each with its own seed.")
-    seed: Annotated[int, REPLICATION] = Field(0, ge=0, description="Root of all random streams.")
+    validate_every: Annotated[int, TRAINING] = Field(
+        default=100, ge=1, description="Iterations between two validations."
+    )
+    replicates: Annotated[int, REPLICATION] = Field(
+        default=5, ge=1, description="Full repetitions, each with its own seed."
+    )
+    seed: Annotated[int, REPLICATION] = Field(default=0, ge=0, description="Root of all random streams.")
     engine: Annotated[Literal["auto", "sparse", "population"], TRAINING] = Field(
-        "auto", description="sparse: perceptrons on CPU, cost falls with density; population: torch, any network."
+        default="auto",
+        description="sparse: perceptrons on CPU, cost falls with density; population: torch, any network.",
     )
 
     @model_validator(mode="before")

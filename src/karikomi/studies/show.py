@@ -45,14 +45,15 @@ class Answer:
     headline: str
     explanation: str
     tables: Sequence[DisplayTable]
+    details: Sequence[DisplayTable]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for table in self.tables:
+        for table in (*self.details, *self.tables):
             yield table
             yield ""
         yield Text(self.headline, style="bold")
         yield Text(self.explanation, style="dim")
 
     def _repr_html_(self) -> str:
-        tables = "".join(table._repr_html_() for table in self.tables)
+        tables = "".join(table._repr_html_() for table in (*self.tables, *self.details))
         return f"<p><b>{escape(self.headline)}</b></p>{tables}<p><small>{escape(self.explanation)}</small></p>"

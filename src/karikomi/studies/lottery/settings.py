@@ -40,37 +40,41 @@ class LotterySettings(StudySettings):
     }
 
     preset: Annotated[Literal["post", "paper", "quick"], START] = Field(
-        "post",
+        default="post",
         exclude=True,
         description="Start from these settings. post: the blog post's; paper: the paper's (hours); quick: seconds.",
     )
     arms: Annotated[tuple[Arm, ...], ARMS] = Field(
-        ("dense", "ticket", "reinit"),
+        default=("dense", "ticket", "reinit"),
         min_length=1,
         description="Conditions to compare. dense: the whole network (always); ticket: rewound; reinit: the"
         " ticket's mask with new initial weights; shuffled: the mask shuffled within each layer, initial weights kept;"
         " random: random removal, initial weights kept.",
     )
-    reinits: Annotated[int, ARMS] = Field(1, ge=1, description="Re-initializations of each ticket in the arm reinit.")
+    reinits: Annotated[int, ARMS] = Field(
+        default=1, ge=1, description="Re-initializations of each ticket in the arm reinit."
+    )
     criterion: Annotated[str, REMOVAL] = Field(
-        "magnitude",
+        default="magnitude",
         description="Scores the links, the lowest go: magnitude, initial-magnitude, magnitude-increase, random.",
     )
     scope: Annotated[Literal["layer", "global"], REMOVAL] = Field(
-        "layer", description="Where scores compete: in each layer, or in all at once."
+        default="layer", description="Where scores compete: in each layer, or in all at once."
     )
     rate: Annotated[float, REMOVAL] = Field(
-        0.2, gt=0, lt=1, description="Share of the surviving links that a round removes."
+        default=0.2, gt=0, lt=1, description="Share of the surviving links that a round removes."
     )
     output_rate: Annotated[Literal["equal", "half"], REMOVAL] = Field(
-        "equal", description="The output layer's rate: equal to the others' (the post) or half of it (the paper)."
+        default="equal",
+        description="The output layer's rate: equal to the others' (the post) or half of it (the paper).",
     )
-    rounds: Annotated[int, REMOVAL] = Field(10, ge=1, le=1000, description="Pruning rounds.")
+    rounds: Annotated[int, REMOVAL] = Field(default=10, ge=1, le=1000, description="Pruning rounds.")
     schedule: Annotated[Literal["iterative", "one-shot"], REMOVAL] = Field(
-        "iterative", description="Prune round by round, or to each density at once from the trained dense network."
+        default="iterative",
+        description="Prune round by round, or to each density at once from the trained dense network.",
     )
     rewind: Annotated[int | Literal["none"], REMOVAL] = Field(
-        0, description="Iteration whose weights the survivors return to; none: they keep their trained weights."
+        default=0, description="Iteration whose weights the survivors return to; none: they keep their trained weights."
     )
 
     @field_validator("arms")

@@ -59,7 +59,8 @@ def summarize(
     return LotterySummary(
         headline=wording.headline(verdicts),
         explanation=wording.explanation(accuracy_margin),
-        tables=wording.display_tables(arms, differences, verdicts, settings),
+        tables=wording.main_tables(arms, differences, verdicts, settings),
+        details=wording.detail_tables(arms, differences, settings),
         arms=arms,
         differences=differences,
         verdicts=verdicts,

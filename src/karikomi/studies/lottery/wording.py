@@ -1,6 +1,6 @@
 """The answer in words and display tables, the same on the terminal, in a notebook and on the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -38,17 +38,21 @@ def explanation(accuracy_margin: float) -> str:
     )
 
 
-def display_tables(
+def main_tables(
     arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, settings: LotterySettings
 ) -> list[DisplayTable]:
-    """All tables of the answer, verdict first."""
-    pairs = [("ticket", "dense"), ("ticket", "reinit")]
-    pairs += [(arm, "dense") for arm in settings.arms if arm not in ("dense", "ticket")]
-    tables = [_against(arms, differences, verdicts, arm, against) for arm, against in pairs]
-    tables.append(_arms(arms))
-    if same_protocol_as_post(settings):
-        tables.insert(0, _post(arms, settings))
-    return [table for table in tables if len(table.rows)]
+    """The post's rows beside ours, if it is the post's experiment, and the verdicts."""
+    judged = _against(
+        arms, differences, "ticket", "dense", dict(zip(verdicts["round"], verdicts["verdict"], strict=True))
+    )
+    return [_post(arms, settings), judged] if same_protocol_as_post(settings) else [judged]
+
+
+def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:
+    """Every arm's means, and all other paired differences."""
+    pairs = [("ticket", "reinit"), *((arm, "dense") for arm in settings.arms if arm not in ("dense", "ticket"))]
+    tables = [_arms(arms), *(_against(arms, differences, arm, against) for arm, against in pairs)]
+    return [table for table in tables if table.rows]
 
 
 def same_protocol_as_post(settings: LotterySettings) -> bool:
@@ -83,12 +87,10 @@ def _arms(arms: pd.DataFrame) -> DisplayTable:
 
 
 def _against(
-    arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, arm: str, against: str
+    arms: pd.DataFrame, differences: pd.DataFrame, arm: str, against: str, verdicts: Mapping[int, str] | None = None
 ) -> DisplayTable:
     chosen = differences.query("arm == @arm and against == @against")
     density = arms.query("arm == @arm").groupby("round")["density"].first()
-    verdict = dict(zip(verdicts["round"], verdicts["verdict"], strict=True))
-    judged = (arm, against) == ("ticket", "dense")
     rows = []
     for number, group in chosen.groupby("round"):
         by = group.set_index("measure")
@@ -102,10 +104,10 @@ def _against(
             _difference(final, 100, 2),
             _p(final["p_holm"]),
         ]
-        rows.append((*row, verdict[number]) if judged else tuple(row))
+        rows.append((*row, verdicts[number]) if verdicts else tuple(row))
     columns = ("links left", "early stop", "p", "test accuracy, points", "p", "at the end, points", "p")
     title = f"{arm.capitalize()} minus {against}"
-    return DisplayTable(title, (*columns, "verdict") if judged else columns, rows)
+    return DisplayTable(title, (*columns, "verdict") if verdicts else columns, rows)
 
 
 def percent(density: float) -> str:

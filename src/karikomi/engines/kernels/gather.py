@@ -1,0 +1,71 @@
+"""Examples into the input units of a block."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from karikomi.engines.kernels.layout import DENSE_COLUMNS, Network
+from karikomi.engines.kernels.vector import LANES, any_bit, at, kernel, load64, prefetch, transpose16
+
+
+class Source(NamedTuple):
+    """Examples, ``pixels`` values each, one after the other: in ``bytes``, or else in ``floats``; the other is empty."""
+
+    bytes: np.ndarray
+    floats: np.ndarray
+    labels: np.ndarray
+    pixels: int
+    scale: np.float32
+
+
+@kernel
+def gather(source: Source, examples: np.ndarray, count: int, starts: np.ndarray, network: Network) -> None:
+    """The first ``count`` of ``examples`` into the input units; lanes beyond repeat the first one."""
+    for lane in range(LANES):
+        starts[lane] = examples[lane if lane < count else 0] * source.pixels
+    units, slots = network.units, network.slots
+    if source.pixels < 16:
+        for pixel in range(source.pixels):
+            for lane in range(LANES):
+                place = starts[lane] + pixel
+                value = source.floats[place] if source.bytes.size == 0 else np.float32(source.bytes[place])
+                units[slots[pixel] + lane] = value * source.scale
+    elif source.bytes.size:
+        for lane in range(0, LANES, 16):
+            for piece in network.pieces:
+                transpose16(source.bytes, starts, lane, piece, units, slots, piece, lane, source.scale)
+    else:
+        for lane in range(0, LANES, 16):
+            for piece in network.pieces:
+                transpose16(source.floats, starts, lane, piece, units, slots, piece, lane, source.scale)
+
+
+@kernel
+def fetch_ahead(source: Source, examples: np.ndarray) -> None:
+    """Start to bring ``examples`` into the cache."""
+    for example in examples:
+        start = example * source.pixels
+        if source.bytes.size:
+            for place in range(start, start + source.pixels, 64):
+                prefetch(source.bytes, place)
+        else:
+            for place in range(start, start + source.pixels, 16):
+                prefetch(source.floats, place)
+
+
+@kernel
+def find_present(network: Network) -> None:
+    """Which inputs are not zero in the whole block; popular ones are taken not to be."""
+    inputs = network.layers[0].inputs
+    present, group = network.popular, (network.popular + DENSE_COLUMNS - 1) // DENSE_COLUMNS
+    groups = group
+    for unit in range(network.popular, inputs):
+        if any_bit(load64(network.units, unit * LANES)):
+            network.present[present] = unit
+            present += 1
+            if unit // DENSE_COLUMNS >= group:
+                group = unit // DENSE_COLUMNS + 1
+                network.groups[groups] = group - 1
+                groups += 1
+    network.counts[0] = present
+    network.counts[1] = groups

@@ -1,0 +1,210 @@
+"""Multilayer perceptrons on CPU, at a cost that falls with density: one network per core, surviving links only."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+from torch import nn
+
+from karikomi.data.dataset import Dataset, Examples
+from karikomi.engines.contract import Advance, Curve, Evaluation, Recipe, Trained, Trial, minibatches
+from karikomi.engines.kernels.gather import Source
+from karikomi.engines.kernels.layout import Network, Place, aligned, lay_out, linear_layers
+from karikomi.engines.kernels.steps import Optimizer, evaluate_all, train_steps
+from karikomi.errors import InputError
+from karikomi.networks.subnetwork import Subnetwork
+
+# Steps in one call of the kernels, at most: how long Ctrl-C may have to wait.
+_CHUNK = 250
+
+T, R = TypeVar("T"), TypeVar("R")
+
+
+def supports(module: nn.Module) -> bool:
+    """Whether ``module`` is what this engine trains: an ``nn.Sequential`` of Flatten, Linear, ReLU, Tanh, Identity."""
+    return linear_layers(module) is not None
+
+
+def train(
+    trials: Sequence[Trial],
+    data: Dataset,
+    recipe: Recipe,
+    advance: Advance | None = None,
+    *,
+    threads: int | None = None,
+) -> list[Trained]:
+    """Train every trial, ``threads`` at a time (None: one per available core).
+
+    The results are the same, bit for bit, for any number of threads and whatever the other trials are.
+
+    Raises:
+        InputError: if a network is not of the supported kind or does not fit the data.
+    """
+    for trial in trials:
+        _check(trial.subnetwork, data.train)
+    source, popularity = _source(data.train), _popularity(data.train)
+
+    def job(trial: Trial, report: Advance, stop: threading.Event) -> Trained:
+        return _train(trial, source, popularity, recipe, report, stop)
+
+    return _run(job, trials, threads, advance)
+
+
+def evaluate(
+    subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: int | None = None
+) -> list[Evaluation]:
+    """Loss and accuracy of every subnetwork on ``examples``, ``threads`` at a time (None: one per available core).
+
+    Raises:
+        InputError: if a network is not of the supported kind or does not fit the data.
+    """
+    for subnetwork in subnetworks:
+        _check(subnetwork, examples)
+    source, popularity = _source(examples), _popularity(examples)
+
+    def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event) -> Evaluation:
+        network, _ = lay_out(subnetwork, popularity, keep_idle=False, backward=False)
+        return _evaluate(network, source, np.arange(len(examples)))
+
+    return _run(job, subnetworks, threads, None)
+
+
+def compile_kernels() -> None:
+    """Compile every kernel, or load it from Numba's cache; a few seconds once per machine and version."""
+    x = np.zeros((2, 1), np.uint8)
+    data = Dataset("none", Examples(x, np.arange(2)), Examples(x, np.arange(2)), 2)
+    ...
+
+
+def _train(
+    trial: Trial, source: Source, popularity: np.ndarray, recipe: Recipe, report: Advance, stop: threading.Event
+) -> Trained:
+    began = time.perf_counter()
+    # Weight decay moves even the weights of units that no output depends on.
+    network, places = lay_out(trial.subnetwork, popularity, keep_idle=recipe.weight_decay > 0)
+    optimizer = _optimizer(recipe, network.parameters.size)
+    batches = minibatches(trial, recipe.batch)
+    validations = recipe.validations()
+    best = snapshot = network.parameters.copy()
+    curve: list[tuple[int, float, float, float]] = []
+    lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
+    for goal in _goals(recipe):
+        order = np.stack(list(islice(batches, goal - done)))
+        loss += train_steps(source, order, network, optimizer, done)
+        report(goal - done)
+        done = goal
+        if stop.is_set():
+            raise InterruptedError
+        if done == recipe.snapshot_at:
+            snapshot = network.parameters.copy()
+        if done == validations[len(curve)]:
+            seen = _evaluate(network, source, trial.split.validation)
+            curve.append((done, loss / (done - since), seen.loss, seen.accuracy))
+            since, loss = done, 0.0
+            if early_stop == 0 or seen.loss < lowest:
+                lowest, early_stop = (np.inf if np.isnan(seen.loss) else seen.loss), done
+                best = network.parameters.copy()
+    iteration, train_loss, validation_loss, accuracy = (np.array(column) for column in zip(*curve, strict=True))
+    return Trained(
+        best=_restored(trial.subnetwork, places, best),
+        final=_restored(trial.subnetwork, places, network.parameters),
+        snapshot=None if recipe.snapshot_at is None else _restored(trial.subnetwork, places, snapshot),
+        early_stop_iteration=early_stop,
+        curve=Curve(iteration, train_loss, validation_loss, accuracy),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _goals(recipe: Recipe) -> list[int]:
+    """After which iterations the kernels hand back: at every validation, at the snapshot, and often enough."""
+    goals = {*recipe.validations(), *range(_CHUNK, recipe.iterations, _CHUNK)}
+    return sorted(goals | ({recipe.snapshot_at} if recipe.snapshot_at else set()))
+
+
+def _optimizer(recipe: Recipe, size: int) -> Optimizer:
+    adam = recipe.optimizer == "adam"
+    return Optimizer(
+        adam,
+        recipe.learning_rate,
+        recipe.momentum,
+        recipe.weight_decay,
+        gradient=aligned(size),
+        first=aligned(size),
+        second=aligned(size if adam else 0),
+    )
+
+
+def _evaluate(network: Network, source: Source, examples: np.ndarray) -> Evaluation:
+    classes = int(network.layers[-1]["outputs"])
+    correct = np.zeros(classes, np.int64)
+    loss = evaluate_all(source, examples, network, correct) / len(examples)
+    present = np.bincount(source.labels[examples], minlength=classes)
+    with np.errstate(invalid="ignore"):
+        return Evaluation(loss, correct.sum() / len(examples), correct / present)
+
+
+def _restored(subnetwork: Subnetwork, places: dict[str, Place], parameters: np.ndarray) -> Subnetwork:
+    weights = {name: np.array(weight, np.float32) for name, weight in subnetwork.weights.items()}
+    for name, place in places.items():
+        weights[name].ravel()[place.elements] = parameters[place.positions]
+    return replace(subnetwork, weights=weights)
+
+
+def _check(subnetwork: Subnetwork, examples: Examples) -> None:
+    layers = linear_layers(subnetwork.module)
+    if layers is None:
+        raise InputError(
+            "the sparse engine trains an nn.Sequential of Flatten, Linear, ReLU, Tanh and Identity; use the population"
+            " engine for other networks"
+        )
+    pixels, inputs = examples.x[0].size, subnetwork.weights[layers[0].weight].shape[1]
+    if pixels != inputs:
+        raise InputError(f"the network takes {inputs} values per example; the data have {pixels}")
+    highest, outputs = examples.y.max(), subnetwork.weights[layers[-1].weight].shape[0]
+    if highest >= outputs:
+        raise InputError(f"the network has {outputs} outputs, too few for the label {highest}")
+
+
+def _source(examples: Examples) -> Source:
+    x = np.ascontiguousarray(examples.x)
+    none = {np.uint8: np.empty(0, np.uint8), np.float32: np.empty(0, np.float32)}
+    return Source(
+        bytes=x.ravel() if x.dtype == np.uint8 else none[np.uint8],
+        floats=x.ravel() if x.dtype == np.float32 else none[np.float32],
+        labels=np.ascontiguousarray(examples.y, np.int64),
+        pixels=x[0].size,
+        scale=np.float32(examples.scale),
+    )
+
+
+def _popularity(examples: Examples) -> np.ndarray:
+    """The share of examples in which each input is not 0; a few thousand are enough to tell."""
+    some = examples.x[:: -(-len(examples) // 4096)]
+    return (some.reshape(len(some), -1) != 0).mean(axis=0)
+
+
+def _run(
+    job: Callable[[T, Advance, threading.Event], R], items: Sequence[T], threads: int | None, advance: Advance | None
+) -> list[R]:
+    """``job`` on every item, each in one thread; an error or Ctrl-C stops them all."""
+    stop, turn = threading.Event(), threading.Lock()
+
+    def report(steps: int) -> None:
+        if advance is not None:
+            with turn:
+                advance(steps)
+
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+        futures = [pool.submit(job, item, report, stop) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -1,0 +1,204 @@
+"""Subnetworks of one structure stacked into one population, and which of a list are stacked together."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from karikomi.errors import InputError
+from karikomi.networks.subnetwork import Subnetwork
+
+# LeNet-300-100, batch 60, Adam, two threads, µs per training step and network by how many are stacked (a busy machine,
+# best of 240 in turn): 1: 1710, 2: 1630, 4: 1310, 8: 1160, 16: 1150. More than 8 only leave less to share out.
+CPU_POPULATION = 8
+# Under vmap convolutions become grouped ones, which PyTorch's CPU kernels run slower than one network after another.
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+# Keeps a validation block within the cache: blocks of 500 to 1250 LeNet examples were the fastest.
+CPU_BLOCK_BYTES = 2**25
+# Shares of a GPU's whole memory, not of what is free: that changes, and with it would change who is stacked with
+# whom, and so the last bits of the results.
+CUDA_POPULATION_SHARE, CUDA_BLOCK_SHARE = 0.5, 0.125
+# Weights, gradient, mask, Adam's two moments, best, snapshot, and room for one temporary.
+TRAINING_COPIES = 8
+
+
+class Population:
+    """P subnetworks of one structure; ``state`` holds every parameter and buffer as ``[P, …]``.
+
+    Works on a copy of the module. Starts in evaluation mode.
+    """
+
+    def __init__(self, members: Sequence[Subnetwork], device: torch.device) -> None:
+        self.members = members
+        self.module = copy.deepcopy(members[0].module).to(device).eval()
+        self.state: dict[str, Tensor] = {}
+        for name, own in _own_state(self.module).items():
+            stacked = np.stack([_value(member, name) for member in members])
+            self.state[name] = torch.from_numpy(stacked).to(device).requires_grad_(own.requires_grad)
+        # Where a layer is whole in every network there is nothing to hold at 0. As floats, because multiplying by
+        # bools makes a float copy of them each time.
+        self.masks = {
+            name: torch.from_numpy(np.stack([member.masks[name] for member in members])).to(device).float()
+            for name in members[0].masks
+            if not all(member.masks[name].all() for member in members)
+        }
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        return [value for value in self.state.values() if value.requires_grad]
+
+    def forward(self, x: Tensor, *, shared: bool) -> Tensor:
+        """Outputs ``[P, n, C]`` for inputs ``[n, …]`` shared by all, or each network's own ``[P, n, …]``."""
+        if len(self) == 1:  # vmap over one is slower, and demands more of the module.
+            alone = {name: value.squeeze(0) for name, value in self.state.items()}
+            return functional_call(self.module, alone, (x if shared else x.squeeze(0),)).unsqueeze(0)
+
+        def one(state: dict[str, Tensor], x: Tensor) -> Tensor:
+            return functional_call(self.module, state, (x,))
+
+        return vmap(one, in_dims=(0, None if shared else 0), randomness="different")(self.state, x)
+
+    def mask_gradients(self) -> None:
+        """For a weight of 0, no gradient means no moment, no momentum and no decay: it stays 0."""
+        for name, mask in self.masks.items():
+            gradient = self.state[name].grad
+            if gradient is not None:
+                gradient.mul_(mask)
+
+    def clone(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.state.items()}
+
+    def unstack(self, state: Mapping[str, Tensor]) -> list[Subnetwork]:
+        """The members with the weights of ``state``, which is stacked like ``self.state``."""
+        arrays = {name: value.detach().cpu().numpy() for name, value in state.items()}
+        return [
+            # Masked again, because in a network that diverged 0 · ∞ is NaN where 0 was promised.
+            replace(member, weights={name: arrays[name][p].copy() for name in member.weights}).masked(member.masks)
+            for p, member in enumerate(self.members)
+        ]
+
+
+def plan(
+    subnetworks: Sequence[Subnetwork], samples: Tensor, classes: int, *, apart: Sequence[int] = (), batch: int = 0
+) -> list[tuple[list[int], int]]:
+    """Which subnetworks are stacked together, and how many examples such a population is evaluated on at a time.
+
+    Depends on the list and the machine alone. Everything is checked before the first network is trained.
+
+    Args:
+        samples: two inputs ``[2, …]``, on the device.
+        apart: subnetworks with different numbers here are not stacked together.
+        batch: examples in a training step; 0 where none is.
+
+    Returns:
+        Per population the places of its members in ``subnetworks``, and the length of a block of examples.
+    """
+    groups: dict[object, list[int]] = {}
+    for i, subnetwork in enumerate(subnetworks):
+        _check_weights(subnetwork)
+        groups.setdefault((_structure(subnetwork), apart[i] if apart else 0), []).append(i)
+    populations = []
+    for members in groups.values():
+        first = subnetworks[members[0]]
+        per_example = _try(first, samples, classes)
+        size, block_bytes = _capacity(first, samples, per_example, batch)
+        for start in range(0, len(members), size):
+            some = members[start : start + size]
+            populations.append((some, max(1, block_bytes // (per_example * len(some)))))
+    return populations
+
+
+def _capacity(subnetwork: Subnetwork, samples: Tensor, per_example: int, batch: int) -> tuple[int, int]:
+    """How many such networks are stacked at most, and the bytes that a block of examples may take."""
+    if samples.device.type == "cuda":
+        memory = torch.cuda.mem_get_info(samples.device)[1]
+        # What autograd keeps, and as much again for the gradients that flow back.
+        network = TRAINING_COPIES * sum(w.nbytes for w in subnetwork.weights.values()) + 2 * batch * per_example
+        size, block_bytes = int(CUDA_POPULATION_SHARE * memory) // network, int(CUDA_BLOCK_SHARE * memory)
+    else:
+        convolutional = any(isinstance(part, CONVOLUTIONS) for part in subnetwork.module.modules())
+        size, block_bytes = 1 if convolutional else CPU_POPULATION, CPU_BLOCK_BYTES
+    return size if size > 1 and _vmap_runs(subnetwork, samples) else 1, block_bytes
+
+
+def _vmap_runs(subnetwork: Subnetwork, samples: Tensor) -> bool:
+    """Recurrent layers, and control flow that depends on values, cannot be vectorized."""
+    population = Population([subnetwork, subnetwork], samples.device)
+    population.module.train()
+    try:
+        population.forward(torch.stack([samples, samples]), shared=False)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _try(subnetwork: Subnetwork, samples: Tensor, classes: int) -> int:
+    """Bytes that an example occupies in the network, by what autograd keeps; refuses a network that does not fit."""
+    kept = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        kept += tensor.nbytes if tensor.shape[:1] == samples.shape[:1] else 0
+        return tensor
+
+    try:
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            outputs = Population([subnetwork], samples.device).forward(samples, shared=True)[0]
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"the network cannot take samples of shape {tuple(samples.shape[1:])}: {reason}") from error
+    if outputs.ndim != 2 or outputs.shape[1] < classes:
+        shape = "[n, " + ", ".join(map(str, outputs.shape[1:])) + "]"
+        raise InputError(f"the network must give outputs [n, {classes}] or more, one per class; it gives {shape}")
+    return max(kept, samples.nbytes, outputs.nbytes) // len(samples)
+
+
+def _own_state(module: nn.Module) -> dict[str, Tensor]:
+    return dict(module.named_parameters()) | dict(module.named_buffers())
+
+
+def _value(subnetwork: Subnetwork, name: str) -> np.ndarray:
+    """A parameter or buffer; removed links are 0, and a buffer that is never saved is the module's own."""
+    if name not in subnetwork.weights:
+        return subnetwork.module.get_buffer(name).cpu().numpy()
+    weight, mask = subnetwork.weights[name], subnetwork.masks.get(name)
+    return weight if mask is None else np.where(mask, weight, np.zeros((), weight.dtype))
+
+
+def _structure(subnetwork: Subnetwork) -> object:
+    """What two subnetworks must share to be stacked.
+
+    Plain attributes count by their ``repr``: where that shows an address the two are kept apart, which is slower
+    but never wrong.
+    """
+    tensors = ("_parameters", "_buffers", "_modules", "training")
+    parts = tuple(
+        (name, type(part), repr({key: value for key, value in vars(part).items() if key not in tensors}))
+        for name, part in subnetwork.module.named_modules()
+    )
+    own = _own_state(subnetwork.module)
+    return parts, tuple((name, value.shape, value.dtype, value.requires_grad) for name, value in own.items())
+
+
+def _check_weights(subnetwork: Subnetwork) -> None:
+    expected = subnetwork.module.state_dict()
+    if expected.keys() != subnetwork.weights.keys():
+        differ = ", ".join(sorted(expected.keys() ^ subnetwork.weights.keys()))
+        raise InputError(f"weights must name the module's parameters and buffers; they differ in {differ}")
+    for name, value in subnetwork.weights.items():
+        if value.shape != tuple(expected[name].shape):
+            raise InputError(
+                f"weights[{name!r}] must have the shape {list(expected[name].shape)}; it has {list(value.shape)}"
+            )
+        if not np.isfinite(value).all():
+            raise InputError(f"weights[{name!r}] must be finite; it holds NaN or infinite values")
+    tied = expected.keys() - _own_state(subnetwork.module).keys()
+    if tied:
+        raise InputError(f"parameters that layers share are not supported; {', '.join(sorted(tied))} is one")

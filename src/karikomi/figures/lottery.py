@@ -1,0 +1,188 @@
+"""The lottery study's curves."""
+
+from collections.abc import Iterable, Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from karikomi.errors import InputError
+from karikomi.figures import theme
+from karikomi.statistics import mean_interval
+
+# More validations than this in one curve cannot be seen in a panel of 160 points.
+CURVE_POINTS = 100
+
+
+def accuracy(arms: pd.DataFrame, measure: str = "test_accuracy") -> alt.TopLevelMixin:
+    """Accuracy against the links that are left.
+
+    What to see: a winning ticket stays on or above the dashed line of the dense network while its links vanish to
+    the right; the same mask with other initial weights falls away from it. Bands are 95 % intervals over replicates.
+
+    Args:
+        arms: the summary, with columns arm, density (0 … 1), measure, mean, low, high, replicates; accuracies are
+            0 … 1 and are drawn in percent.
+        measure: ``test_accuracy``, ``final_test_accuracy`` or ``train_accuracy``.
+
+    Raises:
+        InputError: where the table has no row of that measure.
+    """
+    return against_density(arms, measure)
+
+
+def early_stop(arms: pd.DataFrame) -> alt.TopLevelMixin:
+    """The iteration of minimum validation loss against the links that are left; the table is that of ``accuracy``.
+
+    What to see: a winning ticket learns faster than the dense network (below the dashed line) until too few links
+    are left. A curve that is flat at the last iteration is a lower bound: the network was still learning.
+    """
+    return against_density(arms, "early_stop_iteration")
+
+
+def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
+    """Any measure of the summary against the links that are left, the dense network as a line across."""
+    drawn = theme.measure_named(measure)
+    rows = arms.loc[arms["measure"] == measure]
+    if rows.empty:
+        raise InputError(f"the table has no rows of {measure}; it has {', '.join(arms['measure'].unique())}")
+    factors = dict.fromkeys(("mean", "low", "high"), drawn.factor)
+    shown = pd.DataFrame(
+        {"arm": theme.labels(rows["arm"]), "left": 100 * rows["density"], "replicates": rows["replicates"]}
+        | {column: factor * rows[column] for column, factor in factors.items()}
+    )
+    is_dense = rows["arm"] == "dense"
+    lit, colour = theme.highlight(), theme.colour_of(rows["arm"])
+    y = alt.Y("mean:Q", title=drawn.label, scale=alt.Scale(zero=False))
+    x = _links_left(shown["left"])
+    tooltip = [
+        alt.Tooltip("arm:N", title="arm"),
+        alt.Tooltip("left:Q", title="links left (%)", format=".2~f"),
+        alt.Tooltip("mean:Q", title=drawn.label, format=drawn.format),
+        alt.Tooltip("low:Q", title="95 % interval from", format=drawn.format),
+        alt.Tooltip("high:Q", title="to", format=drawn.format),
+        alt.Tooltip("replicates:Q", title="replicates"),
+    ]
+    dense = alt.Chart(theme.inline(shown.loc[is_dense])).encode(y=y, color=colour, tooltip=tooltip)
+    others = alt.Chart(theme.inline(shown.loc[~is_dense])).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    faint = alt.when(lit).then(alt.value(0.16)).otherwise(alt.value(0.03))
+    full = alt.when(lit).then(alt.value(1)).otherwise(alt.value(0.15))
+    return theme.styled(
+        alt.layer(
+            dense.mark_rect().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
+            others.mark_area().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
+            dense.mark_rule(strokeDash=[6, 3], strokeWidth=1.5).encode(opacity=full),
+            others.mark_line(strokeWidth=2).encode(opacity=full),
+            others.mark_point(filled=True, size=45)
+            .encode(shape=theme.shape_of(rows["arm"]), opacity=full)
+            .add_params(lit),
+        ).properties(width=theme.WIDTH, height=theme.HEIGHT)
+    )
+
+
+def _links_left(percents: Iterable[float]) -> alt.X:
+    """Links left on a log axis, the whole network at the left, ticks at the densities themselves."""
+    ticks = sorted({round(percent, 6) for percent in percents}, reverse=True)
+    axis = alt.Axis(values=ticks, labelExpr=theme.PERCENT_LABEL, labelOverlap="parity", labelSeparation=6, grid=False)
+    scale = alt.Scale(type="log", domain=[ticks[-1], 100], reverse=True, nice=False, padding=6)
+    return alt.X("left:Q", title="links left (%)", axis=axis, scale=scale)
+
+
+def learning_curves(curves: pd.DataFrame, rounds: Sequence[int] | None = None) -> alt.TopLevelMixin:
+    """Validation accuracy and loss during training, at a few rounds, the dense network in every panel.
+
+    What to see: whether a ticket learns faster at the start, where its loss is lowest, and how it overfits after.
+    Lines are means over replicates (over a replicate's re-initializations first), bands 95 % intervals. The accuracy
+    axis leaves out the climb in the first tenth of training. Long curves show every k-th validation.
+
+    Args:
+        curves: one row per validation of each network, with columns replicate, arm, round, density, iteration,
+            validation_loss (nats), validation_accuracy (0 … 1).
+        rounds: pruning rounds to show; about four, spread evenly, if not given.
+
+    Raises:
+        InputError: for a round that the table lacks.
+    """
+    chosen = theme.chosen_rounds(curves["round"], rounds)
+    means = _mean_curves(_thinned(curves.loc[curves["round"].isin((0, *chosen))]))
+    dense = means[means["arm"] == "dense"]
+    panels = []
+    for number in chosen:
+        pruned = means[(means["round"] == number) & (means["arm"] != "dense")]
+        left = theme.percent(float(np.mean(pruned["density"])) if len(pruned) else 1)
+        panels.append(pd.concat([dense, pruned]).assign(panel=f"{left} of links left"))
+    shown = pd.concat(panels)
+    colour, lit = theme.colour_of(shown["arm"]), theme.highlight()
+    shown["arm"] = theme.labels(shown["arm"])
+    data, order = theme.inline(shown.drop(columns=["round", "density"])), [panel["panel"].iloc[0] for panel in panels]
+    climbed = shown.loc[shown["iteration"] >= shown["iteration"].max() / 10]
+    accuracy_scale = alt.Scale(domain=_span(climbed, "accuracy"), nice=False)
+    loss_scale = alt.Scale(type="log", domain=_span(shown, "loss"), nice=False)
+    return theme.styled(
+        alt.vconcat(
+            _panels(data, order, "accuracy", "validation accuracy (%)", accuracy_scale, colour, lit).add_params(lit),
+            _panels(data, order, "loss", "validation loss (nats)", loss_scale, colour, lit),
+        )
+    )
+
+
+def _thinned(curves: pd.DataFrame) -> pd.DataFrame:
+    iterations = sorted(set(curves["iteration"]))
+    every = -(-len(iterations) // CURVE_POINTS)
+    # Counted from the end, so that the last validation stays.
+    return curves.loc[curves["iteration"].isin(iterations[::-1][::every])]
+
+
+def _mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    point = ["arm", "round", "iteration"]
+    means = curves.pivot_table(index=point, values="density")
+    for measure, factor in (("accuracy", 100), ("loss", 1)):
+        # A row per point, a column per replicate; several re-initializations of a replicate become their mean.
+        wide = curves.pivot_table(index=point, columns="replicate", values=f"validation_{measure}")
+        intervals = [mean_interval(row[np.isfinite(row)]) for row in wide.to_numpy()]
+        names = [measure, f"{measure}_low", f"{measure}_high"]
+        means = means.join(pd.DataFrame(intervals, index=wide.index, columns=names) * factor)
+    return means.reset_index()
+
+
+def _span(shown: pd.DataFrame, measure: str) -> list[float]:
+    means = shown[measure].to_numpy(float)
+    lowest = np.nanmin([means, shown[f"{measure}_low"]])
+    highest = np.nanmax([means, shown[f"{measure}_high"]])
+    # An interval may reach below 0, which no log axis can show: the lowest mean is the bound there.
+    return [float(lowest if lowest > 0 else np.nanmin(means)), float(highest)]
+
+
+def _panels(
+    data: alt.InlineData,
+    order: list[str],
+    measure: str,
+    title: str,
+    scale: alt.Scale,
+    colour: alt.Color,
+    lit: alt.Parameter,
+) -> alt.FacetChart:
+    # A format alone would give every tick the same prefix, and 0 the label "0k".
+    ticks = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=4)
+    base = alt.Chart().encode(
+        x=alt.X("iteration:Q", title="iteration", axis=ticks),
+        color=colour,
+        tooltip=[
+            alt.Tooltip("arm:N", title="arm"),
+            alt.Tooltip("iteration:Q", title="iteration", format=",d"),
+            alt.Tooltip(f"{measure}:Q", title=title, format=".4~g"),
+        ],
+    )
+    axis = alt.Axis(format="~g", tickCount=5)
+    low, mean = (
+        alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis, stack=None) for field in (f"{measure}_low", measure)
+    )
+    faint = alt.when(lit).then(alt.value(0.16)).otherwise(alt.value(0.02))
+    full = alt.when(lit).then(alt.value(1)).otherwise(alt.value(0.12))
+    band = base.mark_area(clip=True).encode(y=low, y2=f"{measure}_high:Q", opacity=faint)
+    line = base.mark_line(clip=True, strokeWidth=1.5).encode(y=mean, opacity=full)
+    return (
+        alt.layer(band, line, data=data)
+        .properties(width=155, height=125)
+        .facet(facet=alt.Facet("panel:N", sort=order, title=None), columns=4)
+    )

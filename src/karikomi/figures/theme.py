@@ -1,0 +1,169 @@
+"""The look that all figures share: one colour, one mark and one name per arm, fonts, sizes, and data in a chart."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from karikomi.errors import InputError, unknown
+
+Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
+
+WIDTH, HEIGHT = 500, 285
+INK, FAINT = "#222222", "#e4e4e4"
+
+
+class Arm(NamedTuple):
+    """How an arm is called and drawn."""
+
+    label: str
+    colour: str
+    shape: str
+
+
+# Okabe & Ito's palette, told apart with every common kind of colour blindness; the marks differ for print in grey.
+ARMS = {
+    "dense": Arm("dense network", "#333333", "stroke"),
+    "ticket": Arm("ticket", "#0072B2", "circle"),
+    "reinit": Arm("re-initialized", "#D55E00", "square"),
+    "shuffled": Arm("shuffled mask", "#009E73", "triangle-up"),
+    "random": Arm("random removal", "#CC79A7", "diamond"),
+}
+
+
+class Measure(NamedTuple):
+    """How a measure is called (with its unit), what its numbers are multiplied by, and their format."""
+
+    label: str
+    factor: float
+    format: str
+
+
+MEASURES = {
+    "early_stop_iteration": Measure("early stop (iteration)", 1, ",.0f"),
+    "test_accuracy": Measure("test accuracy at early stop (%)", 100, ".2f"),
+    "final_test_accuracy": Measure("test accuracy after all iterations (%)", 100, ".2f"),
+    "train_accuracy": Measure("training accuracy after all iterations (%)", 100, ".2f"),
+    "validation_loss": Measure("validation loss at early stop (nats)", 1, ".4f"),
+    "test_loss": Measure("test loss at early stop (nats)", 1, ".4f"),
+    "validation_accuracy": Measure("validation accuracy (%)", 100, ".2f"),
+}
+
+
+def measure_named(name: str) -> Measure:
+    """The measure called ``name``.
+
+    Raises:
+        InputError: for a name that no figure knows.
+    """
+    if name not in MEASURES:
+        raise unknown("measure", name, MEASURES)
+    return MEASURES[name]
+
+
+def labels(arms: Iterable[str]) -> list[str]:
+    """The arms' human names.
+
+    Raises:
+        InputError: for an arm that has no colour here.
+    """
+    named = list(arms)
+    if strange := set(named) - set(ARMS):
+        raise unknown("arm", min(strange), ARMS)
+    return [ARMS[arm].label for arm in named]
+
+
+def colour_of(arms: Iterable[str]) -> alt.Color:
+    """The colour encoding by the field ``arm``, and the legend; the same colours whichever arms are there."""
+    shown = _in_order(arms)
+    scale = alt.Scale(domain=[arm.label for arm in shown], range=[arm.colour for arm in shown])
+    return alt.Color("arm:N", scale=scale, title=None)
+
+
+def shape_of(arms: Iterable[str]) -> alt.Shape:
+    """The mark encoding by the field ``arm``; Vega-Lite joins its legend with the colours'."""
+    shown = _in_order(arms)
+    scale = alt.Scale(domain=[arm.label for arm in shown], range=[arm.shape for arm in shown])
+    return alt.Shape("arm:N", scale=scale, title=None)
+
+
+def _in_order(arms: Iterable[str]) -> list[Arm]:
+    present = set(arms)
+    return [arm for name, arm in ARMS.items() if name in present]
+
+
+def percent(density: float) -> str:
+    """A density in percent, with digits enough to tell densities apart; the same as ``PERCENT_LABEL`` on an axis.
+
+    >>> percent(0.8), percent(0.03568), percent(0.00944)
+    ('80 %', '3.6 %', '0.94 %')
+    """
+    value = 100 * density
+    return f"{value:.2g} %" if value < 1 else f"{round(value, 1):g} %"
+
+
+PERCENT_LABEL = "format(datum.value, datum.value < 1 ? '.2~r' : '.1~f')"
+
+
+def highlight() -> alt.Parameter:
+    """A click on an arm in the legend highlights that arm."""
+    # A name of its own: Altair numbers nameless parameters, and the same figure would differ from call to call.
+    return alt.selection_point(name="highlight", fields=["arm"], bind="legend")
+
+
+def spread(rounds: Iterable[int], count: int = 4) -> list[int]:
+    """Up to ``count`` of the pruning rounds, spread evenly, with the first and the last; 0 is before any pruning.
+
+    >>> spread(range(11))
+    [1, 4, 7, 10]
+    """
+    known = sorted(set(rounds) - {0}) or [0]
+    places = np.linspace(0, len(known) - 1, min(count, len(known))).round().astype(int)
+    return [known[place] for place in places]
+
+
+def chosen_rounds(known: Iterable[int], rounds: Sequence[int] | None) -> list[int]:
+    """The rounds asked for, or about four of the known ones.
+
+    Raises:
+        InputError: for a round that is not known.
+    """
+    there = sorted(set(known))
+    if rounds is None:
+        return spread(there)
+    if missing := set(rounds) - set(there):
+        raise InputError(f"the table has no round {min(missing)}; it has {', '.join(map(str, there))}")
+    return list(rounds)
+
+
+def inline(table: pd.DataFrame) -> alt.InlineData:
+    """The table's rows as a chart's data: numbers to 6 significant digits, NaN as null.
+
+    Inline data is not subject to Altair's limit of 5,000 rows.
+    """
+    return alt.InlineData(values=[{k: _plain(v) for k, v in row.items()} for row in table.to_dict("records")])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return value
+
+
+def styled(chart: Chart) -> Chart:
+    """The finished figure with the common look."""
+    text = {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "labelColor": INK, "titleColor": INK}
+    return chart.configure(
+        font="Helvetica Neue, Helvetica, Arial, sans-serif",
+        background="white",
+        padding=8,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(gridColor=FAINT, domainColor="#888888", tickColor="#888888", titlePadding=8, **text),
+        header=alt.HeaderConfig(**text),
+        title=alt.TitleConfig(fontSize=11, fontWeight="normal", color=INK),
+        legend=alt.LegendConfig(
+            orient="top", symbolSize=70, symbolStrokeWidth=2, symbolOpacity=1, columnPadding=14, **text
+        ),
+    )

@@ -1,0 +1,128 @@
+"""The report: one HTML file with its charts and everything that draws them; it needs no network."""
+
+import functools
+import importlib.resources
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import altair as alt
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+VERDICTS = {"winning ticket": "won", "not shown": "open", "lost": "lost"}
+_NUMBER = re.compile(r"[<≈]?\s*[+\-−]?\.?\d.*|[–—]")
+
+
+class Table(Protocol):
+    """A table of finished words: a title (may be empty), column names and rows of strings."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def columns(self) -> Sequence[str]: ...
+    @property
+    def rows(self) -> Sequence[Sequence[str]]: ...
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart and the sentence under it."""
+
+    chart: alt.TopLevelMixin
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: plain text (empty lines part paragraphs), then tables, then figures."""
+
+    heading: str
+    text: str = ""
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+
+
+def build(title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, Mapping[str, object]]) -> str:
+    """The page as HTML.
+
+    All text is escaped. Cells that hold a verdict become badges; columns of numbers are set to the right.
+
+    Args:
+        title: the heading of the page.
+        lead: the answer in a sentence or two.
+        sections: in the order of the page.
+        facts: what belongs to the record but not to the story, folded away: per group (settings, environment …)
+            names and values.
+    """
+    charts, tables = itertools.count(), itertools.count()
+    shown = [
+        {
+            "heading": section.heading,
+            "paragraphs": _paragraphs(section.text),
+            "tables": [{"number": next(tables), **_table(table)} for table in section.tables],
+            "figures": [(next(charts), figure.caption) for figure in section.figures],
+        }
+        for section in sections
+    ]
+    specs = [figure.chart.to_dict() for section in sections for figure in section.figures]
+    return _template().render(
+        title=title,
+        lead=_paragraphs(lead),
+        sections=shown,
+        facts={group: {name: _fact(value) for name, value in values.items()} for group, values in facts.items()},
+        charts=_script_json(specs),
+        viewer=_viewer() if specs else None,
+    )
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _table(table: Table) -> dict[str, object]:
+    columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns)
+    is_number = [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
+    return {
+        "title": table.title,
+        "columns": list(zip(table.columns, is_number, strict=True)),
+        "rows": [
+            [(cell, number, VERDICTS.get(cell)) for cell, number in zip(row, is_number, strict=True)]
+            for row in table.rows
+        ],
+    }
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_fact(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_fact, value))
+    return str(value)
+
+
+def _script_json(value: object) -> Markup:
+    # Inside a script element only "<" can end it early ("</script", "<!--"); JSON can spell it as an escape.
+    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
+
+
+@functools.cache
+def _viewer() -> Markup:
+    """Vega, Vega-Lite and Vega-Embed as one script, from vl-convert."""
+    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    # In strings and regular expressions, where alone these can stand, the backslash changes nothing.
+    return Markup(bundle.replace("</script", r"<\/script").replace("<!--", r"<\!--"))
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    source = importlib.resources.files("karikomi.report").joinpath("template.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string(source)

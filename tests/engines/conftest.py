@@ -1,0 +1,99 @@
+"""What the engines' tests share: a little of MNIST, networks with random masks, and the oracle."""
+
+import copy
+from importlib import resources
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from karikomi import seeds
+from karikomi.data.dataset import Dataset
+from karikomi.engines.contract import Recipe, Trial, minibatches
+from karikomi.networks.initialization import initialize
+from karikomi.networks.subnetwork import Subnetwork
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """On tensors this small threads wait for each other, above all beside other test processes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def data() -> Dataset:
+    with resources.files("karikomi.data").joinpath("mnist.npz").open("rb") as file, np.load(file) as mnist:
+        return Dataset.from_arrays(
+            mnist["x_train"][:2000], mnist["y_train"][:2000], mnist["x_test"][:500], mnist["y_test"][:500]
+        )
+
+
+class Make:
+    """Subnetworks and trials from a seed."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+
+    def subnetwork(self, module: nn.Module, density: float = 1.0, seed: int = 0) -> Subnetwork:
+        """Fresh weights; every link is left with probability ``density``."""
+        whole = initialize(module, "glorot", seeds.stream(seed, "init"))
+        rng = seeds.stream(seed, "random")
+        return whole.masked({name: rng.random(mask.shape) < density for name, mask in whole.masks.items()})
+
+    def trial(self, module: nn.Module, density: float = 1.0, seed: int = 0, validation: int = 100) -> Trial:
+        split = self.data.split(validation, seeds.stream(seed, "split"))
+        return Trial(self.subnetwork(module, density, seed), split, seeds.sequence(seed, "order"))
+
+
+@pytest.fixture(scope="session")
+def make(data: Dataset) -> Make:
+    return Make(data)
+
+
+class Oracle:
+    """One network in plain PyTorch: no stacking, no masked gradients; removed links are multiplied away."""
+
+    def __init__(self, trial: Trial, data: Dataset, recipe: Recipe) -> None:
+        self.module = copy.deepcopy(trial.subnetwork.module)
+        self.module.load_state_dict({name: torch.tensor(w) for name, w in trial.subnetwork.weights.items()})
+        self.masks = {name: torch.tensor(mask) for name, mask in trial.subnetwork.masks.items()}
+        parameters, rate, decay = self.module.parameters(), recipe.learning_rate, recipe.weight_decay
+        if recipe.optimizer == "adam":
+            optimizer = torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+        else:
+            optimizer = torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum, weight_decay=decay)
+        self.losses: list[float] = []
+        batches = minibatches(trial, recipe.batch)
+        for _ in range(recipe.iterations):
+            indices = next(batches)
+            self.module.train()
+            loss = cross_entropy(self(data.train.x[indices]), torch.tensor(data.train.y[indices]))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            self.losses.append(loss.item())
+
+    def __call__(self, x: np.ndarray) -> torch.Tensor:
+        weights = {name: p * self.masks.get(name, 1) for name, p in self.module.named_parameters()}
+        return functional_call(self.module, weights, (torch.tensor(x).float() / 255,))
+
+    @torch.no_grad()
+    def loss(self, x: np.ndarray, y: np.ndarray) -> float:
+        self.module.eval()
+        return cross_entropy(self(x).double(), torch.tensor(y)).item()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return {
+            name: (value.detach() * self.masks.get(name, 1)).numpy() for name, value in self.module.state_dict().items()
+        }
+
+
+@pytest.fixture(scope="session")
+def oracle() -> type[Oracle]:
+    return Oracle

@@ -69,7 +69,10 @@ def build(title: str, lead: str, sections: Sequence[Section], facts: Mapping[str
         }
         for section in sections
     ]
-    specs = [figure.chart.to_dict() for section in sections for figure in section.figures]
+    # What a screen reader says of a chart is its description.
+    specs = [
+        {"description": figure.caption, **figure.chart.to_dict()} for section in sections for figure in section.figures
+    ]
     return _template().render(
         title=title,
         lead=_paragraphs(lead),

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from karikomi.errors import unknown
-from karikomi.figures.save import save
-from karikomi.report.build import Figure, Section, build
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.settings import StudySettings
@@ -75,12 +73,16 @@ class Result:
 
     def draw(self, **margins: float) -> None:
         """Write all figures (PNG and SVG) and the page into the run folder."""
+        from karikomi.figures.save import save  # loads the renderer, which an answer does not need
+
         charts = {name: chart for name in self.figures if (chart := self.figure(name)) is not None}
         for name, chart in charts.items():
             save(chart, self.folder.figures, name)
         write_whole(self.page, self._html(self.summary(**margins), charts).encode())
 
     def _html(self, answer: Answer, charts: Mapping[str, alt.TopLevelMixin]) -> str:
+        from karikomi.report.build import Figure, Section, build
+
         figures = [Figure(chart, self.study.pictures[name].caption) for name, chart in charts.items()]
         sections = [
             Section("Answer", answer.explanation, answer.tables),

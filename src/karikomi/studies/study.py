@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from karikomi.studies.result import Result
     from karikomi.studies.setup import Setup
     from karikomi.studies.show import Answer
+
+
+def later(where: str) -> Callable[..., Any]:
+    """The function at ``package.module:name``, imported at its first call: an answer need not wait for torch.
+
+    >>> later("math:sqrt")(9)
+    3.0
+    """
+    module, _, name = where.partition(":")
+    return lambda *args, **kwargs: getattr(import_module(module), name)(*args, **kwargs)
 
 
 class Play(Protocol):

@@ -17,10 +17,12 @@ DENSE_FROM = 0.7
 # Inputs that are zero in a whole block at least this often are worth a test.
 RARE_BELOW = 0.6
 # Units in one tile: together with a row of results they stay in the first-level cache.
-TILE = 96
+import os
+TILE = int(os.environ.get("TILE","96"))
+DENSE_FROM=float(os.environ.get("DENSE",".7"))
 
-# Dense matrices are multiplied in pieces of 6 rows by 16 columns; both must divide the padded sizes.
-DENSE_ROWS, DENSE_COLUMNS, PADDING = 6, 16, 48
+# Dense matrices are multiplied in pieces of DENSE_ROWS by 16 columns; both divide the padded sizes.
+DENSE_COLUMNS, PADDING = 16, 48
 
 LAYER = np.dtype(
     [

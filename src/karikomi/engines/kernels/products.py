@@ -2,17 +2,18 @@
 
 import numpy as np
 
-from karikomi.engines.kernels.layout import DENSE_COLUMNS, DENSE_ROWS, Network
+from karikomi.engines.kernels.layout import DENSE_COLUMNS, Network
 from karikomi.engines.kernels.vector import (
     LANES,
-    add_dots,
+    DENSE_ROWS,
+    add_2_dots,
+    add_4_dots,
+    add_dot,
+    add_products,
     at,
-    dot,
     kernel,
-    load16,
     load64,
     multiply_add,
-    splat16,
     splat64,
     store,
     total,
@@ -24,9 +25,9 @@ from karikomi.engines.kernels.vector import (
 def linear(network: Network, number: int) -> None:
     """Outputs before the activation."""
     layer = network.layers[number]
-    for row in range(layer.outputs):
-        bias = network.parameters[layer.bias + row] if layer.bias >= 0 else np.float32(0)
-        store(network.units, layer.y + row * LANES, splat64(bias))
+    if layer.tiles == 0:
+        for row in range(layer.outputs):
+            store(network.units, layer.y + row * LANES, splat64(bias_of(network, layer.bias, row)))
     if layer.stride:
         steps, many = (network.everything, layer.inputs) if number else (network.present, network.counts[0])
         multiply_into(
@@ -46,15 +47,11 @@ def follow_links(network: Network, number: int) -> None:
     for tile in range(layer.tiles):
         pointer = layer.pointer + tile * layer.outputs
         for row in range(layer.outputs):
-            first, last = at(pointers, pointer + row), at(pointers, pointer + row + 1)
-            if first < last:
-                y = layer.y + row * LANES
-                sums = load64(units, y)
-                for link in range(first, last):
-                    sums = multiply_add(
-                        splat64(at(parameters, link)), load64(units, layer.x + at(index, link)), sums
-                    )
-                store(units, y, sums)
+            y = layer.y + row * LANES
+            sums = load64(units, y) if tile else splat64(bias_of(network, layer.bias, row))
+            for link in range(at(pointers, pointer + row), at(pointers, pointer + row + 1)):
+                sums = multiply_add(splat64(at(parameters, link)), load64(units, layer.x + at(index, link)), sums)
+            store(units, y, sums)
     if number == 0:
         pointer = layer.pointer + layer.tiles * layer.outputs - network.popular
         for rare in range(network.popular, network.counts[0]):
@@ -66,12 +63,19 @@ def follow_links(network: Network, number: int) -> None:
 
 
 @kernel
+def bias_of(network: Network, start: int, row: int) -> np.float32:
+    return at(network.parameters, start + row) if start >= 0 else np.float32(0)
+
+
+@kernel
 def back(network: Network, number: int) -> None:
     """The loss's derivatives by the layer's inputs, from those by its outputs (before the activation)."""
     layer = network.layers[number]
     deltas = network.deltas
-    for unit in range(layer.inputs):
-        store(deltas, layer.x + unit * LANES, splat64(np.float32(0)))
+    zero = np.float32(0)
+    if layer.back_tiles == 0:
+        for unit in range(layer.inputs):
+            store(deltas, layer.x + unit * LANES, splat64(zero))
     if layer.stride:
         multiply_into(
             (network.parameters, layer.links, 1, layer.stride),
@@ -83,14 +87,12 @@ def back(network: Network, number: int) -> None:
     for tile in range(layer.back_tiles):
         pointer = layer.back_pointer + tile * layer.inputs
         for unit in range(layer.inputs):
-            first, last = at(network.back_pointers, pointer + unit), at(network.back_pointers, pointer + unit + 1)
-            if first < last:
-                x = layer.x + unit * LANES
-                sums = load64(deltas, x)
-                for link in range(first, last):
-                    weight = at(network.parameters, at(network.back_position, link))
-                    sums = multiply_add(splat64(weight), load64(deltas, layer.y + at(network.back_index, link)), sums)
-                store(deltas, x, sums)
+            x = layer.x + unit * LANES
+            sums = load64(deltas, x) if tile else splat64(zero)
+            for link in range(at(network.back_pointers, pointer + unit), at(network.back_pointers, pointer + unit + 1)):
+                weight = at(network.parameters, at(network.back_position, link))
+                sums = multiply_add(splat64(weight), load64(deltas, layer.y + at(network.back_index, link)), sums)
+            store(deltas, x, sums)
 
 
 @kernel
@@ -140,13 +142,13 @@ def correlate(
     block = load64(one, start)
     link, last = span
     while link + 4 <= last:
-        a, b = origin + at(index, link), origin + at(index, link + 1)
-        c, d = origin + at(index, link + 2), origin + at(index, link + 3)
-        add_dots(block, others, a, b, c, d, gradient, link)
+        add_4_dots(block, others, origin, index, link, gradient)
         link += 4
-    while link < last:
-        gradient[link] += dot(block, others, origin + at(index, link))
-        link += 1
+    if link + 2 <= last:
+        add_2_dots(block, others, origin, index, link, gradient)
+        link += 2
+    if link < last:
+        add_dot(block, others, origin, index, link, gradient)
 
 
 @kernel
@@ -163,10 +165,10 @@ def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: in
 
 @kernel
 def multiply_into(left, right, product, extent):
-    """product += left · right, six rows by sixteen columns at a time in registers.
+    """product += left · right, a few rows by sixteen columns at a time in registers.
 
     left: array, start, elements from row to row and from step to step. right: array, start, elements from step to
-    step. product: array, start, elements from row to row. extent: rows (rounded up to six), which groups of sixteen
+    step. product: array, start, elements from row to row. extent: rows (rounded up), which groups of sixteen
     columns and how many, which steps of the sum and how many.
     """
     a, left_start, left_row, left_step = left
@@ -174,28 +176,10 @@ def multiply_into(left, right, product, extent):
     c, product_start, product_row = product
     rows, groups, many_groups, steps, many_steps = extent
     for row in range(0, rows, DENSE_ROWS):
-        a0 = left_start + row * left_row
-        a1, a2, a3 = a0 + left_row, a0 + 2 * left_row, a0 + 3 * left_row
-        a4, a5 = a0 + 4 * left_row, a0 + 5 * left_row
         for group in range(many_groups):
             column = at(groups, group) * DENSE_COLUMNS
-            place = product_start + row * product_row + column
-            c0, c1, c2 = load16(c, place), load16(c, place + product_row), load16(c, place + 2 * product_row)
-            c3, c4 = load16(c, place + 3 * product_row), load16(c, place + 4 * product_row)
-            c5 = load16(c, place + 5 * product_row)
-            for number in range(many_steps):
-                step = at(steps, number)
-                right_values = load16(b, right_start + step * right_step + column)
-                offset = step * left_step
-                c0 = multiply_add(splat16(at(a, a0 + offset)), right_values, c0)
-                c1 = multiply_add(splat16(at(a, a1 + offset)), right_values, c1)
-                c2 = multiply_add(splat16(at(a, a2 + offset)), right_values, c2)
-                c3 = multiply_add(splat16(at(a, a3 + offset)), right_values, c3)
-                c4 = multiply_add(splat16(at(a, a4 + offset)), right_values, c4)
-                c5 = multiply_add(splat16(at(a, a5 + offset)), right_values, c5)
-            store(c, place, c0)
-            store(c, place + product_row, c1)
-            store(c, place + 2 * product_row, c2)
-            store(c, place + 3 * product_row, c3)
-            store(c, place + 4 * product_row, c4)
-            store(c, place + 5 * product_row, c5)
+            add_products(
+                *(a, left_start + row * left_row, left_row, left_step),
+                *(b, right_start + column, right_step, steps, many_steps),
+                *(c, product_start + row * product_row + column, product_row),
+            )

@@ -261,37 +261,80 @@ def _halve(builder: Any, one: Any, other: Any) -> Any:
     )
 
 
+def _dot_adder(many: int) -> Any:
+    @intrinsic
+    def add_dots(typing_context, block, others, origin, index, link, sums):
+        def generate(context, builder, signature, arguments):
+            block, others, origin, index, link, sums = arguments
+            kinds, parts, partial = signature.args, _registers(builder, block), []
+            for number in range(many):
+                place = builder.add(link, ir.Constant(link.type, number))
+                offset = builder.load(_address(context, builder, kinds[3], index, place))
+                offset = builder.add(origin, context.cast(builder, offset, kinds[3].dtype, types.intp))
+                partial.append(_partial_sums(builder, parts, _address(context, builder, kinds[1], others, offset)))
+            while len(partial) > 1:
+                partial = [_halve(builder, one, other) for one, other in zip(partial[::2], partial[1::2], strict=True)]
+            left = partial[0]
+            while left.type.count > 4:
+                half = left.type.count // 2
+                low, high = _pick(builder, left, left, range(half)), _pick(builder, left, left, range(half, 2 * half))
+                left = builder.fadd(low, high)
+            for half in (2, 1)[: 3 - many.bit_length()]:
+                low, high = (_pick(builder, left, left, range(start, start + half)) for start in (0, half))
+                left = builder.fadd(low, high)
+            address = _address(context, builder, kinds[5], sums, link)
+            _write(builder, address, builder.fadd(_read(builder, address, many), left))
+            return context.get_dummy_value()
+
+        whole = types.intp
+        return types.void(block, others, whole, index, whole, sums), generate
+
+    return add_dots
+
+
+add_dot, add_2_dots, add_4_dots = _dot_adder(1), _dot_adder(2), _dot_adder(4)
+"""The product of ``block`` with the 64 values of ``others`` at ``origin + index[link]``, summed, is added to
+``sums[link]``; the same for the one or three links that follow. The reductions of four cost little more than one."""
+
+# Rows of a dense product in registers at once, besides what they are multiplied with.
+DENSE_ROWS = 12 if _REGISTER == 16 else 4
+
+
 @intrinsic
-def dot(typing_context, block, array, offset):
-    """The product of ``block`` with the 64 values at ``offset``, summed."""
+def add_products(typing_context, left, start, rows, steps, right, origin, strides, numbers, many, sums, place, width):
+    """A piece of a matrix product, DENSEDENSE_ROWS by 16 columns.
+
+    ``sums[place + r * width + c] += Σ left[start + r * rows + n * steps] * right[origin + n * strides + c]`` over the
+    first ``many`` of the ``numbers`` n.
+    """
 
     def generate(context, builder, signature, arguments):
-        block, array, offset = arguments
-        pointer = _address(context, builder, signature.args[1], array, offset)
-        return _add_up(builder, _partial_sums(builder, _registers(builder, block), pointer))
+        left, start, rows, steps, right, origin, strides, numbers, many, sums, place, width = arguments
+        kinds = signature.args
 
-    return types.float32(block, array, types.intp), generate
+        def row(base: Any, stride: Any, number: int) -> Any:
+            return builder.add(base, builder.mul(stride, ir.Constant(stride.type, number)))
 
-
-@intrinsic
-def add_dots(typing_context, block, array, first, second, third, fourth, sums, place):
-    """Four products as in :func:`dot`, added to ``sums[place : place + 4]``: their reductions cost little more than one."""
-
-    def generate(context, builder, signature, arguments):
-        block, array, *offsets, sums, place = arguments
-        parts = _registers(builder, block)
-        addresses = [_address(context, builder, signature.args[1], array, offset) for offset in offsets]
-        a, b, c, d = (_partial_sums(builder, parts, address) for address in addresses)
-        left = _halve(builder, _halve(builder, a, b), _halve(builder, c, d))
-        while left.type.count > 4:
-            half = left.type.count // 2
-            left = builder.fadd(_pick(builder, left, left, range(half)), _pick(builder, left, left, range(half, 2 * half)))
-        pointer = _address(context, builder, signature.args[6], sums, place)
-        _write(builder, pointer, builder.fadd(_read(builder, pointer, 4), left))
+        targets = [_address(context, builder, kinds[9], sums, row(place, width, r)) for r in range(DENSE_ROWS)]
+        starts = [row(start, rows, r) for r in range(DENSE_ROWS)]
+        totals = [cgutils.alloca_once_value(builder, _read(builder, target, 16)) for target in targets]
+        with cgutils.for_range(builder, many) as loop:
+            number = builder.load(_address(context, builder, kinds[7], numbers, loop.index))
+            number = context.cast(builder, number, kinds[7].dtype, types.intp)
+            place = builder.add(origin, builder.mul(number, strides))
+            values = _read(builder, _address(context, builder, kinds[4], right, place), 16)
+            step = builder.mul(number, steps)
+            for total, first in zip(totals, starts, strict=True):
+                scalar = builder.load(_address(context, builder, kinds[0], left, builder.add(first, step)))
+                product = _call(builder, "fma", _spread(builder, scalar, 16), values, builder.load(total))
+                builder.store(product, total)
+        for total, target in zip(totals, targets, strict=True):
+            _write(builder, target, builder.load(total))
         return context.get_dummy_value()
 
     whole = types.intp
-    return types.void(block, array, whole, whole, whole, whole, sums, whole), generate
+    kinds = (left, whole, whole, whole, right, whole, whole, numbers, whole, sums, whole, whole)
+    return types.void(*kinds), generate
 
 
 @intrinsic

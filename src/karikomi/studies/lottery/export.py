@@ -5,8 +5,8 @@ from pathlib import Path
 
 from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
-from karikomi.studies.lottery.play import ticket_file
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.tables import ticket_file
 from karikomi.studies.lottery.tickets import load_ticket
 
 

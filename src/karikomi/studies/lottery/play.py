@@ -1,23 +1,12 @@
 """Playing the rounds: what is journaled is not done again."""
 
-from pathlib import Path
-
-import pandas as pd
-
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import progress
 from karikomi.studies.lottery.protocol import networks_per_round, play_round
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.tables import ticket_file
 from karikomi.studies.lottery.tickets import Ticket, load_ticket
 from karikomi.studies.setup import Setup
-
-CURVE = ("iteration", "train_loss", "validation_loss", "validation_accuracy")
-NETWORK = ("replicate", "arm", "reinit", "round", "density")
-
-
-def ticket_file(folder: RunFolder, replicate: int, number: int) -> Path:
-    """Where the ticket of a replicate and round is (round 0: the dense network)."""
-    return folder.subnetworks / f"replicate-{replicate}-round-{number}.safetensors"
 
 
 def play(setup: Setup[LotterySettings], folder: RunFolder, quiet: bool) -> None:
@@ -42,15 +31,3 @@ def play(setup: Setup[LotterySettings], folder: RunFolder, quiet: bool) -> None:
                     outcome.ticket.save(ticket_file(folder, outcome.row["replicate"], number))
             rows, curves = [outcome.row for outcome in outcomes], [outcome.curve for outcome in outcomes]
             folder.journal.append({"round": number, "rows": rows, "curves": curves})
-
-
-def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
-    """``table``: a row per trained network; ``curves``: a row per validation of each."""
-    records = folder.journal.records()
-    table = pd.DataFrame([row for record in records for row in record["rows"]])
-    curves = [
-        pd.DataFrame({key: row[key] for key in NETWORK} | {key: curve[key] for key in CURVE})
-        for record in records
-        for row, curve in zip(record["rows"], record["curves"], strict=True)
-    ]
-    return {"table": table, "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()}

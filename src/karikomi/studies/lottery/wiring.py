@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from karikomi.runs.folder import RunFolder
-from karikomi.studies.lottery.play import ticket_file
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.tables import ticket_file
 from karikomi.studies.lottery.tickets import Ticket, load_ticket
 
 

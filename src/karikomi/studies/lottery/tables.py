@@ -1,0 +1,27 @@
+"""What a lottery run leaves in its folder, as tables and as files."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from karikomi.runs.folder import RunFolder
+
+CURVE = ("iteration", "train_loss", "validation_loss", "validation_accuracy")
+NETWORK = ("replicate", "arm", "reinit", "round", "density")
+
+
+def ticket_file(folder: RunFolder, replicate: int, number: int) -> Path:
+    """Where the ticket of a replicate and round is (round 0: the dense network)."""
+    return folder.subnetworks / f"replicate-{replicate}-round-{number}.safetensors"
+
+
+def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
+    """``table``: a row per trained network; ``curves``: a row per validation of each."""
+    records = folder.journal.records()
+    table = pd.DataFrame([row for record in records for row in record["rows"]])
+    curves = [
+        pd.DataFrame({key: row[key] for key in NETWORK} | {key: curve[key] for key in CURVE})
+        for record in records
+        for row, curve in zip(record["rows"], record["curves"], strict=True)
+    ]
+    return {"table": table, "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()}

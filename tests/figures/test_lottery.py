@@ -1,0 +1,116 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from karikomi.errors import InputError
+from karikomi.figures import lottery
+
+
+def rows(chart) -> pd.DataFrame:
+    """All data of a chart."""
+    return pd.concat([pd.DataFrame(values) for values in chart.to_dict()["datasets"].values()], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("measure", "factor"),
+    [("test_accuracy", 100), ("train_accuracy", 100), ("early_stop_iteration", 1), ("test_loss", 1)],
+)
+def test_the_chart_holds_the_tables_numbers(arms, measure, factor):
+    drawn = rows(lottery.against_density(arms, measure))
+    table = arms[arms["measure"] == measure]
+    assert len(drawn) == len(table)
+    by = ["arm", "left"]
+    table = table.assign(
+        left=100 * table["density"],
+        arm=table["arm"].map(
+            {
+                "dense": "dense network",
+                "ticket": "ticket",
+                "reinit": "re-initialized",
+                "shuffled": "shuffled mask",
+                "random": "random removal",
+            }
+        ),
+    )
+    drawn, table = drawn.sort_values(by), table.sort_values(by)
+    assert list(drawn["arm"]) == list(table["arm"])
+    np.testing.assert_allclose(drawn["left"], table["left"], rtol=1e-5)
+    for column in ("mean", "low", "high"):
+        np.testing.assert_allclose(drawn[column].astype(float), factor * table[column], rtol=1e-5)
+
+
+def test_density_falls_to_the_right_with_ticks_where_the_networks_are(arms):
+    layers = lottery.accuracy(arms).to_dict()["layer"]
+    x = next(layer["encoding"]["x"] for layer in layers if "x" in layer["encoding"])
+    assert x["scale"]["type"] == "log"
+    assert x["scale"]["reverse"]
+    np.testing.assert_allclose(x["axis"]["values"], 100 * np.sort(arms["density"].unique())[::-1], rtol=1e-6)
+
+
+def test_the_dense_network_spans_the_whole_width(arms):
+    """Without an x, Vega-Lite draws a rule and a rectangle from edge to edge."""
+    layers = lottery.accuracy(arms).to_dict()["layer"]
+    marks = {layer["mark"]["type"]: layer for layer in layers}
+    assert "x" not in marks["rule"]["encoding"]
+    assert "x" not in marks["rect"]["encoding"]
+    assert "x" in marks["line"]["encoding"]
+
+
+def test_without_intervals_there_are_nulls_and_no_band(arms):
+    one = arms.assign(low=np.nan, high=np.nan, replicates=1)
+    drawn = rows(lottery.accuracy(one))
+    assert drawn["low"].isna().all()
+    assert drawn["mean"].notna().all()
+
+
+def test_a_measure_that_is_not_there_is_named(arms):
+    with pytest.raises(InputError, match="did you mean 'test_accuracy'"):
+        lottery.accuracy(arms, "test_acuracy")
+    with pytest.raises(InputError, match="no rows of test_loss"):
+        lottery.against_density(arms[arms["measure"] != "test_loss"], "test_loss")
+
+
+def test_an_arm_without_a_colour_is_named(arms):
+    with pytest.raises(InputError, match="unknown arm 'tickets'"):
+        lottery.accuracy(arms.replace({"arm": {"ticket": "tickets"}}))
+
+
+def test_learning_curves_are_means_over_replicates_with_t_intervals(curves):
+    drawn = rows(lottery.learning_curves(curves, rounds=[4]))
+    for arm, label, number in (("ticket", "ticket", 4), ("reinit", "re-initialized", 4), ("dense", "dense network", 0)):
+        chosen = curves[(curves["arm"] == arm) & (curves["round"] == number) & (curves["iteration"] == 1500)]
+        values = chosen.groupby("replicate")["validation_accuracy"].mean().to_numpy() * 100
+        half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
+        point = drawn[(drawn["arm"] == label) & (drawn["iteration"] == 1500)]
+        assert len(point) == 1
+        expected = [values.mean(), values.mean() - half, values.mean() + half]
+        found = point[["accuracy", "accuracy_low", "accuracy_high"]].to_numpy(float)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_every_panel_of_learning_curves_has_the_dense_network(curves):
+    drawn = rows(lottery.learning_curves(curves))
+    assert list(drawn["panel"].unique()) == [f"{left} % of links left" for left in ("80", "41.1", "21.1", "10.8")]
+    assert set(drawn[drawn["arm"] == "dense network"]["panel"]) == set(drawn["panel"])
+
+
+def test_long_curves_are_thinned_and_keep_the_last_validation(curves):
+    stretched = pd.concat(
+        [curves[curves["replicate"] == 0].assign(iteration=lambda t, k=k: 10 * t["iteration"] + k) for k in range(7)]
+    )
+    drawn = rows(lottery.learning_curves(stretched, rounds=[1]))
+    dense = drawn[drawn["arm"] == "dense network"]
+    assert len(dense) <= lottery.CURVE_POINTS
+    assert dense["iteration"].max() == stretched["iteration"].max()
+
+
+def test_one_replicate_has_curves_without_bands(curves):
+    drawn = rows(lottery.learning_curves(curves[curves["replicate"] == 0], rounds=[1]))
+    assert drawn["loss_low"].isna().all()
+    assert drawn["loss"].notna().all()
+
+
+def test_a_round_that_is_not_there_is_named(curves):
+    with pytest.raises(InputError, match="no round 11; it has 0, 1, 2"):
+        lottery.learning_curves(curves, rounds=[11])

@@ -1,0 +1,138 @@
+import json
+import re
+from html.parser import HTMLParser
+from typing import NamedTuple
+
+import altair as alt
+import pytest
+
+from karikomi.report.build import Figure, Section, build
+
+HOSTILE = """</script><script>alert("1")</script><!-- <b>&amp; ' {{ 7 * 7 }} {% if %} \\u003c"""
+
+
+class Words(NamedTuple):
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+class Page(HTMLParser):
+    """Elements with their attributes and text, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], list[str]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs), []))
+
+    def handle_data(self, data):
+        if self.elements:
+            self.elements[-1][2].append(data)
+
+    def all(self, *tags: str) -> list[tuple[str, dict[str, str | None], str]]:
+        return [(tag, attributes, "".join(text)) for tag, attributes, text in self.elements if tag in tags]
+
+    def texts(self, tag: str) -> list[str]:
+        return [text.strip() for _, _, text in self.all(tag)]
+
+
+def chart(word: str = "a") -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=[{"x": 1, "word": word}])).mark_point().encode(x="x:Q", tooltip="word:N")
+
+
+TABLE = Words(
+    "Ticket minus dense",
+    ("links left", "early stop", "p", "verdict"),
+    [
+        ("80.0 %", "-150 ± 21", "< 0.001", "winning ticket"),
+        ("21.1 %", "+20", "–", "not shown"),
+        ("3.6 %", "+1,100 ± 30", "0.030", "lost"),
+    ],
+)
+
+
+def test_numbers_are_set_to_the_right_and_verdicts_are_badges():
+    page = Page(build("t", "l", [Section("h", tables=[TABLE])], {}))
+    head = [(text, attributes.get("class")) for _, attributes, text in page.all("th")]
+    assert head == [("links left", "number"), ("early stop", "number"), ("p", "number"), ("verdict", None)]
+    badges = [(text, attributes["class"]) for _, attributes, text in page.all("span")]
+    assert badges == [("winning ticket", "badge won"), ("not shown", "badge open"), ("lost", "badge lost")]
+    assert [text for text in page.texts("td") if text] == [cell for row in TABLE.rows for cell in row[:3]]
+    assert page.texts("h3") == [TABLE.title]
+
+
+def test_a_column_with_a_word_in_it_is_not_one_of_numbers():
+    page = Page(build("t", "l", [Section("h", tables=[Words("", ("n", "empty"), [("5", ""), ("many", "")])])], {}))
+    assert [attributes.get("class") for _, attributes, _ in page.all("th")] == [None, None]
+
+
+def test_a_table_without_rows_keeps_its_columns():
+    assert Page(build("t", "l", [Section("h", tables=[Words("", ("a", "b"), [])])], {})).texts("th") == ["a", "b"]
+
+
+def test_text_has_paragraphs_and_facts_are_folded_away():
+    facts = {"Settings": {"arms": ("dense", "ticket"), "rate": 0.2}, "Environment": {"packages": {"torch": "2.13"}}}
+    page = Page(build("Title", "Lead.", [Section("Heading", "One\nline.\n\n\nTwo.")], facts))
+    assert page.texts("h1") == ["Title"]
+    assert page.texts("p") == ["Lead.", "One\nline.", "Two."]
+    assert page.texts("summary") == ["Settings", "Environment"]
+    found = list(zip(page.texts("dt"), page.texts("dd"), strict=True))
+    assert found == [("arms", "dense, ticket"), ("rate", "0.2"), ("packages", "torch 2.13")]
+    assert all("open" not in attributes for _, attributes, _ in page.all("details"))
+
+
+def test_figures_are_numbered_through_and_their_definitions_are_in_the_page():
+    sections = [
+        Section("a", figures=[Figure(chart("x"), "First.")]),
+        Section("b", figures=[Figure(chart("y"), "Second.")]),
+    ]
+    page = Page(build("t", "l", sections, {}))
+    assert [attributes["id"] for _, attributes, _ in page.all("div") if attributes.get("class") == "card"] == [
+        "chart-0",
+        "chart-1",
+    ]
+    data = next(text for _, attributes, text in page.all("script") if attributes.get("id") == "charts")
+    assert [spec["description"] for spec in json.loads(data)] == ["First.", "Second."]
+    assert [{**spec, "description": None} for spec in json.loads(data)] == [
+        {**chart(word).to_dict(), "description": None} for word in ("x", "y")
+    ]
+
+
+def test_a_page_without_figures_carries_no_viewer():
+    assert len(build("t", "l", [Section("h")], {})) < 20_000
+
+
+def test_hostile_text_stays_text():
+    hostile = Section(HOSTILE, HOSTILE, [Words(HOSTILE, (HOSTILE,), [(HOSTILE,)])], [Figure(chart(HOSTILE), HOSTILE)])
+    harmless = Section("h", "p", [Words("t", ("c",), [("x",)])], [Figure(chart("w"), "f")])
+    page = Page(build(HOSTILE, HOSTILE, [hostile], {HOSTILE: {HOSTILE: HOSTILE}}))
+    plain = Page(build("t", "l", [harmless], {"g": {"n": "v"}}))
+    assert [tag for tag, _, _ in page.elements] == [tag for tag, _, _ in plain.elements]
+    for tag in ("title", "h1", "h2", "h3", "th", "td", "summary", "dt", "dd"):
+        assert HOSTILE in page.texts(tag)
+    (spec,) = json.loads(next(text for _, attributes, text in page.all("script") if attributes.get("id") == "charts"))
+    assert next(iter(spec["datasets"].values()))[0]["word"] == HOSTILE
+    assert spec["description"] == HOSTILE
+
+
+def test_the_page_refers_to_nothing_outside_itself():
+    html = build("t", "l", [Section("h", tables=[TABLE], figures=[Figure(chart(), "c")])], {"g": {"a": "b"}})
+    page = Page(html)
+    for _, attributes, _ in page.all(*{tag for tag, _, _ in page.elements}):
+        assert not {"src", "href", "srcset", "data", "action", "poster"} & set(attributes)
+    (style,) = page.texts("style")
+    assert "url(" not in style
+    assert "@import" not in style
+    policy = next(a["content"] for _, a, _ in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert not re.search(r"https?:|\*", policy)
+
+
+@pytest.mark.parametrize("facts", [{}, {"Settings": {}}])
+def test_the_same_page_each_time(facts):
+    sections = [Section("h", tables=[TABLE], figures=[Figure(chart(), "c")])]
+    assert build("t", "l", sections, facts) == build("t", "l", sections, facts)

@@ -6,15 +6,12 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
-from karikomi.data.dataset import Dataset, Examples, Split
+from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import sparse
 from karikomi.engines.contract import Recipe, Trial, minibatches
-from karikomi.errors import InputError
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 

@@ -1,5 +1,7 @@
 """Tables as a lottery study makes them: 5 replicates, 10 rounds, numbers of a realistic shape."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,27 +18,27 @@ MEASURES = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def arms() -> pd.DataFrame:
     return make_arms()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def curves() -> pd.DataFrame:
     return make_curves()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pixels() -> pd.DataFrame:
     return make_pixels()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def units() -> pd.DataFrame:
     return make_units()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def masks() -> dict[int, np.ndarray]:
     return make_masks()
 
@@ -103,6 +105,7 @@ def make_curves() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@functools.cache
 def make_masks() -> dict[int, np.ndarray]:
     """Nested masks of a 784-300 layer; the image's centre keeps more."""
     rng = np.random.default_rng(2)

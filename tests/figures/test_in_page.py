@@ -12,7 +12,7 @@ from karikomi.report.build import Figure, Section, build
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(arms, curves, masks, pixels, units) -> str:
     charts = [
         lottery.accuracy(arms),

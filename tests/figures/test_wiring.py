@@ -73,8 +73,8 @@ def test_the_histograms_count_every_unit_once(units):
         which = "into" if "into" in side else "out of"
         links = units[(units["layer"] == layer) & (units["side"] == which)]["links"]
         assert panel["units"].sum() == len(links)
-        for bar in panel.itertuples():
-            assert bar.units == links.between(bar._3, bar.to - 1).sum()
+        for bar in panel.to_dict("records"):
+            assert bar["units"] == links.between(bar["from"], bar["to"] - 1).sum()
 
 
 def test_histograms_show_the_last_round_only(units):

@@ -33,10 +33,10 @@ class Page(HTMLParser):
             self.elements[-1][2].append(data)
 
     def all(self, *tags: str) -> list[tuple[str, dict[str, str | None], str]]:
-        return [(tag, attributes, "".join(text)) for tag, attributes, text in self.elements if tag in tags]
+        return [(tag, attributes, "".join(text).strip()) for tag, attributes, text in self.elements if tag in tags]
 
     def texts(self, tag: str) -> list[str]:
-        return [text.strip() for _, _, text in self.all(tag)]
+        return [text for _, _, text in self.all(tag)]
 
 
 def chart(word: str = "a") -> alt.Chart:

@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import torch._dynamo
+
 from karikomi.engines import population
 from karikomi.studies import setup, studies
 from karikomi.studies.lottery import play, summary
@@ -19,7 +21,7 @@ from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
 from karikomi.studies.study import run
 
-LOADED = (play, population, setup, summary)
+LOADED = (play, population, setup, summary, torch._dynamo)
 KILLS = 20
 
 
@@ -60,4 +62,5 @@ def main(folder: Path, settings: LotterySettings) -> None:
     print(json.dumps({"kills": len(rounds), "rounds finished when killed": rounds, "seconds": takes}))
 
 
-main(Path(sys.argv[1]), LotterySettings.of(**json.loads(sys.argv[2])))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), LotterySettings.of(**json.loads(sys.argv[2])))

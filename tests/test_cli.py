@@ -1,0 +1,147 @@
+"""The command as a user meets it: one line and status 2 for what is wrong, help that does not load torch."""
+
+import json
+import subprocess
+import sys
+from unittest import mock
+
+import pytest
+
+from karikomi import load_ticket
+from karikomi.cli import main
+from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.result import Result
+
+SMALL = ["--network", "mlp-8", "--iterations", "4", "--rounds", "2", "--replicates", "2", "--validation", "100"]
+SMALL += ["--engine", "population"]
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Runs ``karikomi ARGUMENTS`` in an empty folder; gives the status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        with mock.patch.object(Result, "draw"):
+            try:
+                main(arguments)
+                status = 0
+            except SystemExit as left:
+                status = left.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+WRONG = [
+    ("lottery --rate 1", "--rate should be less than 1; it is 1"),
+    ("lottery --rate 0", "--rate should be greater than 0; it is 0"),
+    ("lottery --rate much", "--rate should be a valid number; it is much"),
+    ("lottery --rounds 0", "--rounds should be greater than or equal to 1; it is 0"),
+    ("lottery --rewind never", "--rewind should be a valid integer or 'none'; it is never"),
+    ("lottery --rewind 6000", "rewind must lie between 0 and iterations (5000), or be none; it is 6000"),
+    ("lottery --scope global --output-rate half", "output_rate half needs scope layer"),
+    ("lottery --arms dence", "--arms should be 'dense', 'ticket'"),
+    ("lottery --arms", "--arms needs at least one value"),
+    ("lottery --rat 0.1", "Did you mean --rate?"),
+    ("lottery 0.1", "what is '0.1'? Settings are given by name"),
+    ("lottery --network lenet-300", "did you mean 'lenet-300-100'?"),
+    ("lottery --network mlp-0", "is not of the form mlp-<h1>-<h2>-…"),
+    ("lottery --criterion magnitud", "did you mean 'magnitude'?"),
+    ("lottery --preset papr", "did you mean 'paper'?"),
+    ("lottery --data mnits", "did you mean 'mnist'?"),
+    ("lottery --data absent.npz", "cannot read absent.npz: No such file or directory"),
+    ("lottery --data broken.npz", "broken.npz is no readable .npz file"),
+    ("lottery --validation 60000", "validation must lie between 10 and 59990 examples for mnist"),
+    ("lottery --out /proc/run", "cannot write the run folder /proc/run"),
+    ("lottery --out broken.npz", "broken.npz"),
+    ("lotery", 'Did you mean "lottery"?'),
+    ("show nothing", "there is no run 'nothing'"),
+    ("export nothing --replicate 0 --round 0 --to x.safetensors", "there is no run 'nothing'"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG)
+def test_what_is_wrong_costs_one_line_and_nothing_else(command, tmp_path, line, message):
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and no more")
+    status, out, err = command(*line.split())
+    assert (status, out) == (2, "")
+    assert err.startswith("karikomi: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.npz"]
+
+
+def test_a_run_from_start_to_ticket(command, tmp_path):
+    status, out, err = command("lottery", *SMALL)
+    assert status == 0
+    assert "Ticket minus dense" in out
+    assert "round 2 of 2" in err, "progress goes to stderr"
+    run = next((tmp_path / "karikomi-runs").iterdir())
+
+    status, again, err = command("lottery", *SMALL)
+    assert (status, again, err) == (0, out, ""), "a finished run answers at once"
+
+    status, listed, _ = command("runs")
+    assert (status, listed.count("finished"), run.name in listed) == (0, 1, True)
+
+    assert command("show", run.name[:12])[1] == out
+    assert command("show", str(run), "--margin", "0.9")[1] != out
+
+    status, _, err = command("lottery", *SMALL, "--seed", "1", "--out", str(run))
+    assert status == 2
+    assert "seed: 0 → 1" in err
+
+    status, _, err = command("export", run.name, "--replicate", "2", "--round", "1", "--to", "t.safetensors")
+    assert (status, "replicates go from 0 to 1, rounds from 0 to 2" in err) == (2, True)
+    assert command("export", run.name, "--replicate", "1", "--round", "2", "--to", "t.safetensors")[0] == 0
+    ticket = load_ticket("t.safetensors")
+    assert ticket.trained.links == round(784 * 8 * 0.64) + round(80 * 0.64)
+    assert json.loads(ticket.provenance["settings"])["iterations"] == 4
+    assert not ticket.final
+
+
+def test_quiet_is_quiet(command):
+    status, out, err = command("lottery", *SMALL, "--quiet")
+    assert (status, err) == (0, "")
+    assert out
+
+
+def test_no_runs_yet(command):
+    status, out, err = command("runs")
+    assert (status, out) == (0, "")
+    assert "There are no runs in karikomi-runs yet" in " ".join(err.split())
+
+
+def loaded(*arguments):
+    script = "import sys\nfrom karikomi.cli import main\ntry: main(sys.argv[1:])\nfinally: print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    return set(told.stdout.split())
+
+
+@pytest.mark.parametrize("line", ["--help", "lottery --help", "runs"])
+def test_help_and_lists_load_nothing_heavy(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not loaded(*line.split()) & {"torch", "numba", "pandas", "scipy", "altair"}
+
+
+def test_help_names_every_setting(command):
+    _, out, _ = command("lottery", "--help")
+    for name in LotterySettings.model_fields:
+        assert (f"--{name.replace('_', '-')} " in out) == (name != "data_sha256")
+
+
+def test_a_full_disk_is_said_in_one_line(command, monkeypatch):
+    from karikomi.runs.journal import Journal
+
+    def full(self, record):
+        raise OSError(28, "No space left on device", "journal.jsonl")
+
+    monkeypatch.setattr(Journal, "append", full)
+    status, out, err = command("lottery", *SMALL, "--quiet")
+    assert (status, out) == (1, "")
+    assert (
+        err
+        == "karikomi: [Errno 28] No space left on device: 'journal.jsonl'; the same command goes on from what is written\n"
+    )

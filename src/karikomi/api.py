@@ -12,7 +12,12 @@ from karikomi.studies.study import run
 
 
 def lottery(
-    *, data: Dataset | str = "mnist", out: str | Path | None = None, quiet: bool = False, **settings: Any
+    *,
+    data: Dataset | str = "mnist",
+    out: str | Path | None = None,
+    quiet: bool = False,
+    cluster: str | None = None,
+    **settings: Any,
 ) -> Result:
     """Run the lottery study, or go on with it, or return at once if it is finished.
 
@@ -20,15 +25,16 @@ def lottery(
         data: ``"mnist"``, the path of an ``.npz`` file, or a ``Dataset`` (``Dataset.from_arrays``).
         out: the run folder; by default one in ``karikomi-runs``, named by the settings.
         quiet: show no progress.
+        cluster: a Dask scheduler, ``tcp://HOST:PORT``, or ``local:N`` to start one here with N processes.
         **settings: those of :class:`~karikomi.studies.lottery.settings.LotterySettings`, by name, for example
             ``preset="quick"``, ``rounds=5``, ``arms=["ticket", "reinit"]``; the flags of ``karikomi lottery``.
 
     Raises:
         InputError: if something given is wrong; nothing is written then.
     """
-    given = {**settings, "data": data} if isinstance(data, str) else settings
-    own = None if isinstance(data, str) else data
-    return run(studies()["lottery"], LotterySettings.of(**given), own, Path(out) if out else None, quiet)
+    named, own = (data, None) if isinstance(data, str) else (data.name, data)
+    chosen = LotterySettings.of(**settings, data=named)
+    return run(studies()["lottery"], chosen, data=own, out=Path(out) if out else None, quiet=quiet, cluster=cluster)
 
 
 def load(path: str | Path) -> Result:

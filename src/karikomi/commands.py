@@ -13,6 +13,10 @@ from karikomi.studies.lottery.settings import LotterySettings
 
 Out = Annotated[Path | None, Parameter(help="Run folder; by default one in karikomi-runs, named by the settings.")]
 Quiet = Annotated[bool, Parameter(help="Show no progress.")]
+Cluster = Annotated[
+    str | None,
+    Parameter(help="Compute on Dask: tcp://HOST:PORT of a scheduler, or local:N to start N processes here."),
+]
 Run = Annotated[str, Parameter(help="A run folder, or the (beginning of the) name of one in karikomi-runs.")]
 Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts: 0.002 (the default) is 0.2 points.")]
 
@@ -22,12 +26,13 @@ def lottery(
     settings: Annotated[LotterySettings | None, Parameter(name="*")] = None,
     out: Out = None,
     quiet: Quiet = False,
+    cluster: Cluster = None,
 ) -> None:
     """Run the lottery study and print its answer."""
     from karikomi.studies import studies
     from karikomi.studies.study import run
 
-    result = run(studies()["lottery"], settings or LotterySettings(), out=out, quiet=quiet)
+    result = run(studies()["lottery"], settings or LotterySettings(), out=out, quiet=quiet, cluster=cluster)
     _print_answer(result, {})
 
 

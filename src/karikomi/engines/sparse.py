@@ -17,6 +17,7 @@ from karikomi.engines.contract import Advance, Curve, Evaluation, Recipe, Traine
 from karikomi.engines.kernels.gather import Source
 from karikomi.engines.kernels.layout import Network, Place, aligned, lay_out, linear_layers
 from karikomi.engines.kernels.steps import Optimizer, evaluate_all, train_steps
+from karikomi.engines.kernels.vector import LANES
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -69,7 +70,7 @@ def evaluate(
     source, popularity = _source(examples), _popularity(examples)
 
     def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event) -> Evaluation:
-        network, _ = lay_out(subnetwork, popularity, keep_idle=False, backward=False)
+        network, _ = lay_out(subnetwork, popularity, LANES, keep_idle=False, backward=False)
         return _evaluate(network, source, np.arange(len(examples)))
 
     return _run(job, subnetworks, threads, None)
@@ -87,8 +88,8 @@ def _train(
 ) -> Trained:
     began = time.perf_counter()
     # Weight decay moves even the weights of units that no output depends on.
-    network, places = lay_out(trial.subnetwork, popularity, keep_idle=recipe.weight_decay > 0)
-    optimizer = _optimizer(recipe, network.parameters.size)
+    network, places = lay_out(trial.subnetwork, popularity, recipe.batch, keep_idle=recipe.weight_decay > 0)
+    optimizer = _optimizer(recipe, network)
     batches = minibatches(trial, recipe.batch)
     validations = recipe.validations()
     best = snapshot = network.parameters.copy()
@@ -127,16 +128,16 @@ def _goals(recipe: Recipe) -> list[int]:
     return sorted(goals | ({recipe.snapshot_at} if recipe.snapshot_at else set()))
 
 
-def _optimizer(recipe: Recipe, size: int) -> Optimizer:
-    adam = recipe.optimizer == "adam"
+def _optimizer(recipe: Recipe, network: Network) -> Optimizer:
+    adam, size = recipe.optimizer == "adam", network.parameters.size
     return Optimizer(
         adam,
         recipe.learning_rate,
         recipe.momentum,
         recipe.weight_decay,
-        gradient=aligned(size),
         first=aligned(size),
         second=aligned(size if adam else 0),
+        gradient=aligned(network.longest),
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from karikomi.errors import InputError
+from karikomi.runs.execution import executor
 from karikomi.runs.folder import RunFolder, default_path, identity
 from karikomi.studies.settings import SCHEMA, StudySettings
 
@@ -34,7 +37,7 @@ def later(where: str) -> Callable[..., Any]:
 class Play(Protocol):
     """Does whatever work the journal does not have yet, and appends it there."""
 
-    def __call__(self, setup: Setup[Any], folder: RunFolder, quiet: bool) -> None: ...
+    def __call__(self, setup: Setup[Any], folder: RunFolder, quiet: bool, pool: Executor | None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,13 @@ class Study:
 
 
 def run(
-    study: Study, settings: StudySettings, data: Dataset | None = None, out: Path | None = None, quiet: bool = False
+    study: Study,
+    settings: StudySettings,
+    *,
+    data: Dataset | None = None,
+    out: Path | None = None,
+    quiet: bool = False,
+    cluster: str | None = None,
 ) -> Result:
     """Run a study, or go on with it, or return at once if it is finished.
 
@@ -68,12 +77,15 @@ def run(
         data: your own data; without it the data that the settings name.
         out: the run folder; by default ``karikomi-runs/<study>-<identity>``.
         quiet: show no progress.
+        cluster: a Dask scheduler, ``tcp://HOST:PORT``, or ``local:N`` to start one here with N processes.
 
     Raises:
         InputError: if something given is wrong; nothing is written then.
     """
     from karikomi.studies.result import Result
 
+    if data is not None and cluster is not None:
+        raise InputError("a cluster's workers cannot see your arrays; save them as an .npz file that they can read")
     settings = _with_fingerprint(settings, data)
     record = settings.model_dump()
     path = out or default_path(study.name, identity(study.name, record, SCHEMA))
@@ -81,9 +93,9 @@ def run(
         from karikomi.studies.setup import prepare  # loads torch, which a finished run does not need
 
         setup = prepare(settings, data)
-        with RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
+        with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
             if not folder.finished:
-                study.play(setup, folder, quiet)
+                study.play(setup, folder, quiet, pool)
                 for name, frame in study.tables(folder).items():
                     folder.write_table(name, frame)
                 Result(study, folder).draw()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from karikomi.engines.kernels.layout import DENSE_COLUMNS, Network
-from karikomi.engines.kernels.vector import LANES, any_bit, at, kernel, load64, prefetch, transpose16
+from karikomi.engines.kernels.vector import LANES, any_bit, kernel, load64, prefetch, transpose16
 
 
 class Source(NamedTuple):
@@ -19,25 +19,25 @@ class Source(NamedTuple):
 
 
 @kernel
-def gather(source: Source, examples: np.ndarray, count: int, starts: np.ndarray, network: Network) -> None:
-    """The first ``count`` of ``examples`` into the input units; lanes beyond repeat the first one."""
+def gather(source: Source, examples: np.ndarray, network: Network, block: int) -> None:
+    """``examples`` into the input units of a block; lanes beyond them repeat the first one."""
+    units, slots, starts = network.units, network.slots, network.example_starts
     for lane in range(LANES):
-        starts[lane] = examples[lane if lane < count else 0] * source.pixels
-    units, slots = network.units, network.slots
+        starts[lane] = examples[lane if lane < examples.size else 0] * source.pixels
     if source.pixels < 16:
         for pixel in range(source.pixels):
             for lane in range(LANES):
                 place = starts[lane] + pixel
-                value = source.floats[place] if source.bytes.size == 0 else np.float32(source.bytes[place])
-                units[slots[pixel] + lane] = value * source.scale
+                value = np.float32(source.bytes[place]) if source.bytes.size else source.floats[place]
+                units[block + slots[pixel] + lane] = value * source.scale
     elif source.bytes.size:
         for lane in range(0, LANES, 16):
             for piece in network.pieces:
-                transpose16(source.bytes, starts, lane, piece, units, slots, piece, lane, source.scale)
+                transpose16(source.bytes, starts, lane, piece, units, slots, piece, block + lane, source.scale)
     else:
         for lane in range(0, LANES, 16):
             for piece in network.pieces:
-                transpose16(source.floats, starts, lane, piece, units, slots, piece, lane, source.scale)
+                transpose16(source.floats, starts, lane, piece, units, slots, piece, block + lane, source.scale)
 
 
 @kernel
@@ -54,13 +54,16 @@ def fetch_ahead(source: Source, examples: np.ndarray) -> None:
 
 
 @kernel
-def find_present(network: Network) -> None:
-    """Which inputs are not zero in the whole block; popular ones are taken not to be."""
+def find_present(network: Network, batch: int) -> None:
+    """Which inputs are not zero in the whole minibatch; popular ones are taken not to be."""
     inputs = network.layers[0].inputs
     present, group = network.popular, (network.popular + DENSE_COLUMNS - 1) // DENSE_COLUMNS
     groups = group
     for unit in range(network.popular, inputs):
-        if any_bit(load64(network.units, unit * LANES)):
+        found = False
+        for first in range(0, batch, LANES):
+            found |= any_bit(load64(network.units, first // LANES * network.block + unit * LANES))
+        if found:
             network.present[present] = unit
             present += 1
             if unit // DENSE_COLUMNS >= group:

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from torch import nn
 
-from karikomi.engines.kernels.vector import LANES
+from karikomi.engines.kernels.vector import DENSE_ROWS, LANES
 from karikomi.networks.subnetwork import Subnetwork
 
 IDENTITY, RELU, TANH = range(3)
@@ -18,7 +18,8 @@ DENSE_FROM = 0.7
 RARE_BELOW = 0.6
 # Units in one tile: together with a row of results they stay in the first-level cache.
 import os
-TILE = int(os.environ.get("TILE","96"))
+
+TILE = int(os.environ.get("TILE","128"))
 DENSE_FROM=float(os.environ.get("DENSE",".7"))
 
 # Dense matrices are multiplied in pieces of DENSE_ROWS by 16 columns; both divide the padded sizes.
@@ -60,6 +61,8 @@ class Network(NamedTuple):
     back_position: np.ndarray
     back_pointers: np.ndarray
     keep: np.ndarray
+    # Values of all units, and the loss's derivatives by them, ``block`` elements for each block of examples.
+    block: int
     units: np.ndarray
     deltas: np.ndarray
     scratch: np.ndarray
@@ -67,9 +70,12 @@ class Network(NamedTuple):
     transposed: np.ndarray
     unit_starts: np.ndarray
     lane_starts: np.ndarray
+    # The most parameters that are updated at once.
+    longest: int
     # Which pixels are gathered, sixteen at a time from each of ``pieces``, and where in ``units`` each one goes.
     pieces: np.ndarray
     slots: np.ndarray
+    example_starts: np.ndarray
     # Inputs from ``popular`` on are rare; ``present`` lists inputs that are not, or not all, zero in the block, and
     # ``groups`` the groups of DENSE_COLUMNS inputs with such an input; ``counts`` says how many of each.
     popular: int
@@ -113,9 +119,9 @@ def _whole(flatten: nn.Flatten) -> bool:
 
 
 def lay_out(
-    subnetwork: Subnetwork, popularity: np.ndarray, *, keep_idle: bool, backward: bool = True
+    subnetwork: Subnetwork, popularity: np.ndarray, batch: int, *, keep_idle: bool, backward: bool = True
 ) -> tuple[Network, dict[str, Place]]:
-    """The network's arrays, and where each parameter of ``subnetwork`` is in them.
+    """The network's arrays for minibatches of ``batch``, and where each parameter of ``subnetwork`` is in them.
 
     ``popularity`` is the share of examples in which each input is not 0. A hidden unit without outgoing links learns
     nothing and changes nothing; it is left out unless ``keep_idle`` (weight decay moves its weights all the same).
@@ -123,7 +129,7 @@ def lay_out(
     """
     linear = linear_layers(subnetwork.module) or []
     kept = _kept_units([subnetwork.masks[layer.weight] for layer in linear], popularity, keep_idle)
-    popular = int(np.sum(1 - (1 - popularity[kept[0]]) ** LANES >= RARE_BELOW))
+    popular = int(np.sum(1 - (1 - popularity[kept[0]]) ** batch >= RARE_BELOW))
     pools = _Pools()
     layers = np.zeros(len(linear), LAYER)
     rows = [_padded(len(units)) for units in kept]
@@ -155,7 +161,7 @@ def lay_out(
     parameters = aligned(-(-pools.parameters // 16) * 16)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
-    pixels = len(popularity)
+    pixels, blocks = len(popularity), -(-batch // LANES)
     slots = np.full(pixels, rows[0] * LANES, np.int32)
     slots[kept[0]] = np.arange(len(kept[0])) * LANES
     everything = np.arange(max(*rows, LANES), dtype=np.int32)
@@ -163,14 +169,17 @@ def lay_out(
         layers,
         parameters,
         *(pools.array(name) for name in ("index", "pointers", "back_index", "back_position", "back_pointers", "keep")),
-        units=aligned(starts[-1]),
-        deltas=aligned(starts[-1] if backward else 0),
-        transposed=aligned(LANES * max(layers["stride"]) if backward else 0),
+        block=int(starts[-1]),
+        units=aligned(blocks * starts[-1]),
+        deltas=aligned(blocks * starts[-1] if backward else 0),
+        transposed=aligned(blocks * LANES * max(layers["stride"]) if backward else 0),
         scratch=aligned(3 * LANES),
         unit_starts=everything * LANES,
         lane_starts=everything[:LANES] * np.int32(max(layers["stride"])),
+        longest=int(max(pools.longest, *rows)),
         pieces=_pieces(slots, rows[0] * LANES),
         slots=slots,
+        example_starts=np.zeros(LANES, np.int64),
         popular=popular,
         present=everything.copy(),
         groups=everything.copy(),
@@ -196,6 +205,7 @@ class _Pools:
 
     def __init__(self) -> None:
         self.parameters = 0
+        self.longest = 0
         self.pieces: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def reserve(self, parameters: int) -> int:
@@ -234,6 +244,7 @@ def _dense(layer: np.void, block: np.ndarray, row: np.ndarray, column: np.ndarra
     # Vectors of weights are read and written whole.
     pools.reserve(-pools.parameters % 16)
     layer["links"] = pools.reserve(_padded(block.shape[0]) * stride)
+    pools.longest = max(pools.longest, DENSE_ROWS * stride)
     if not block.all():
         keep = np.zeros((_padded(block.shape[0]), stride), np.float32)
         keep[: block.shape[0], : block.shape[1]] = block
@@ -246,9 +257,11 @@ def _sparse(layer: np.void, row: np.ndarray, column: np.ndarray, popular: int, p
     layer["tiles"] = tiles = -(-popular // TILE)
     rare = column >= popular
     lists = tiles * layer["outputs"] + layer["inputs"] - popular
+    pieces = [*range(0, tiles * layer["outputs"] + 1, max(layer["outputs"], 1)), lists]
     where = np.where(rare, tiles * layer["outputs"] + column - popular, column // TILE * layer["outputs"] + row)
     order, pointers = _grouped(where, lists)
     layer["pointer"] = pools.add("pointers", links + pointers)
+    pools.longest = max(pools.longest, *np.diff(pointers[pieces]))
     pools.add("index", (np.where(rare, row, column) * LANES)[order])
     positions = np.empty(len(row), np.int64)
     positions[order] = links + np.arange(len(row))

@@ -72,39 +72,45 @@ def hyperbolic_tangent(x):
 
 
 @kernel
-def activate(network: Network, number: int) -> None:
+def activate(network: Network, number: int, block: int) -> None:
     layer, units = network.layers[number], network.units
+    first, last = block + layer.y, block + layer.y + layer.outputs * LANES
     if layer.activation == RELU:
-        for place in range(layer.y, layer.y + layer.outputs * LANES, LANES):
-            # In this order NaN stays NaN.
-            store(units, place, larger(load64(units, place), splat64(_ZERO)))
+        for place in range(first, last, LANES):
+            # A product, so that NaN stays NaN. (Choosing the value itself, to store it where it came from, would
+            # become a masked store, which some processors take hundreds of cycles for.)
+            value = load64(units, place)
+            store(units, place, multiply(value, where_positive(value, splat64(_ONE), splat64(_ZERO))))
     elif layer.activation == TANH:
-        for place in range(layer.y, layer.y + layer.outputs * LANES, 16):
+        for place in range(first, last, 16):
             store(units, place, hyperbolic_tangent(load16(units, place)))
 
 
 @kernel
-def back_through_activation(network: Network, number: int) -> None:
+def back_through_activation(network: Network, number: int, block: int) -> None:
     """From the derivatives by the layer's activated outputs to those by its plain ones."""
     layer, units, deltas = network.layers[number], network.units, network.deltas
+    first, last = block + layer.y, block + layer.y + layer.outputs * LANES
     if layer.activation == RELU:
-        for place in range(layer.y, layer.y + layer.outputs * LANES, LANES):
+        for place in range(first, last, LANES):
             store(deltas, place, where_positive(load64(units, place), load64(deltas, place), splat64(_ZERO)))
     elif layer.activation == TANH:
-        for place in range(layer.y, layer.y + layer.outputs * LANES, LANES):
+        for place in range(first, last, LANES):
             value = load64(units, place)
             slope = subtract(splat64(_ONE), multiply(value, value))
             store(deltas, place, multiply(load64(deltas, place), slope))
 
 
 @kernel
-def cross_entropy(network: Network, labels: np.ndarray, examples: np.ndarray, weight: np.float32) -> float:
+def cross_entropy(
+    network: Network, block: int, labels: np.ndarray, examples: np.ndarray, weight: np.float32
+) -> float:
     """The summed cross-entropy of ``examples``; ``deltas`` get the derivatives of ``weight`` times it.
 
     Lanes beyond the examples get derivatives of exactly 0.
     """
     layer, units, deltas, scratch = network.layers[-1], network.units, network.deltas, network.scratch
-    first, last = layer.y, layer.y + layer.outputs * LANES
+    first, last = block + layer.y, block + layer.y + layer.outputs * LANES
     for lane in range(LANES):
         scratch[lane] = weight if lane < examples.size else _ZERO
     for lane in range(0, LANES, 16):

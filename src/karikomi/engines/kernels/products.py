@@ -1,11 +1,11 @@
-"""A linear layer on one block: forward, back to its inputs, and the gradient of its links."""
+"""A linear layer: forward and back to its inputs on one block, the gradient of its links over all blocks."""
 
 import numpy as np
 
 from karikomi.engines.kernels.layout import DENSE_COLUMNS, Network
 from karikomi.engines.kernels.vector import (
-    LANES,
     DENSE_ROWS,
+    LANES,
     add_2_dots,
     add_4_dots,
     add_dot,
@@ -22,110 +22,148 @@ from karikomi.engines.kernels.vector import (
 
 
 @kernel
-def linear(network: Network, number: int) -> None:
+def linear(network: Network, number: int, block: int) -> None:
     """Outputs before the activation."""
     layer = network.layers[number]
+    units, parameters = network.units, network.parameters
+    x, y = block + layer.x, block + layer.y
     if layer.tiles == 0:
         for row in range(layer.outputs):
-            store(network.units, layer.y + row * LANES, splat64(bias_of(network, layer.bias, row)))
+            store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
     if layer.stride:
         steps, many = (network.everything, layer.inputs) if number else (network.present, network.counts[0])
-        multiply_into(
-            (network.parameters, layer.links, layer.stride, 1),
-            (network.units, layer.x, LANES),
-            (network.units, layer.y, LANES),
-            (layer.outputs, network.everything, LANES // DENSE_COLUMNS, steps, many),
-        )
-    else:
-        follow_links(network, number)
-
-
-@kernel
-def follow_links(network: Network, number: int) -> None:
-    layer = network.layers[number]
-    parameters, index, pointers, units = network.parameters, network.index, network.pointers, network.units
+        for row in range(0, layer.outputs, DENSE_ROWS):
+            links = layer.links + row * layer.stride
+            for lane in range(0, LANES, DENSE_COLUMNS):
+                place = y + row * LANES + lane
+                add_products(
+                    parameters, links, layer.stride, 1, units, x + lane, LANES, steps, many, units, place, LANES
+                )
+        return
+    index, pointers = network.index, network.pointers
     for tile in range(layer.tiles):
         pointer = layer.pointer + tile * layer.outputs
         for row in range(layer.outputs):
-            y = layer.y + row * LANES
-            sums = load64(units, y) if tile else splat64(bias_of(network, layer.bias, row))
+            place = y + row * LANES
+            sums = load64(units, place) if tile else splat64(bias_of(parameters, layer.bias, row))
             for link in range(at(pointers, pointer + row), at(pointers, pointer + row + 1)):
-                sums = multiply_add(splat64(at(parameters, link)), load64(units, layer.x + at(index, link)), sums)
-            store(units, y, sums)
+                sums = multiply_add(splat64(at(parameters, link)), load64(units, x + at(index, link)), sums)
+            store(units, place, sums)
     if number == 0:
         pointer = layer.pointer + layer.tiles * layer.outputs - network.popular
         for rare in range(network.popular, network.counts[0]):
             unit = at(network.present, rare)
-            value = load64(units, layer.x + unit * LANES)
+            value = load64(units, x + unit * LANES)
             for link in range(at(pointers, pointer + unit), at(pointers, pointer + unit + 1)):
-                y = layer.y + at(index, link)
-                store(units, y, multiply_add(splat64(at(parameters, link)), value, load64(units, y)))
+                place = y + at(index, link)
+                store(units, place, multiply_add(splat64(at(parameters, link)), value, load64(units, place)))
 
 
 @kernel
-def bias_of(network: Network, start: int, row: int) -> np.float32:
-    return at(network.parameters, start + row) if start >= 0 else np.float32(0)
+def bias_of(parameters: np.ndarray, start: int, row: int) -> np.float32:
+    return at(parameters, start + row) if start >= 0 else np.float32(0)
 
 
 @kernel
-def back(network: Network, number: int) -> None:
+def back(network: Network, number: int, block: int) -> None:
     """The loss's derivatives by the layer's inputs, from those by its outputs (before the activation)."""
     layer = network.layers[number]
-    deltas = network.deltas
+    deltas, parameters = network.deltas, network.parameters
+    x, y = block + layer.x, block + layer.y
     zero = np.float32(0)
     if layer.back_tiles == 0:
         for unit in range(layer.inputs):
-            store(deltas, layer.x + unit * LANES, splat64(zero))
+            store(deltas, x + unit * LANES, splat64(zero))
     if layer.stride:
-        multiply_into(
-            (network.parameters, layer.links, 1, layer.stride),
-            (deltas, layer.y, LANES),
-            (deltas, layer.x, LANES),
-            (layer.inputs, network.everything, LANES // DENSE_COLUMNS, network.everything, layer.outputs),
-        )
+        steps, many = network.everything, layer.outputs
+        for unit in range(0, layer.inputs, DENSE_ROWS):
+            for lane in range(0, LANES, DENSE_COLUMNS):
+                links, place = layer.links + unit, x + unit * LANES + lane
+                add_products(
+                    parameters, links, 1, layer.stride, deltas, y + lane, LANES, steps, many, deltas, place, LANES
+                )
         return
+    pointers, index, position = network.back_pointers, network.back_index, network.back_position
     for tile in range(layer.back_tiles):
         pointer = layer.back_pointer + tile * layer.inputs
         for unit in range(layer.inputs):
-            x = layer.x + unit * LANES
-            sums = load64(deltas, x) if tile else splat64(zero)
-            for link in range(at(network.back_pointers, pointer + unit), at(network.back_pointers, pointer + unit + 1)):
-                weight = at(network.parameters, at(network.back_position, link))
-                sums = multiply_add(splat64(weight), load64(deltas, layer.y + at(network.back_index, link)), sums)
-            store(deltas, x, sums)
+            place = x + unit * LANES
+            sums = load64(deltas, place) if tile else splat64(zero)
+            for link in range(at(pointers, pointer + unit), at(pointers, pointer + unit + 1)):
+                weight = at(parameters, at(position, link))
+                sums = multiply_add(splat64(weight), load64(deltas, y + at(index, link)), sums)
+            store(deltas, place, sums)
 
 
 @kernel
-def add_gradient(network: Network, number: int, gradient: np.ndarray, count: int) -> None:
-    """The gradient of the layer's links and biases over the first ``count`` lanes, added to ``gradient``."""
+def dense_gradient(network: Network, number: int, row: int, batch: int, gradient: np.ndarray) -> None:
+    """The gradient of DENSE_ROWS rows of a dense layer's links from ``row`` on, added to ``gradient``."""
     layer = network.layers[number]
-    if layer.bias >= 0:
-        for row in range(layer.outputs):
-            gradient[layer.bias + row] += total(load64(network.deltas, layer.y + row * LANES))
-    if layer.stride:
-        groups, many = network.everything, (layer.inputs + DENSE_COLUMNS - 1) // DENSE_COLUMNS
-        if number == 0:
-            groups, many = network.groups, network.counts[1]
-        transpose_inputs(network, number, groups, many)
-        multiply_into(
-            (network.deltas, layer.y, LANES, 1),
-            (network.transposed, 0, network.lane_starts[1]),
-            (gradient, layer.links, layer.stride),
-            (layer.outputs, groups, many, network.everything, count),
-        )
-        return
-    pointers, units, deltas = network.pointers, network.units, network.deltas
-    for tile in range(layer.tiles):
-        pointer = layer.pointer + tile * layer.outputs
-        for row in range(layer.outputs):
-            span = at(pointers, pointer + row), at(pointers, pointer + row + 1)
-            correlate(deltas, layer.y + row * LANES, units, layer.x, network.index, span, gradient)
+    groups, many = network.everything, (layer.inputs + DENSE_COLUMNS - 1) // DENSE_COLUMNS
     if number == 0:
-        pointer = layer.pointer + layer.tiles * layer.outputs - network.popular
-        for rare in range(network.popular, network.counts[0]):
-            unit = at(network.present, rare)
-            span = at(pointers, pointer + unit), at(pointers, pointer + unit + 1)
-            correlate(units, layer.x + unit * LANES, deltas, layer.y, network.index, span, gradient)
+        groups, many = network.groups, network.counts[1]
+    if row == 0:
+        transpose_inputs(network, number, groups, many, batch)
+    lane_stride = at(network.lane_starts, 1)
+    for first in range(0, batch, LANES):
+        y = first // LANES * network.block + layer.y + row * LANES
+        count = min(LANES, batch - first)
+        for group in range(many):
+            column = at(groups, group) * DENSE_COLUMNS
+            x = first * lane_stride + column
+            add_products(
+                *(network.deltas, y, LANES, 1, network.transposed, x, lane_stride),
+                *(network.everything, count, gradient, column, layer.stride),
+            )
+    if layer.keep >= 0:
+        # Removed links have no gradient, and so stay 0.
+        keep = layer.keep + row * layer.stride
+        for place in range(DENSE_ROWS * layer.stride):
+            gradient[place] *= network.keep[keep + place]
+
+
+@kernel
+def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: int, batch: int) -> None:
+    """The layer's inputs with a row per lane, as far as ``groups`` of units go."""
+    layer = network.layers[number]
+    one = np.float32(1)
+    rows, columns = network.unit_starts, network.lane_starts
+    for first in range(0, batch, LANES):
+        x = first // LANES * network.block + layer.x
+        for group in groups[:many]:
+            unit = group * DENSE_COLUMNS
+            shift = unit + first * at(columns, 1)
+            for lane in range(0, LANES, 16):
+                transpose16(network.units, rows, unit, x + lane, network.transposed, columns, lane, shift, one)
+
+
+@kernel
+def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient: np.ndarray) -> None:
+    """The gradient of the links in one tile of a sparse layer, added to ``gradient``."""
+    layer, pointers = network.layers[number], network.pointers
+    pointer = layer.pointer + tile * layer.outputs
+    origin = at(pointers, pointer)
+    for row in range(layer.outputs):
+        span = at(pointers, pointer + row), at(pointers, pointer + row + 1)
+        for first in range(0, batch, LANES):
+            block = first // LANES * network.block
+            y = block + layer.y + row * LANES
+            correlate(network.deltas, y, network.units, block + layer.x, network.index, span, gradient, origin)
+
+
+@kernel
+def rare_gradient(network: Network, batch: int, gradient: np.ndarray) -> None:
+    """The gradient of the links of rare inputs, added to ``gradient``."""
+    layer, pointers = network.layers[0], network.pointers
+    pointer = layer.pointer + layer.tiles * layer.outputs - network.popular
+    origin = at(pointers, pointer + network.popular)
+    for rare in range(network.popular, network.counts[0]):
+        unit = at(network.present, rare)
+        span = at(pointers, pointer + unit), at(pointers, pointer + unit + 1)
+        for first in range(0, batch, LANES):
+            block = first // LANES * network.block
+            x = block + layer.x + unit * LANES
+            correlate(network.units, x, network.deltas, block + layer.y, network.index, span, gradient, origin)
 
 
 @kernel
@@ -133,53 +171,28 @@ def correlate(
     one: np.ndarray,
     start: int,
     others: np.ndarray,
-    origin: int,
+    others_start: int,
     index: np.ndarray,
     span: tuple[int, int],
     gradient: np.ndarray,
+    origin: int,
 ) -> None:
-    """One unit's values times those of the units it is linked with."""
-    block = load64(one, start)
+    """One unit's values times those of each unit it is linked with; ``origin`` is the link of ``gradient[0]``."""
+    values = load64(one, start)
     link, last = span
     while link + 4 <= last:
-        add_4_dots(block, others, origin, index, link, gradient)
+        add_4_dots(values, others, others_start, index, link, gradient, link - origin)
         link += 4
     if link + 2 <= last:
-        add_2_dots(block, others, origin, index, link, gradient)
+        add_2_dots(values, others, others_start, index, link, gradient, link - origin)
         link += 2
     if link < last:
-        add_dot(block, others, origin, index, link, gradient)
+        add_dot(values, others, others_start, index, link, gradient, link - origin)
 
 
 @kernel
-def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: int) -> None:
-    """The layer's inputs with a row per lane, as far as ``groups`` of units go."""
+def bias_gradient(network: Network, number: int, batch: int, gradient: np.ndarray) -> None:
     layer = network.layers[number]
-    one = np.float32(1)
-    for group in groups[:many]:
-        unit = group * DENSE_COLUMNS
-        for lane in range(0, LANES, 16):
-            rows, columns = network.unit_starts, network.lane_starts
-            transpose16(network.units, rows, unit, layer.x + lane, network.transposed, columns, lane, unit, one)
-
-
-@kernel
-def multiply_into(left, right, product, extent):
-    """product += left · right, a few rows by sixteen columns at a time in registers.
-
-    left: array, start, elements from row to row and from step to step. right: array, start, elements from step to
-    step. product: array, start, elements from row to row. extent: rows (rounded up), which groups of sixteen
-    columns and how many, which steps of the sum and how many.
-    """
-    a, left_start, left_row, left_step = left
-    b, right_start, right_step = right
-    c, product_start, product_row = product
-    rows, groups, many_groups, steps, many_steps = extent
-    for row in range(0, rows, DENSE_ROWS):
-        for group in range(many_groups):
-            column = at(groups, group) * DENSE_COLUMNS
-            add_products(
-                *(a, left_start + row * left_row, left_row, left_step),
-                *(b, right_start + column, right_step, steps, many_steps),
-                *(c, product_start + row * product_row + column, product_row),
-            )
+    for row in range(layer.outputs):
+        for first in range(0, batch, LANES):
+            gradient[row] += total(load64(network.deltas, first // LANES * network.block + layer.y + row * LANES))

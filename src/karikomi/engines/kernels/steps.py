@@ -8,111 +8,141 @@ from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON
 from karikomi.engines.kernels.gather import Source, fetch_ahead, find_present, gather
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.loss import activate, back_through_activation, cross_entropy, score
-from karikomi.engines.kernels.products import add_gradient, back, linear
-from karikomi.engines.kernels.vector import LANES, kernel
+from karikomi.engines.kernels.products import (
+    back,
+    bias_gradient,
+    dense_gradient,
+    linear,
+    rare_gradient,
+    tile_gradient,
+)
+from karikomi.engines.kernels.vector import DENSE_ROWS, LANES, at, kernel
 
 _BETA1, _BETA2, _EPSILON = np.float32(ADAM_BETA1), np.float32(ADAM_BETA2), np.float32(ADAM_EPSILON)
 _REST1, _REST2 = np.float32(1 - ADAM_BETA1), np.float32(1 - ADAM_BETA2)
 
 
 class Optimizer(NamedTuple):
-    """An optimizer and its state; everything but the settings is as long as the network's parameters.
+    """An optimizer and its state.
 
-    Adam's moments are ``first`` and ``second``; momentum is in ``first``. ``gradient`` is 0 between steps.
+    Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces that fit
+    into the cache, while they are there: ``gradient`` is as long as the longest one, and 0 in between.
     """
 
     adam: bool
     rate: float
     momentum: float
     decay: float
-    gradient: np.ndarray
     first: np.ndarray
     second: np.ndarray
+    gradient: np.ndarray
 
 
 @kernel
 def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: Optimizer, done: int) -> float:
     """One step per row of ``order``, after ``done`` earlier ones; returns the sum of the minibatches' mean losses."""
-    starts = np.empty(LANES, np.int64)
     steps, batch = order.shape
     total = 0.0
     for step in range(steps):
         if step + 1 < steps:
             fetch_ahead(source, order[step + 1])
+        examples = order[step]
+        for first in range(0, batch, LANES):
+            gather(source, examples[first : first + LANES], network, first // LANES * network.block)
+        find_present(network, batch)
         loss = 0.0
         for first in range(0, batch, LANES):
-            examples = order[step, first : min(first + LANES, batch)]
-            forward(source, examples, starts, network)
-            loss += cross_entropy(network, source.labels, examples, np.float32(1 / batch))
-            for number in range(network.layers.size - 1, -1, -1):
-                back_through_activation(network, number)
-                if number:
-                    back(network, number)
-                add_gradient(network, number, optimizer.gradient, examples.size)
+            block = first // LANES * network.block
+            forward(network, block)
+            weight = np.float32(1 / batch)
+            loss += cross_entropy(network, block, source.labels, examples[first : first + LANES], weight)
         total += loss / batch
-        keep_removed(network, optimizer.gradient)
-        if optimizer.adam:
-            adam(network.parameters, optimizer, done + step + 1)
-        else:
-            descend(network.parameters, optimizer)
+        for number in range(network.layers.size - 1, -1, -1):
+            for first in range(0, batch, LANES):
+                block = first // LANES * network.block
+                back_through_activation(network, number, block)
+                if number:
+                    back(network, number, block)
+            learn(network, number, optimizer, batch, done + step + 1)
     return total
 
 
 @kernel
 def evaluate_all(source: Source, examples: np.ndarray, network: Network, correct: np.ndarray) -> float:
     """The summed cross-entropy of ``examples``; right answers per class are added to ``correct``."""
-    starts = np.empty(LANES, np.int64)
     loss = 0.0
     for first in range(0, examples.size, LANES):
         block = examples[first : first + LANES]
         fetch_ahead(source, examples[first + LANES : first + 2 * LANES])
-        forward(source, block, starts, network)
+        gather(source, block, network, 0)
+        find_present(network, block.size)
+        forward(network, 0)
         loss += score(network, source.labels, block, correct)
     return loss
 
 
 @kernel
-def forward(source: Source, examples: np.ndarray, starts: np.ndarray, network: Network) -> None:
-    gather(source, examples, examples.size, starts, network)
-    find_present(network)
+def forward(network: Network, block: int) -> None:
     for number in range(network.layers.size):
-        linear(network, number)
-        activate(network, number)
+        linear(network, number, block)
+        activate(network, number, block)
 
 
 @kernel
-def keep_removed(network: Network, gradient: np.ndarray) -> None:
-    """Removed links in dense layers have no gradient, and so stay 0."""
-    for number in range(network.layers.size):
-        layer = network.layers[number]
-        if layer.keep >= 0:
-            for place in range(layer.outputs * layer.stride):
-                gradient[layer.links + place] *= network.keep[layer.keep + place]
+def learn(network: Network, number: int, optimizer: Optimizer, batch: int, step: int) -> None:
+    """The layer's gradient and, piece by piece, its new parameters."""
+    layer, gradient = network.layers[number], optimizer.gradient
+    if layer.stride:
+        for row in range(0, layer.outputs, DENSE_ROWS):
+            dense_gradient(network, number, row, batch, gradient)
+            update(network.parameters, optimizer, layer.links + row * layer.stride, DENSE_ROWS * layer.stride, step)
+    else:
+        for tile in range(layer.tiles):
+            tile_gradient(network, number, tile, batch, gradient)
+            pointer = layer.pointer + tile * layer.outputs
+            first, last = at(network.pointers, pointer), at(network.pointers, pointer + layer.outputs)
+            update(network.parameters, optimizer, first, last - first, step)
+        if number == 0:
+            rare_gradient(network, batch, gradient)
+            pointer = layer.pointer + layer.tiles * layer.outputs
+            first, last = at(network.pointers, pointer), at(network.pointers, pointer + layer.inputs - network.popular)
+            update(network.parameters, optimizer, first, last - first, step)
+    if layer.bias >= 0:
+        bias_gradient(network, number, batch, gradient)
+        update(network.parameters, optimizer, layer.bias, layer.outputs, step)
 
 
 @kernel
-def adam(parameters: np.ndarray, optimizer: Optimizer, step: int) -> None:
+def update(parameters: np.ndarray, optimizer: Optimizer, start: int, count: int, step: int) -> None:
+    values, first = parameters[start : start + count], optimizer.first[start : start + count]
+    if optimizer.adam:
+        adam(values, optimizer, first, optimizer.second[start : start + count], step)
+    else:
+        descend(values, optimizer, first)
+
+
+@kernel
+def adam(values: np.ndarray, optimizer: Optimizer, first: np.ndarray, second: np.ndarray, step: int) -> None:
     """Kingma & Ba 2015, algorithm 1, in PyTorch's form: epsilon is added after the correction of the second moment."""
-    gradient, first, second = optimizer.gradient, optimizer.first, optimizer.second
+    gradient, decay = optimizer.gradient, np.float32(optimizer.decay)
     rate = np.float32(optimizer.rate / (1 - ADAM_BETA1**step))
     correction = np.float32(1 / np.sqrt(1 - ADAM_BETA2**step))
-    decay = np.float32(optimizer.decay)
-    for place in range(parameters.size):
-        value = parameters[place]
+    for place in range(values.size):
+        value = values[place]
         slope = gradient[place] + decay * value
         mean = _BETA1 * first[place] + _REST1 * slope
         square = _BETA2 * second[place] + _REST2 * slope * slope
         first[place], second[place], gradient[place] = mean, square, np.float32(0)
-        parameters[place] = value - rate * mean / (np.sqrt(square) * correction + _EPSILON)
+        values[place] = value - rate * mean / (np.sqrt(square) * correction + _EPSILON)
 
 
 @kernel
-def descend(parameters: np.ndarray, optimizer: Optimizer) -> None:
+def descend(values: np.ndarray, optimizer: Optimizer, velocity: np.ndarray) -> None:
     """Stochastic gradient descent with PyTorch's momentum."""
-    gradient, velocity = optimizer.gradient, optimizer.first
-    rate, momentum, decay = np.float32(optimizer.rate), np.float32(optimizer.momentum), np.float32(optimizer.decay)
-    for place in range(parameters.size):
-        value = parameters[place]
+    gradient, decay = optimizer.gradient, np.float32(optimizer.decay)
+    rate, momentum = np.float32(optimizer.rate), np.float32(optimizer.momentum)
+    for place in range(values.size):
+        value = values[place]
         speed = momentum * velocity[place] + (gradient[place] + decay * value)
         velocity[place], gradient[place] = speed, np.float32(0)
-        parameters[place] = value - rate * speed
+        values[place] = value - rate * speed

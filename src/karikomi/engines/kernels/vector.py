@@ -7,7 +7,8 @@ half the speed; Numba's indexing, which provides for negative indices, would cos
 Arrays are one-dimensional; offsets count elements from the start and are not checked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -19,8 +20,9 @@ from numba.extending import intrinsic, models, register_model
 LANES = 64
 """Examples in one block."""
 
+# Without reference counts: they would be two atomic additions for every array of every argument of every call.
 kernel: Callable[[Callable[..., Any]], Any] = numba.njit(
-    cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract"}
+    cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract"}, _nrt=False
 )
 
 _FLOAT = ir.FloatType()
@@ -185,10 +187,9 @@ def _choose(comparison: str) -> Callable[..., Any]:
 
 
 _greater = _choose(">")
-# As select(b > a, b, a) a result stored where ``a`` came from would become a masked store, which some processors take
-# hundreds of cycles for.
-larger = _elementwise(2, lambda builder, a, b: _call(builder, "maximum", a, b))
-"""The larger one; NaN where either is NaN."""
+_greater = _choose(">")
+larger = _elementwise(2, lambda builder, a, b: _greater(builder, b, a, b, a))
+"""The larger one; NaN where ``a`` is NaN."""
 where_positive = _elementwise(
     3, lambda builder, a, yes, no: _greater(builder, a, ir.Constant(a.type, [0.0] * a.type.count), yes, no)
 )
@@ -263,13 +264,13 @@ def _halve(builder: Any, one: Any, other: Any) -> Any:
 
 def _dot_adder(many: int) -> Any:
     @intrinsic
-    def add_dots(typing_context, block, others, origin, index, link, sums):
+    def add_dots(typing_context, block, others, origin, index, link, sums, place):
         def generate(context, builder, signature, arguments):
-            block, others, origin, index, link, sums = arguments
+            block, others, origin, index, link, sums, place = arguments
             kinds, parts, partial = signature.args, _registers(builder, block), []
             for number in range(many):
-                place = builder.add(link, ir.Constant(link.type, number))
-                offset = builder.load(_address(context, builder, kinds[3], index, place))
+                entry = builder.add(link, ir.Constant(link.type, number))
+                offset = builder.load(_address(context, builder, kinds[3], index, entry))
                 offset = builder.add(origin, context.cast(builder, offset, kinds[3].dtype, types.intp))
                 partial.append(_partial_sums(builder, parts, _address(context, builder, kinds[1], others, offset)))
             while len(partial) > 1:
@@ -279,25 +280,46 @@ def _dot_adder(many: int) -> Any:
                 half = left.type.count // 2
                 low, high = _pick(builder, left, left, range(half)), _pick(builder, left, left, range(half, 2 * half))
                 left = builder.fadd(low, high)
-            for half in (2, 1)[: 3 - many.bit_length()]:
-                low, high = (_pick(builder, left, left, range(start, start + half)) for start in (0, half))
-                left = builder.fadd(low, high)
-            address = _address(context, builder, kinds[5], sums, link)
+            while left.type.count > many:
+                even = range(0, left.type.count, 2)
+                odd = [lane + 1 for lane in even]
+                left = builder.fadd(_pick(builder, left, left, even), _pick(builder, left, left, odd))
+            address = _address(context, builder, kinds[5], sums, place)
             _write(builder, address, builder.fadd(_read(builder, address, many), left))
             return context.get_dummy_value()
 
         whole = types.intp
-        return types.void(block, others, whole, index, whole, sums), generate
+        return types.void(block, others, whole, index, whole, sums, whole), generate
 
     return add_dots
 
 
 add_dot, add_2_dots, add_4_dots = _dot_adder(1), _dot_adder(2), _dot_adder(4)
 """The product of ``block`` with the 64 values of ``others`` at ``origin + index[link]``, summed, is added to
-``sums[link]``; the same for the one or three links that follow. The reductions of four cost little more than one."""
+``sums[place]``; the same for the one or three links that follow. The reductions of four cost little more than one."""
 
-# Rows of a dense product in registers at once, besides what they are multiplied with.
+# Rows of a dense product held in registers at once.
 DENSE_ROWS = 12 if _REGISTER == 16 else 4
+
+
+@contextmanager
+def _rolled_range(builder: Any, count: Any) -> Iterator[Any]:
+    """A loop that LLVM must not unroll: it would interleave two rounds and run out of registers."""
+    before, body, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+    builder.cbranch(builder.icmp_signed(">", count, ir.Constant(count.type, 0)), body, after)
+    builder.position_at_end(body)
+    index = builder.phi(count.type)
+    yield index
+    following = builder.add(index, ir.Constant(count.type, 1))
+    index.add_incoming(ir.Constant(count.type, 0), before)
+    index.add_incoming(following, builder.block)
+    branch = builder.cbranch(builder.icmp_signed("<", following, count), body, after)
+    hint = builder.module.add_metadata([ir.MetaDataString(builder.module, "llvm.loop.unroll.disable")])
+    loop = ir.MDValue(builder.module, [hint], name=str(len(builder.module.metadata)))
+    # LLVM knows a loop's hints by a node that names itself.
+    loop.operands = (loop, hint)
+    branch.set_metadata("llvm.loop", loop)
+    builder.position_at_end(after)
 
 
 @intrinsic
@@ -318,8 +340,8 @@ def add_products(typing_context, left, start, rows, steps, right, origin, stride
         targets = [_address(context, builder, kinds[9], sums, row(place, width, r)) for r in range(DENSE_ROWS)]
         starts = [row(start, rows, r) for r in range(DENSE_ROWS)]
         totals = [cgutils.alloca_once_value(builder, _read(builder, target, 16)) for target in targets]
-        with cgutils.for_range(builder, many) as loop:
-            number = builder.load(_address(context, builder, kinds[7], numbers, loop.index))
+        with _rolled_range(builder, many) as index:
+            number = builder.load(_address(context, builder, kinds[7], numbers, index))
             number = context.cast(builder, number, kinds[7].dtype, types.intp)
             place = builder.add(origin, builder.mul(number, strides))
             values = _read(builder, _address(context, builder, kinds[4], right, place), 16)

@@ -7,6 +7,8 @@ from cyclopts import Group, Parameter
 from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
+from karikomi.networks import hidden_widths
+from karikomi.removal.scores import LINK_CRITERIA, link_criterion
 from karikomi.studies.settings import START, StudySettings
 
 REMOVAL = Parameter(group=Group("Removal", sort_key=3))
@@ -56,7 +58,7 @@ class LotterySettings(StudySettings):
     )
     criterion: Annotated[str, REMOVAL] = Field(
         default="magnitude",
-        description="Scores the links, the lowest go: magnitude, initial-magnitude, magnitude-increase, random.",
+        description=f"Scores the links, the lowest go: {', '.join(LINK_CRITERIA)}.",
     )
     scope: Annotated[Literal["layer", "global"], REMOVAL] = Field(
         default="layer", description="Where scores compete: in each layer, or in all at once."
@@ -87,16 +89,12 @@ class LotterySettings(StudySettings):
     @field_validator("criterion")
     @classmethod
     def _known_criterion(cls, criterion: str) -> str:
-        from karikomi.removal.scores import link_criterion  # loads numpy, which --help does not need
-
         link_criterion(criterion)
         return criterion
 
     @field_validator("network")
     @classmethod
     def _known_network(cls, network: str) -> str:
-        from karikomi.networks import hidden_widths
-
         hidden_widths(network)
         return network
 

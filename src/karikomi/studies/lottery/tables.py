@@ -18,10 +18,15 @@ def ticket_file(folder: RunFolder, replicate: int, number: int) -> Path:
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     """``table``: a row per trained network; ``curves``: a row per validation of each."""
     records = folder.journal.records()
-    table = pd.DataFrame([row for record in records for row in record["rows"]])
+    # A cluster finishes in any order; the tables have one.
+    networks = sorted(
+        ((row, curve) for record in records for row, curve in zip(record["rows"], record["curves"], strict=True)),
+        key=lambda network: (network[0]["round"], network[0]["replicate"]),
+    )
     curves = [
-        pd.DataFrame({key: row[key] for key in NETWORK} | {key: curve[key] for key in CURVE})
-        for record in records
-        for row, curve in zip(record["rows"], record["curves"], strict=True)
+        pd.DataFrame({key: row[key] for key in NETWORK} | {key: curve[key] for key in CURVE}) for row, curve in networks
     ]
-    return {"table": table, "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()}
+    return {
+        "table": pd.DataFrame([row for row, _ in networks]),
+        "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
+    }

@@ -22,10 +22,10 @@ def headline(verdicts: pd.DataFrame) -> str:
         return "No tickets were drawn in this run."
     parts = []
     for name, verb in ((WINNING, "are shown to be winning"), (LOST, "are lost"), (NOT_SHOWN, "are open: not shown")):
-        densities = verdicts.loc[verdicts["verdict"] == name, "density"]
-        if len(densities):
-            parts.append(f"tickets with {_list([percent(d) for d in densities])} of the links {verb}")
-    return "; ".join(parts)[0].upper() + "; ".join(parts)[1:] + "."
+        if spans := _spans(verdicts, name):
+            parts.append(f"tickets with {_list(spans)} of the links {verb}")
+    sentence = "; ".join(parts) + "."
+    return sentence[0].upper() + sentence[1:]
 
 
 def explanation(accuracy_margin: float) -> str:
@@ -133,6 +133,14 @@ def _half(row: pd.Series, factor: float, digits: int) -> str:
 
 def _p(p: float) -> str:
     return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _spans(verdicts: pd.DataFrame, name: str) -> list[str]:
+    """The densities of one verdict, neighbours joined: 51.2 % to 10.7 %."""
+    stretch = (verdicts["verdict"] != verdicts["verdict"].shift()).cumsum()
+    ends = verdicts[verdicts["verdict"] == name].groupby(stretch)["density"].agg(["first", "last"])
+    pairs = [(percent(first), percent(last)) for first, last in ends.itertuples(index=False)]
+    return [first if first == last else f"{first} to {last}" for first, last in pairs]
 
 
 def _list(words: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The sparse engine against a plain PyTorch loop over the same weights, masks and minibatches."""
 
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def images(pixels: int = 40, n: int = 700, *, kind: type = np.uint8, seed: int =
 
 def perceptron(widths: list[int], activation: type[nn.Module] = nn.ReLU, *, bias: bool = True) -> nn.Sequential:
     parts: list[nn.Module] = [nn.Flatten()]
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in pairwise(widths):
         parts += [nn.Linear(before, after, bias=bias), activation()]
     return nn.Sequential(*parts[:-1])
 

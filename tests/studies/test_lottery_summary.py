@@ -100,8 +100,8 @@ def test_the_posts_rows_stand_beside_ours_only_for_its_experiment():
     titles = [t.title for t in summarize(frame, LotterySettings()).tables]
     assert titles[0].startswith("The post's three rows")
     rows = summarize(frame, LotterySettings(replicates=3, seed=9)).tables[0].rows
-    assert [(row[0], row[1], row[3]) for row in rows] == [(name, stop, accuracy) for name, _, stop, accuracy in POST]
-    ours = float(rows[0][2].split(" ±")[0])
+    assert [(row[0], row[2], row[4]) for row in rows] == [(name, stop, accuracy) for name, _, stop, accuracy in POST]
+    ours = float(rows[0][1].split(" ±")[0])
     assert ours == pytest.approx(frame.query("arm == 'dense'")["early_stop_iteration"].mean(), abs=0.5)
     others = summarize(frame, LotterySettings(rate=0.3)).tables
     assert not any(t.title.startswith("The post") for t in others)

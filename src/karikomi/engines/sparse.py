@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numba
 import numpy as np
 from torch import nn
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines.contract import Advance, Curve, Evaluation, Recipe, Trained, Trial, minibatches
+from karikomi.engines.kernels.architecture import linear_layers
 from karikomi.engines.kernels.gather import Source
-from karikomi.engines.kernels.layout import Network, Place, aligned, lay_out, linear_layers
+from karikomi.engines.kernels.layout import Network, Place, aligned, lay_out
 from karikomi.engines.kernels.steps import Optimizer, evaluate_all, train_steps
 from karikomi.engines.kernels.vector import LANES
 from karikomi.errors import InputError
@@ -24,7 +26,8 @@ from karikomi.networks.subnetwork import Subnetwork
 # Steps in one call of the kernels, at most: how long Ctrl-C may have to wait.
 _CHUNK = 250
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def supports(module: nn.Module) -> bool:
@@ -57,9 +60,7 @@ def train(
     return _run(job, trials, threads, advance)
 
 
-def evaluate(
-    subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: int | None = None
-) -> list[Evaluation]:
+def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: int | None = None) -> list[Evaluation]:
     """Loss and accuracy of every subnetwork on ``examples``, ``threads`` at a time (None: one per available core).
 
     Raises:
@@ -76,11 +77,31 @@ def evaluate(
     return _run(job, subnetworks, threads, None)
 
 
+def compiled() -> bool:
+    """Whether the kernels need not be compiled any more: they are loaded, or in Numba's cache on disk."""
+    return all(
+        kernel.signatures or kernel._cache.load_overload(tuple(map(numba.typeof, arguments)), kernel.targetctx)
+        for kernel, arguments in _smallest_calls()
+    )
+
+
 def compile_kernels() -> None:
-    """Compile every kernel, or load it from Numba's cache; a few seconds once per machine and version."""
-    x = np.zeros((2, 1), np.uint8)
-    data = Dataset("none", Examples(x, np.arange(2)), Examples(x, np.arange(2)), 2)
-    ...
+    """Compile the kernels, or load them: some seconds, once per machine and version of this package."""
+    for kernel, arguments in _smallest_calls():
+        kernel(*arguments)
+
+
+def _smallest_calls() -> list[tuple[Any, tuple[Any, ...]]]:
+    """Both entry points of the kernels with arguments of the types they always have."""
+    source = _source(Examples(np.zeros((2, 1), np.uint8), np.arange(2)))
+    subnetwork = Subnetwork.full(nn.Sequential(nn.Linear(1, 2)), {"0.weight": np.zeros((2, 1)), "0.bias": np.zeros(2)})
+    network, _ = lay_out(subnetwork, np.ones(1), 2, keep_idle=False)
+    optimizer = _optimizer(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), network)
+    examples, correct = np.arange(2), np.zeros(2, np.int64)
+    return [
+        (train_steps, (source, examples[None].copy(), network, optimizer, 0)),
+        (evaluate_all, (source, examples, network, correct)),
+    ]
 
 
 def _train(
@@ -91,7 +112,7 @@ def _train(
     network, places = lay_out(trial.subnetwork, popularity, recipe.batch, keep_idle=recipe.weight_decay > 0)
     optimizer = _optimizer(recipe, network)
     batches = minibatches(trial, recipe.batch)
-    validations = recipe.validations()
+    validations, validation = recipe.validations(), np.array(trial.split.validation, np.int64)
     best = snapshot = network.parameters.copy()
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
@@ -105,7 +126,7 @@ def _train(
         if done == recipe.snapshot_at:
             snapshot = network.parameters.copy()
         if done == validations[len(curve)]:
-            seen = _evaluate(network, source, trial.split.validation)
+            seen = _evaluate(network, source, validation)
             curve.append((done, loss / (done - since), seen.loss, seen.accuracy))
             since, loss = done, 0.0
             if early_stop == 0 or seen.loss < lowest:
@@ -173,15 +194,20 @@ def _check(subnetwork: Subnetwork, examples: Examples) -> None:
 
 
 def _source(examples: Examples) -> Source:
-    x = np.ascontiguousarray(examples.x)
-    none = {np.uint8: np.empty(0, np.uint8), np.float32: np.empty(0, np.float32)}
-    return Source(
-        bytes=x.ravel() if x.dtype == np.uint8 else none[np.uint8],
-        floats=x.ravel() if x.dtype == np.float32 else none[np.float32],
-        labels=np.ascontiguousarray(examples.y, np.int64),
-        pixels=x[0].size,
+    x = np.ascontiguousarray(examples.x).ravel()
+    if x.dtype != np.uint8:
+        x = x.astype(np.float32, copy=False)
+    source = Source(
+        bytes=x[: x.size if x.dtype == np.uint8 else 0].view(np.uint8),
+        floats=x[: x.size if x.dtype == np.float32 else 0].view(np.float32),
+        labels=np.ascontiguousarray(examples.y, np.int64).view(),
+        pixels=x.size // len(examples),
         scale=np.float32(examples.scale),
     )
+    # Kernels are compiled for one kind of array, and data may well be read-only.
+    for array in (source.bytes, source.floats, source.labels):
+        array.flags.writeable = False
+    return source
 
 
 def _popularity(examples: Examples) -> np.ndarray:
@@ -194,6 +220,8 @@ def _run(
     job: Callable[[T, Advance, threading.Event], R], items: Sequence[T], threads: int | None, advance: Advance | None
 ) -> list[R]:
     """``job`` on every item, each in one thread; an error or Ctrl-C stops them all."""
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1; it is {threads}")
     stop, turn = threading.Event(), threading.Lock()
 
     def report(steps: int) -> None:
@@ -201,7 +229,7 @@ def _run(
             with turn:
                 advance(steps)
 
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(threads or _cores()) as pool:
         futures = [pool.submit(job, item, report, stop) for item in items]
         try:
             return [future.result() for future in futures]
@@ -209,3 +237,8 @@ def _run(
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

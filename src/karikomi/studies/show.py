@@ -24,7 +24,7 @@ class DisplayTable:
             title=self.title, title_justify="left", title_style="bold", header_style="", box=None, pad_edge=False
         )
         for position, column in enumerate(self.columns):
-            table.add_column(column, justify="left" if self._is_text(position) else "right")
+            table.add_column(column, justify="left" if self._is_text(position) else "right", no_wrap=True)
         for row in self.rows:
             table.add_row(*(Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in row))
         return table

@@ -4,12 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.engines.kernels.layout import DENSE_COLUMNS, Network
-from karikomi.engines.kernels.vector import LANES, any_bit, kernel, load64, prefetch, transpose16
+from karikomi.engines.kernels.fused import (
+    any_bit,
+    transpose16,
+)
+from karikomi.engines.kernels.layout import Network
+from karikomi.engines.kernels.placement import DENSE_COLUMNS
+from karikomi.engines.kernels.vector import (
+    LANES,
+    kernel,
+    load64,
+    prefetch,
+)
 
 
 class Source(NamedTuple):
-    """Examples, ``pixels`` values each, one after the other: in ``bytes``, or else in ``floats``; the other is empty."""
+    """Examples of ``pixels`` values, one after the other, in ``bytes`` or in ``floats``; the other one is empty."""
 
     bytes: np.ndarray
     floats: np.ndarray

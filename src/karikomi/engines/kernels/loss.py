@@ -5,7 +5,8 @@ import math
 import numba
 import numpy as np
 
-from karikomi.engines.kernels.layout import RELU, TANH, Network
+from karikomi.engines.kernels.architecture import RELU, TANH
+from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.vector import (
     LANES,
     absolute,
@@ -102,9 +103,7 @@ def back_through_activation(network: Network, number: int, block: int) -> None:
 
 
 @kernel
-def cross_entropy(
-    network: Network, block: int, labels: np.ndarray, examples: np.ndarray, weight: np.float32
-) -> float:
+def cross_entropy(network: Network, block: int, labels: np.ndarray, examples: np.ndarray, weight: np.float32) -> float:
     """The summed cross-entropy of ``examples``; ``deltas`` get the derivatives of ``weight`` times it.
 
     Lanes beyond the examples get derivatives of exactly 0.

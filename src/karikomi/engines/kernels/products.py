@@ -2,22 +2,25 @@
 
 import numpy as np
 
-from karikomi.engines.kernels.layout import DENSE_COLUMNS, Network
-from karikomi.engines.kernels.vector import (
+from karikomi.engines.kernels.fused import (
     DENSE_ROWS,
-    LANES,
     add_2_dots,
     add_4_dots,
     add_dot,
     add_products,
+    total,
+    transpose16,
+)
+from karikomi.engines.kernels.layout import Network
+from karikomi.engines.kernels.placement import DENSE_COLUMNS
+from karikomi.engines.kernels.vector import (
+    LANES,
     at,
     kernel,
     load64,
     multiply_add,
     splat64,
     store,
-    total,
-    transpose16,
 )
 
 
@@ -40,7 +43,7 @@ def linear(network: Network, number: int, block: int) -> None:
                     parameters, links, layer.stride, 1, units, x + lane, LANES, steps, many, units, place, LANES
                 )
         return
-    index, pointers = network.index, network.pointers
+    index, pointers = network.partner, network.pointers
     for tile in range(layer.tiles):
         pointer = layer.pointer + tile * layer.outputs
         for row in range(layer.outputs):
@@ -83,7 +86,7 @@ def back(network: Network, number: int, block: int) -> None:
                     parameters, links, 1, layer.stride, deltas, y + lane, LANES, steps, many, deltas, place, LANES
                 )
         return
-    pointers, index, position = network.back_pointers, network.back_index, network.back_position
+    pointers, index, position = network.back_pointers, network.back_partner, network.back_link
     for tile in range(layer.back_tiles):
         pointer = layer.back_pointer + tile * layer.inputs
         for unit in range(layer.inputs):
@@ -148,7 +151,7 @@ def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient
         for first in range(0, batch, LANES):
             block = first // LANES * network.block
             y = block + layer.y + row * LANES
-            correlate(network.deltas, y, network.units, block + layer.x, network.index, span, gradient, origin)
+            correlate(network.deltas, y, network.units, block + layer.x, network.partner, span, gradient, origin)
 
 
 @kernel
@@ -163,7 +166,7 @@ def rare_gradient(network: Network, batch: int, gradient: np.ndarray) -> None:
         for first in range(0, batch, LANES):
             block = first // LANES * network.block
             x = block + layer.x + unit * LANES
-            correlate(network.units, x, network.deltas, block + layer.y, network.index, span, gradient, origin)
+            correlate(network.units, x, network.deltas, block + layer.y, network.partner, span, gradient, origin)
 
 
 @kernel

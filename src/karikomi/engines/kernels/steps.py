@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON
+from karikomi.engines.kernels.fused import (
+    DENSE_ROWS,
+)
 from karikomi.engines.kernels.gather import Source, fetch_ahead, find_present, gather
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.loss import activate, back_through_activation, cross_entropy, score
@@ -16,7 +19,11 @@ from karikomi.engines.kernels.products import (
     rare_gradient,
     tile_gradient,
 )
-from karikomi.engines.kernels.vector import DENSE_ROWS, LANES, at, kernel
+from karikomi.engines.kernels.vector import (
+    LANES,
+    at,
+    kernel,
+)
 
 _BETA1, _BETA2, _EPSILON = np.float32(ADAM_BETA1), np.float32(ADAM_BETA2), np.float32(ADAM_EPSILON)
 _REST1, _REST2 = np.float32(1 - ADAM_BETA1), np.float32(1 - ADAM_BETA2)
@@ -71,13 +78,15 @@ def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: 
 def evaluate_all(source: Source, examples: np.ndarray, network: Network, correct: np.ndarray) -> float:
     """The summed cross-entropy of ``examples``; right answers per class are added to ``correct``."""
     loss = 0.0
+    # A literal 0 would be compiled as a type of its own.
+    block = np.intp(0)
     for first in range(0, examples.size, LANES):
-        block = examples[first : first + LANES]
+        some = examples[first : first + LANES]
         fetch_ahead(source, examples[first + LANES : first + 2 * LANES])
-        gather(source, block, network, 0)
-        find_present(network, block.size)
-        forward(network, 0)
-        loss += score(network, source.labels, block, correct)
+        gather(source, some, network, block)
+        find_present(network, some.size)
+        forward(network, block)
+        loss += score(network, source.labels, some, correct)
     return loss
 
 

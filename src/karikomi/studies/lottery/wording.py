@@ -8,11 +8,14 @@ from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.verdict import LOST, NOT_SHOWN, SLOWNESS_MARGIN, WINNING
 from karikomi.studies.show import DisplayTable
 
+# What is compared in words: early stop in iterations, accuracy there in points; and with how many digits.
+COMPARED = {"early_stop_iteration": (1, 0), "test_accuracy": (100, 2)}
+
 # The blog post's own results: (condition, arm, early stop, test accuracy); one trial each.
 POST = (
-    ("dense network", "dense", "4300", "97.9 %"),
-    ("ticket: mask and its own initial weights", "ticket", "3600", "98.2 %"),
-    ("same mask, other initial weights", "reinit", "5000 or more", "97.4 %"),
+    ("dense network", "dense", "4300", "97.9"),
+    ("ticket", "ticket", "3600", "98.2"),
+    ("ticket, re-initialized", "reinit", "5000 or more", "97.4"),
 )
 
 
@@ -31,7 +34,8 @@ def headline(verdicts: pd.DataFrame) -> str:
 def explanation(accuracy_margin: float) -> str:
     """What the verdicts and intervals mean."""
     return (
-        f"Winning: no slower (within {SLOWNESS_MARGIN:.0%} of the dense network's early stop) and no less accurate"
+        "The early stop is the iteration of minimum validation loss; accuracy is test accuracy there."
+        f" Winning: no slower (within {SLOWNESS_MARGIN:.0%} of the dense network's early stop) and no less accurate"
         f" (within {100 * accuracy_margin:g} points) than the dense network, by the 95 % intervals of the"
         " differences paired by replicate. Lost: slower or less accurate by more than that. Else: not shown."
         " ± is half a 95 % interval (Student's t over replicates); p is Holm-corrected over the densities."
@@ -69,9 +73,9 @@ def _post(arms: pd.DataFrame, settings: LotterySettings) -> DisplayTable:
             continue
         number = 0 if arm == "dense" else last
         ours = [_cell(arms, arm, number, measure) for measure in ("early_stop_iteration", "test_accuracy")]
-        rows.append((condition, stop, ours[0], accuracy, ours[1]))
+        rows.append((condition, ours[0], stop, ours[1], accuracy))
     density = percent(float(arms.query("round == @last")["density"].iloc[0]))
-    columns = ("condition", "early stop: post", "ours", "test accuracy: post", "ours")
+    columns = ("", "early stop", "the post's", "test accuracy, %", "the post's")
     return DisplayTable(f"The post's three rows, {density} of the links left", columns, rows)
 
 
@@ -82,7 +86,7 @@ def _arms(arms: pd.DataFrame) -> DisplayTable:
         (percent(density), arm, *(_cell(arms, arm, number, measure) for measure in measures))
         for number, arm, density in order.itertuples(index=False)
     ]
-    columns = ("links left", "arm", "early stop", "test accuracy there", "at the end", "train accuracy at the end")
+    columns = ("links left", "arm", "early stop", "test accuracy, %", "at the end, %", "train, %")
     return DisplayTable("Every arm: means over replicates", columns, rows)
 
 
@@ -94,18 +98,11 @@ def _against(
     rows = []
     for number, group in chosen.groupby("round"):
         by = group.set_index("measure")
-        stop, accuracy, final = (by.loc[m] for m in ("early_stop_iteration", "test_accuracy", "final_test_accuracy"))
-        row = [
-            percent(density[number]),
-            _difference(stop, 1, 0),
-            _p(stop["p_holm"]),
-            _difference(accuracy, 100, 2),
-            _p(accuracy["p_holm"]),
-            _difference(final, 100, 2),
-            _p(final["p_holm"]),
-        ]
+        row = [percent(density[number])]
+        for measure, (factor, digits) in COMPARED.items():
+            row += [_difference(by.loc[measure], factor, digits), _p(by.loc[measure, "p_holm"])]
         rows.append((*row, verdicts[number]) if verdicts else tuple(row))
-    columns = ("links left", "early stop", "p", "test accuracy, points", "p", "at the end, points", "p")
+    columns = ("links left", "early stop", "p", "accuracy, points", "p")
     title = f"{arm.capitalize()} minus {against}"
     return DisplayTable(title, (*columns, "verdict") if verdicts else columns, rows)
 
@@ -118,7 +115,7 @@ def percent(density: float) -> str:
 def _cell(arms: pd.DataFrame, arm: str, number: int, measure: str) -> str:
     row = arms.query("arm == @arm and round == @number and measure == @measure").iloc[0]
     if measure.endswith("accuracy"):
-        return f"{100 * row['mean']:.2f}{_half(row, 100, 2)} %"
+        return f"{100 * row['mean']:.2f}{_half(row, 100, 2)}"
     return f"{row['mean']:.0f}{_half(row, 1, 0)}"
 
 

@@ -1,0 +1,103 @@
+"""Where the links of each layer go in the flat arrays."""
+
+from collections import defaultdict
+from typing import Any, ClassVar
+
+import numpy as np
+
+from karikomi.engines.kernels.fused import DENSE_ROWS
+from karikomi.engines.kernels.vector import LANES
+
+# Above this share of links left a dense product with zeros in it is faster than visiting the links.
+DENSE_FROM = 0.7
+# Units in one tile: they stay in the first-level cache while all rows pass by.
+TILE = 128
+# Dense matrices are multiplied in pieces of DENSE_ROWS by 16 columns; both divide the padded sizes.
+DENSE_COLUMNS, PADDING = 16, 48
+
+
+class Pools:
+    """Arrays that grow piece by piece; adding a piece tells where it starts."""
+
+    KINDS: ClassVar[dict[str, type]] = {"pointers": np.int64, "back_pointers": np.int64, "keep": np.float32}
+
+    def __init__(self) -> None:
+        self.parameters = 0
+        self.longest = 0
+        self.pieces: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def reserve(self, parameters: int) -> int:
+        self.parameters += parameters
+        return self.parameters - parameters
+
+    def add(self, name: str, piece: np.ndarray) -> int:
+        start = sum(map(len, self.pieces[name]))
+        self.pieces[name].append(piece)
+        return start
+
+    def array(self, name: str) -> np.ndarray:
+        kind = self.KINDS.get(name, np.int32)
+        return np.concatenate([np.empty(0, kind), *self.pieces[name]]).astype(kind)
+
+
+def kept_units(masks: list[np.ndarray], popularity: np.ndarray, keep_idle: bool) -> list[np.ndarray]:
+    """The units of every level, from inputs (the most popular first) to outputs, that have to be computed."""
+    kept = [np.arange(masks[-1].shape[0])]
+    for level in reversed(range(len(masks))):
+        used = masks[level][kept[0]].any(axis=0)
+        if level == 0:
+            order = np.argsort(-popularity, kind="stable")
+            kept.insert(0, order[used[order]])
+        else:
+            kept.insert(0, np.flatnonzero(used | keep_idle))
+    return kept
+
+
+def isplace_dense(block: np.ndarray) -> bool:
+    return block.size > 0 and bool(block.mean() >= DENSE_FROM)
+
+
+def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
+    layer["stride"] = stride = padded(block.shape[1])
+    # Vectors of weights are read and written whole.
+    pools.reserve(-pools.parameters % 16)
+    layer["links"] = pools.reserve(padded(block.shape[0]) * stride)
+    pools.longest = max(pools.longest, DENSE_ROWS * stride)
+    if not block.all():
+        keep = np.zeros((padded(block.shape[0]), stride), np.float32)
+        keep[: block.shape[0], : block.shape[1]] = block
+        layer["keep"] = pools.add("keep", keep.ravel())
+    return layer["links"] + row * stride + column
+
+
+def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, popular: int, pools: Pools) -> np.ndarray:
+    layer["links"] = links = pools.reserve(len(row))
+    layer["tiles"] = tiles = -(-popular // TILE)
+    rare = column >= popular
+    lists = tiles * layer["outputs"] + layer["inputs"] - popular
+    pieces = [*range(0, tiles * layer["outputs"] + 1, max(layer["outputs"], 1)), lists]
+    where = np.where(rare, tiles * layer["outputs"] + column - popular, column // TILE * layer["outputs"] + row)
+    order, pointers = _grouped(where, lists)
+    layer["pointer"] = pools.add("pointers", links + pointers)
+    pools.longest = max(pools.longest, *np.diff(pointers[pieces]))
+    pools.add("partner", (np.where(rare, row, column) * LANES)[order])
+    positions = np.empty(len(row), np.int64)
+    positions[order] = links + np.arange(len(row))
+    return positions
+
+
+def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:
+    layer["back_tiles"] = tiles = -(-int(layer["outputs"]) // TILE)
+    order, pointers = _grouped(row // TILE * layer["inputs"] + column, tiles * layer["inputs"])
+    start = pools.add("back_partner", (row * LANES)[order])
+    pools.add("back_link", positions[order])
+    layer["back_pointer"] = pools.add("back_pointers", start + pointers)
+
+
+def _grouped(group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """An order that brings each group together, and where each one starts in it (and the last one ends)."""
+    return np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
+
+
+def padded(size: int) -> int:
+    return -(-size // PADDING) * PADDING

@@ -8,7 +8,7 @@ from karikomi.runs.folder import RunFolder
 from karikomi.studies import studies, study_of
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
-from karikomi.studies.study import run
+from karikomi.studies.run import run
 
 
 def lottery(

@@ -30,7 +30,7 @@ def lottery(
 ) -> None:
     """Run the lottery study and print its answer."""
     from karikomi.studies import studies
-    from karikomi.studies.study import run
+    from karikomi.studies.run import run
 
     result = run(studies()["lottery"], settings or LotterySettings(), out=out, quiet=quiet, cluster=cluster)
     _print_answer(result, {})

@@ -135,3 +135,159 @@ def test_follows_a_plain_pytorch_loop(case: str, kind: type) -> None:
             np.testing.assert_allclose(kept.weights[name], weights * mask, atol=3e-4)
             assert kept.weights[name].dtype == np.float32
             assert not np.any(kept.weights[name][~trial.subnetwork.masks[name]] if name in kept.masks else 0)
+
+
+def test_the_number_of_threads_and_the_company_change_nothing() -> None:
+    data = images()
+    module = perceptron([40, 30, 20, 5])
+    trials = [
+        trial_of(thinned(module, [share, share, 1.0], seed), data, seed) for seed, share in enumerate((0.1, 0.5, 1))
+    ]
+    steps: list[int] = []
+    one = sparse.train(trials, data, ADAM, steps.append, threads=1)
+    two = sparse.train(trials[::-1], data, ADAM, threads=2)[::-1]
+    (alone,) = sparse.train(trials[1:2], data, ADAM)
+    assert sum(steps) == 3 * ADAM.iterations
+    for a, b in [*zip(one, two, strict=True), (one[1], alone)]:
+        np.testing.assert_array_equal(a.curve.validation_loss, b.curve.validation_loss)
+        for name, weights in a.final.weights.items():
+            np.testing.assert_array_equal(weights, b.final.weights[name])
+    networks = [trained.final for trained in one]
+    assert [e.loss for e in sparse.evaluate(networks, data.test, threads=1)] == [
+        e.loss for e in sparse.evaluate(networks, data.test, threads=2)
+    ]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_a_unit_without_outgoing_links_learns_nothing_but_decays(decay: float) -> None:
+    data = images()
+    subnetwork = thinned(perceptron([40, 10, 5]), [0.5, 1.0])
+    masks = {name: mask.copy() for name, mask in subnetwork.masks.items()}
+    masks["3.weight"][:, 4] = False
+    trial = trial_of(subnetwork.masked(masks), data)
+    recipe = replace(SGD, weight_decay=decay, momentum=0.0, learning_rate=0.1, iterations=10)
+    (trained,) = sparse.train([trial], data, recipe)
+    expected = trial.subnetwork.weights["1.weight"][4] * (1 - 0.1 * decay) ** 10
+    np.testing.assert_allclose(trained.final.weights["1.weight"][4], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("densities", [[1.0, 1.0, 1.0], [0.2, 0.3, 0.5], [0.02, 0.0, 0.5]])
+def test_evaluation_equals_pytorch(densities: list[float]) -> None:
+    data = images(n=500)
+    subnetwork = thinned(perceptron([40, 30, 20, 5], nn.Tanh), densities)
+    examples = Examples(data.test.x, np.where(data.test.y == 3, 1, data.test.y))
+    x = torch.tensor(examples.x.reshape(len(examples), -1) / np.float32(255))
+    weights = {name: torch.tensor(w) for name, w in subnetwork.weights.items()}
+    out = functional_call(subnetwork.module, weights, (x,)).double()
+    right = (out.argmax(1).numpy() == examples.y).astype(float)
+    (seen,) = sparse.evaluate([subnetwork], examples)
+    assert seen.loss == pytest.approx(nn.functional.cross_entropy(out, torch.tensor(examples.y)).item(), rel=1e-5)
+    assert seen.accuracy == right.mean()
+    for label in range(5):
+        chosen = examples.y == label
+        expected = right[chosen].mean() if chosen.any() else np.nan
+        np.testing.assert_equal(seen.class_accuracy[label], expected)
+
+
+def test_of_equal_outputs_the_first_wins() -> None:
+    data = images()
+    module = nn.Sequential(nn.Flatten(), nn.Linear(40, 5))
+    zeros = Subnetwork.full(module, {"1.weight": np.zeros((5, 40), np.float32), "1.bias": np.zeros(5, np.float32)})
+    (seen,) = sparse.evaluate([zeros], data.test)
+    assert seen.class_accuracy.tolist() == [1, 0, 0, 0, 0]
+    assert seen.loss == pytest.approx(np.log(5))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 23), min_size=2, max_size=4),
+    st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), min_size=3, max_size=3),
+    st.integers(1, 140),
+    st.booleans(),
+    st.sampled_from(["adam", "sgd"]),
+    st.integers(0, 2**16),
+)
+def test_one_step_on_any_shape(
+    widths: list[int], densities: list[float], batch: int, bias: bool, optimizer: str, seed: int
+) -> None:
+    widths = [*widths, 5]
+    data = images(widths[0], n=300, seed=seed)
+    module = perceptron(widths, nn.Tanh, bias=bias)
+    trial = trial_of(thinned(module, [*densities, 1.0][: len(widths) - 1], seed), data, seed)
+    recipe = Recipe(1, batch, optimizer, 0.1, 0.9, 0.01, 1)
+    # Adam's first step is the sign of the gradient: a gradient of 1e-9 may come out either way.
+    recipe = replace(recipe, learning_rate=1e-6) if optimizer == "adam" else recipe
+    (trained,) = sparse.train([trial], data, recipe)
+    loop = plain_loop(trial, data, recipe)
+    assert trained.curve.train_loss[0] == pytest.approx(loop.train_loss[0], rel=1e-5)
+    for name, weights in loop.weights[0].items():
+        expected = weights * trial.subnetwork.masks.get(name, True)
+        np.testing.assert_allclose(trained.final.weights[name], expected, atol=3e-6)
+
+
+def test_divergence_gives_nan_and_no_crash() -> None:
+    data = images()
+    trial = trial_of(thinned(perceptron([40, 30, 5]), [0.5, 1.0]), data)
+    (trained,) = sparse.train([trial], data, replace(SGD, learning_rate=1e20))
+    assert np.isnan(trained.curve.validation_loss[-1])
+    assert not np.any(trained.final.weights["1.weight"][~trial.subnetwork.masks["1.weight"]])
+
+
+def test_an_error_in_one_thread_stops_the_others() -> None:
+    data = images()
+    trials = [trial_of(thinned(perceptron([40, 30, 5]), [0.5, 1.0]), data, seed) for seed in range(4)]
+    reports: list[int] = []
+
+    def interrupt(steps: int) -> None:
+        reports.append(steps)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sparse.train(trials, data, replace(ADAM, iterations=100_000), interrupt, threads=2)
+    assert len(reports) <= 3
+
+
+def test_read_only_data_are_fine() -> None:
+    data = images()
+    data.train.x.flags.writeable = False
+    trial = trial_of(thinned(perceptron([40, 30, 5]), [0.5, 1.0]), data)
+    trial.split.validation.flags.writeable = False
+    before = len(sparse.train_steps.signatures)
+    sparse.train([trial], data, replace(ADAM, iterations=1))
+    assert len(sparse.train_steps.signatures) <= max(before, 1)
+
+
+def test_compiled_once_for_all() -> None:
+    sparse.compile_kernels()
+    assert sparse.compiled()
+
+
+def test_what_it_supports() -> None:
+    assert sparse.supports(perceptron([40, 30, 5], nn.Tanh, bias=False))
+    assert sparse.supports(nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.ReLU(), nn.Linear(3, 2)))
+    for module in (
+        nn.Linear(4, 3),
+        nn.Sequential(nn.ReLU()),
+        nn.Sequential(nn.ReLU(), nn.Linear(4, 3)),
+        nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Tanh()),
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4, 3)),
+        nn.Sequential(nn.Flatten(0), nn.Linear(4, 3)),
+    ):
+        assert not sparse.supports(module)
+
+
+def test_mistakes_are_told() -> None:
+    data = images()
+
+    def run(module: nn.Sequential) -> None:
+        sparse.evaluate([initialize(module, "pytorch", np.random.default_rng(0))], data.test)
+
+    with pytest.raises(InputError, match="population"):
+        run(nn.Sequential(nn.Linear(40, 8), nn.GELU(), nn.Linear(8, 5)))
+    with pytest.raises(InputError, match="takes 39 values per example; the data have 40"):
+        run(perceptron([39, 5]))
+    with pytest.raises(InputError, match="4 outputs, too few for the label 4"):
+        run(perceptron([40, 4]))
+    with pytest.raises(InputError, match="threads"):
+        sparse.evaluate([], data.test, threads=0)

@@ -19,7 +19,7 @@ from karikomi.studies import setup, studies
 from karikomi.studies.lottery import play, summary
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
-from karikomi.studies.study import run
+from karikomi.studies.run import run
 
 LOADED = (play, population, setup, summary, torch._dynamo)
 KILLS = 20

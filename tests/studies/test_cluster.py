@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from typing import Any
 from unittest import mock
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 from karikomi import studies
 from karikomi.errors import InputError
 from karikomi.studies.result import Result
-from karikomi.studies.study import run
+from karikomi.studies.run import run
 
 pytest.importorskip("distributed")
 
@@ -37,7 +38,8 @@ def test_two_workers_one_of_them_killed_give_the_local_table(small, tmp_path):
     settings = small(engine="sparse", replicates=4, iterations=400)
     here = play(settings, tmp_path / "here")
     killed: list[int] = []
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    workers: Any = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="", silence_logs=50)
+    with workers as cluster:
         journal = tmp_path / "there" / "journal.jsonl"
         killer = threading.Thread(target=kill_a_worker_after_the_first_piece, args=(cluster, journal, killed))
         killer.start()

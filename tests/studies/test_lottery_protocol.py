@@ -145,6 +145,7 @@ def test_one_shot_removes_from_the_dense_network_at_once(small):
     settings = small(schedule="one-shot", rounds=3, replicates=1)
     setup, tickets, _ = play_all(settings)
     left = target(settings, setup.module, 3)
+    assert isinstance(left, dict)
     for name, mask in tickets[0, 3].trained.masks.items():
         size = np.abs(tickets[0, 0].final[name])
         assert mask.sum() == left[name]

@@ -18,7 +18,7 @@ from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.result import Result
-from karikomi.studies.study import run
+from karikomi.studies.run import run
 
 COLUMNS = ["replicate", "arm", "reinit", "round", "density", "links", "early_stop_iteration", "validation_loss"]
 COLUMNS += ["test_accuracy", "test_loss", "final_test_accuracy", "final_test_loss", "train_accuracy", "iterations"]

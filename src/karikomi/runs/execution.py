@@ -1,8 +1,10 @@
 """Where the pieces of a study are computed: here, or by Dask's workers."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from karikomi.errors import InputError
 
@@ -24,16 +26,16 @@ def executor(cluster: str | None) -> Iterator[Executor | None]:
         yield None
         return
     try:
-        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise InputError("a cluster needs Dask: pip install 'karikomi[dask]'") from None
     kind, _, rest = cluster.partition(":")
     with ExitStack() as stack:
-        # Tasks are whole rounds: what Dask says of slow or large tasks is not for the user's terminal.
-        stack.enter_context(dask.config.set({"distributed.logging.distributed": "error"}))
         if kind == "local" and rest.isdigit() and int(rest) > 0:
-            workers = LocalCluster(n_workers=int(rest), threads_per_worker=1, dashboard_address=None)
+            # Its type says that it may be awaited; here it is not. Silent: what workers log is not for the terminal.
+            workers: Any = LocalCluster(
+                n_workers=int(rest), threads_per_worker=1, dashboard_address="", silence_logs=logging.CRITICAL
+            )
             address = stack.enter_context(workers).scheduler_address
         elif kind in ("tcp", "tls") and rest.startswith("//"):
             address = cluster

@@ -43,17 +43,13 @@ class Pools:
 def kept_units(masks: list[np.ndarray], popularity: np.ndarray, keep_idle: bool) -> list[np.ndarray]:
     """The units of every level, from inputs (the most popular first) to outputs, that have to be computed."""
     kept = [np.arange(masks[-1].shape[0])]
-    for level in reversed(range(len(masks))):
-        used = masks[level][kept[0]].any(axis=0)
-        if level == 0:
-            order = np.argsort(-popularity, kind="stable")
-            kept.insert(0, order[used[order]])
-        else:
-            kept.insert(0, np.flatnonzero(used | keep_idle))
-    return kept
+    for mask in masks[:0:-1]:
+        kept.insert(0, np.flatnonzero(mask[kept[0]].any(axis=0) | keep_idle))
+    inputs = np.flatnonzero(masks[0][kept[0]].any(axis=0))
+    return [inputs[np.argsort(-popularity[inputs], kind="stable")], *kept]
 
 
-def isplace_dense(block: np.ndarray) -> bool:
+def is_dense(block: np.ndarray) -> bool:
     return block.size > 0 and bool(block.mean() >= DENSE_FROM)
 
 

@@ -5,9 +5,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import lru_cache
 from itertools import islice
 
-from karikomi.engines.contract import Advance
 from karikomi.runs.folder import RunFolder
-from karikomi.runs.progress import progress
+from karikomi.runs.progress import Advance, progress
 from karikomi.studies.lottery.protocol import Outcome, networks_per_round, play_round
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.tables import ticket_file

@@ -1,0 +1,74 @@
+"""How any study is run, resumed and finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from karikomi.errors import InputError
+from karikomi.runs.execution import executor
+from karikomi.runs.folder import RunFolder, default_path, identity
+from karikomi.studies.result import Result
+from karikomi.studies.settings import SCHEMA, StudySettings
+from karikomi.studies.study import Study
+
+if TYPE_CHECKING:
+    from karikomi.data.dataset import Dataset
+
+
+def run(
+    study: Study,
+    settings: StudySettings,
+    *,
+    data: Dataset | None = None,
+    out: Path | None = None,
+    quiet: bool = False,
+    cluster: str | None = None,
+) -> Result:
+    """Run a study, or go on with it, or return at once if it is finished.
+
+    Args:
+        study: which experiment.
+        settings: its settings.
+        data: your own data; without it the data that the settings name.
+        out: the run folder; by default ``karikomi-runs/<study>-<identity>``.
+        quiet: show no progress.
+        cluster: a Dask scheduler, ``tcp://HOST:PORT``, or ``local:N`` to start one here with N processes.
+
+    Raises:
+        InputError: if something given is wrong; nothing is written then.
+    """
+    if data is not None and cluster is not None:
+        raise InputError("a cluster's workers cannot see your arrays; save them as an .npz file that they can read")
+    settings = _with_fingerprint(settings, data)
+    record = settings.model_dump()
+    path = out or default_path(study.name, identity(study.name, record, SCHEMA))
+    if not _is_finished(path, study, record):
+        from karikomi.studies.setup import prepare  # loads torch, which a finished run does not need
+
+        setup = prepare(settings, data)
+        with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
+            if not folder.finished:
+                study.play(setup, folder, quiet, pool)
+                for name, frame in study.tables(folder).items():
+                    folder.write_table(name, frame)
+                Result(study, folder).draw()
+                folder.finish()
+    return Result(study, RunFolder.open(path))
+
+
+def _with_fingerprint(settings: StudySettings, data: Dataset | None) -> StudySettings:
+    from karikomi.data import NAMES, fingerprint
+
+    if data is None and settings.data in NAMES:
+        return settings
+    given = {**settings.model_dump(), "data_sha256": fingerprint(settings.data if data is None else data)}
+    return type(settings).of(**(given if data is None else {**given, "data": data.name}))
+
+
+def _is_finished(path: Path, study: Study, record: Mapping[str, Any]) -> bool:
+    if not (path / "settings.toml").is_file():
+        return False
+    folder = RunFolder.open(path)
+    return folder.identity == identity(study.name, record, SCHEMA) and folder.finished

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
@@ -168,14 +168,14 @@ def _evaluate(network: Network, source: Source, examples: np.ndarray) -> Evaluat
     loss = evaluate_all(source, examples, network, correct) / len(examples)
     present = np.bincount(source.labels[examples], minlength=classes)
     with np.errstate(invalid="ignore"):
-        return Evaluation(loss, correct.sum() / len(examples), correct / present)
+        return Evaluation(loss, float(correct.sum() / len(examples)), correct / present)
 
 
 def _restored(subnetwork: Subnetwork, places: dict[str, Place], parameters: np.ndarray) -> Subnetwork:
-    weights = {name: np.array(weight, np.float32) for name, weight in subnetwork.weights.items()}
+    weights = {name: np.array(weight, np.float32, order="C") for name, weight in subnetwork.weights.items()}
     for name, place in places.items():
         weights[name].ravel()[place.elements] = parameters[place.positions]
-    return replace(subnetwork, weights=weights)
+    return replace(subnetwork, weights=weights).masked(subnetwork.masks)
 
 
 def _check(subnetwork: Subnetwork, examples: Examples) -> None:
@@ -232,6 +232,8 @@ def _run(
     with ThreadPoolExecutor(threads or _cores()) as pool:
         futures = [pool.submit(job, item, report, stop) for item in items]
         try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
             return [future.result() for future in futures]
         except BaseException:
             stop.set()

@@ -1,1 +1,5 @@
-"""Compiled kernels of the sparse engine: a block of 64 examples at a time, each value a vector over the examples."""
+"""Compiled kernels of the sparse engine.
+
+A minibatch is worked on in blocks of 64 examples. Every value, of an input, a unit or a derivative, is one vector
+over the 64 examples of its block; so a link costs a handful of vector instructions, whichever links are left.
+"""

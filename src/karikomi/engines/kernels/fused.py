@@ -105,7 +105,7 @@ add_dot, add_2_dots, add_4_dots = _dot_adder(1), _dot_adder(2), _dot_adder(4)
 """The product of ``block`` with the 64 values of ``others`` at ``origin + index[link]``, summed, is added to
 ``sums[place]``; the same for the one or three links that follow. The reductions of four cost little more than one."""
 
-# Rows of a dense product held in registers at once.
+# Rows of a dense product held in registers at once, beside what they are multiplied with.
 DENSE_ROWS = 12 if _REGISTER == 16 else 4
 
 
@@ -131,7 +131,7 @@ def _rolled_range(builder: Any, count: Any) -> Iterator[Any]:
 
 @intrinsic
 def add_products(typing_context, left, start, rows, steps, right, origin, strides, numbers, many, sums, place, width):
-    """A piece of a matrix product, DENSEDENSE_ROWS by 16 columns.
+    """A piece of a matrix product, DENSE_ROWS by 16 columns.
 
     ``sums[place + r * width + c] += Σ left[start + r * rows + n * steps] * right[origin + n * strides + c]`` over the
     first ``many`` of the ``numbers`` n.

@@ -9,7 +9,7 @@ from karikomi.engines.kernels.fused import DENSE_ROWS
 from karikomi.engines.kernels.vector import LANES
 
 # Above this share of links left a dense product with zeros in it is faster than visiting the links.
-DENSE_FROM = 0.7
+DENSE_FROM = 0.9
 # Units in one tile: they stay in the first-level cache while all rows pass by.
 TILE = 128
 # Dense matrices are multiplied in pieces of DENSE_ROWS by 16 columns; both divide the padded sizes.

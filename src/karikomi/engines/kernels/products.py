@@ -2,26 +2,10 @@
 
 import numpy as np
 
-from karikomi.engines.kernels.fused import (
-    DENSE_ROWS,
-    add_2_dots,
-    add_4_dots,
-    add_dot,
-    add_products,
-    total,
-    transpose16,
-)
+from karikomi.engines.kernels.fused import DENSE_ROWS, add_2_dots, add_4_dots, add_dot, add_products, total, transpose16
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.placement import DENSE_COLUMNS
-from karikomi.engines.kernels.vector import (
-    LANES,
-    at,
-    kernel,
-    load64,
-    multiply_add,
-    splat64,
-    store,
-)
+from karikomi.engines.kernels.vector import LANES, at, kernel, load64, multiply_add, splat64, store
 
 
 @kernel

@@ -1,0 +1,87 @@
+"""The task that every contestant gets: an MLP on MNIST with the links that a lottery ticket of some round has."""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import islice
+
+import numpy as np
+from karikomi import data, seeds
+from karikomi.data.dataset import Dataset, Split
+from karikomi.engines.contract import Recipe, Trial, minibatches
+from karikomi.networks import build
+from karikomi.networks.initialization import initialize
+from karikomi.networks.subnetwork import Subnetwork
+from karikomi.removal.masks import remove_links
+
+BATCH, LEARNING_RATE = 60, 1.2e-3
+# Validation is part of the lottery's benchmark, not of a training step: here it is a formality.
+VALIDATED = 64
+
+
+@cache
+def mnist() -> Dataset:
+    return data.load("mnist")
+
+
+@cache
+def split() -> Split:
+    whole = mnist().split(10_000, seeds.stream(0, "split", 0))
+    return Split(whole.train, whole.validation[:VALIDATED])
+
+
+def recipe(iterations: int, validate_every: int | None = None) -> Recipe:
+    """Adam as in the lottery ticket paper; by default validated once, at the end."""
+    every = validate_every or iterations
+    return Recipe(iterations, BATCH, "adam", LEARNING_RATE, momentum=0.0, weight_decay=0.0, validate_every=every)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """``network`` after ``round`` rounds at the paper's rates: 20 % of the links a round, 10 % in the output layer."""
+
+    round: int = 0
+    network: str = "lenet-300-100"
+
+    @cached_property
+    def subnetwork(self) -> Subnetwork:
+        """Initial weights under a mask as uneven as a trained ticket's.
+
+        Magnitude pruning keeps the pixels that vary and prefers some units to others; random masks would be kinder
+        to kernels that want even rows.
+        """
+        dense = initialize(build(self.network, (28, 28), 10), "glorot", seeds.stream(0, "init", 0))
+        rng = seeds.stream(0, "scores", 0)
+        scores, left = {}, {}
+        for name, mask in dense.masks.items():
+            first, output = not scores, name == list(dense.masks)[-1]
+            favour = mnist().train.x.reshape(-1, 784).std(axis=0) / 255 + 0.1 if first else 1.0
+            scores[name] = np.abs(dense.weights[name]) * favour * rng.lognormal(sigma=0.3, size=mask.shape[1])
+            left[name] = round(mask.size * (0.9 if output else 0.8) ** self.round)
+        return dense.masked(remove_links(dense.masks, scores, left, rng))
+
+    def trial(self, number: int) -> Trial:
+        """The network with its own order of minibatches, one for every ``number``."""
+        return Trial(self.subnetwork, split(), seeds.sequence(0, "order", number))
+
+    def order(self, number: int, steps: int) -> np.ndarray:
+        """The minibatches of ``trial(number)``, ``[steps, BATCH]``."""
+        return np.stack(list(islice(minibatches(self.trial(number), BATCH), steps)))
+
+    @property
+    def products(self) -> int:
+        """Multiply-adds that a step cannot do without: forward, weight gradient, and input gradient but in layer 1."""
+        links = [int(mask.sum()) for mask in self.subnetwork.masks.values()]
+        return BATCH * (3 * sum(links) - links[0])
+
+
+def test_loss(weights: dict[str, np.ndarray]) -> float:
+    """Mean cross-entropy on the test images: one yardstick for what all contestants have learned."""
+    test = mnist().test
+    values = test.x.reshape(len(test), -1) * np.float32(test.scale)
+    names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
+    for name in names:
+        values = values @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        values = values if name == names[-1] else np.maximum(values, 0)
+    values -= values.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(values).sum(axis=1)) - values[np.arange(len(test)), test.y]
+    return float(losses.mean(dtype=np.float64))

@@ -1,0 +1,138 @@
+"""Microseconds per training step of LeNet-300-100, side by side with what a user could write today."""
+
+import contestants
+import peak
+from arguments import Arguments, part, say
+from problem import Problem
+from workers import CORES, Setup, Team, in_turn, ratio
+
+# Density 1, 0.51, 0.21, 0.108, 0.036 and 0.019.
+ROUNDS = (0, 3, 7, 10, 15, 18)
+# Where each library's best way to use the machine is chosen; what it costs hardly depends on density.
+CHOSEN_AT = 10
+TOLERANCE = 1e-3
+# Every contestant is checked after as many steps as fit into seconds.
+CHECKED = 200
+
+_threads = sorted({2**n for n in range(CORES.bit_length())} & set(range(1, CORES)) | {CORES})
+_each_core = {"processes": CORES, "threads": 1}
+
+
+def _torch(contestant: contestants.Contestant) -> list[Setup]:
+    alone = [Setup(f"1 process, threads: {n}", contestant, threads=n) for n in _threads]
+    return [*alone, Setup(f"processes: {CORES}, 1 thread each", contestant, **_each_core)] if CORES > 1 else alone
+
+
+FAMILIES = {
+    "sparse": [Setup("one network per core", contestants.sparse, threads=CORES, networks=CORES)],
+    "sparse, one core": [Setup("one network", contestants.sparse)],
+    "population": [Setup("8 networks stacked", contestants.population, threads=CORES, networks=8)],
+    "PyTorch": _torch(contestants.torch_masks),
+    "prune": _torch(contestants.torch_prune),
+    "JAX": [
+        Setup("1 network", contestants.jax_scan),
+        Setup("8 networks under vmap", contestants.jax_scan, networks=8),
+        Setup(f"processes: {CORES}, one core each", contestants.jax_scan, processes=CORES, pinned=True),
+    ],
+    "peak": [
+        Setup("multiply-adds in registers", peak.multiply_adds, **_each_core),
+        Setup("matrix products", peak.matrix_product, **_each_core),
+    ],
+    "peak, one core": [
+        Setup("multiply-adds in registers", peak.multiply_adds),
+        Setup("matrix products", peak.matrix_product),
+    ],
+}
+
+
+def measure(arguments: Arguments) -> dict:
+    repetitions, rounds = (2, (0, 10, 15)) if arguments.quick else (7, ROUNDS)
+    teams, failed = _best_teams(arguments)
+    densities = []
+    try:
+        for number in rounds:
+            say(f"training steps after {number} rounds")
+            problem = Problem(number)
+            checks = _check(teams, problem)
+            steps = {name: _steps(name, team.setup, problem, arguments) for name, team in teams.items()}
+            for name, team in teams.items():
+                team.check(steps[name])  # JAX compiles for every number of steps
+            times = in_turn(teams, steps, repetitions)
+            densities.append({"round": number, **_figures(problem, times), "checks": checks, "times": times})
+    finally:
+        for team in teams.values():
+            team.close()
+    chosen = {name: team.setup.name for name, team in teams.items()}
+    return {"cores": CORES, "tolerance": TOLERANCE, "chosen": chosen, "failed": failed, "densities": densities}
+
+
+def _best_teams(arguments: Arguments) -> tuple[dict[str, Team], dict[str, str]]:
+    """Of every family the setup that is fastest here, and why families are missing."""
+    problem, best, failed = Problem(CHOSEN_AT), {}, {}
+    for family, setups in FAMILIES.items():
+        say(f"choosing the best setup of {family}")
+        teams: dict[str, Team] = {}
+        for setup in setups:
+            team = Team(setup)
+            try:
+                team.prepare(problem)
+                team.check(CHECKED)
+                teams[setup.name] = team
+            except RuntimeError as problem_there:
+                failed[f"{family}, {setup.name}"] = str(problem_there)
+                team.close()
+        if teams:
+            alone = len(teams) == 1
+            times = in_turn(teams, dict.fromkeys(teams, CHECKED), 0 if alone else 2 if arguments.quick else 5)
+            fastest = min(teams, key=lambda name: sorted(times[name])[len(times[name]) // 2] if times[name] else 0)
+            best[family] = teams.pop(fastest)
+        for team in teams.values():
+            team.close()
+    return best, failed
+
+
+def _steps(family: str, setup: Setup, problem: Problem, arguments: Arguments) -> int:
+    """So many that a run takes about a second: what a run costs once must not count, nor what others do meanwhile."""
+    if family.startswith("peak"):
+        steps = 1000
+    elif setup.contestant is contestants.sparse:
+        steps = round(1000 * min(10, 1 / problem.subnetwork.density))
+    else:
+        steps = 1000 // min(setup.networks, 5)
+    return steps // 4 if arguments.quick else steps
+
+
+def _check(teams: dict[str, Team], problem: Problem) -> dict[str, float]:
+    """By how much the losses of each contestant differ from those of the sparse engine, at most."""
+    losses = {}
+    for name, team in teams.items():
+        team.prepare(problem)
+        losses[name] = team.check(CHECKED)
+    ours = losses["sparse"]
+    apart = {name: max(abs(a - b) for a, b in zip(theirs, ours, strict=True)) for name, theirs in losses.items()}
+    apart = {name: difference for name, difference in apart.items() if not name.startswith("peak")}
+    for name, difference in apart.items():
+        if not difference <= TOLERANCE:
+            raise RuntimeError(f"{name} does other work than the sparse engine: its loss differs by {difference:.2g}")
+    return apart
+
+
+def _figures(problem: Problem, times: dict[str, list[float]]) -> dict:
+    ours, one = times["sparse"], times["sparse, one core"]
+    flops = 2 * problem.products
+    limit = {name: [flops / peak.UNIT * t for t in times[name]] for name in ("peak", "peak, one core")}
+    rivals = {name: ratio(times[name], ours) for name in ("PyTorch", "prune", "JAX", "population") if name in times}
+    return {
+        "density": problem.subnetwork.density,
+        "limit": limit["peak"],
+        "ratios": {
+            **rivals,
+            "one core": ratio(one, ours),
+            "over limit": ratio(ours, limit["peak"]),
+            "over limit, one core": ratio(one, limit["peak, one core"]),
+        },
+    }
+
+
+if __name__ == "__main__":
+    part(measure)

@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format clean
+.PHONY: demo test bench lint format clean
 
 demo: $(READY)
 	$(BIN)/karikomi lottery --preset post --replicates 5
 
 test: $(READY) lint
 	$(BIN)/pytest
+
+# About twenty minutes on two quiet cores. BENCH=--quick takes two and writes nothing, BENCH=--full takes an hour.
+bench: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks $(BENCH)
 
 lint: $(READY)
 	$(BIN)/ruff check .

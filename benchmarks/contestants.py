@@ -28,6 +28,7 @@ def sparse(problem: Problem, networks: int, threads: int) -> Run:
 
 def population(problem: Problem, networks: int, threads: int) -> Run:
     import torch
+
     from karikomi.engines import population
 
     torch.set_num_threads(threads)

@@ -1,16 +1,17 @@
 """What a user would write in plain PyTorch: data in memory, masks multiplied in, fused Adam."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines.contract import Recipe, Trial, minibatches
 from karikomi.networks.subnetwork import Subnetwork
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 # Images that pass through the network at once in an evaluation: of 500 to 10,000, 1,000 and 2,000 were the fastest.
 BLOCK = 2000
@@ -52,14 +53,19 @@ def minibatch_losses(
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+def evaluate(model: nn.Module, blocks: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
     """Mean loss and accuracy."""
-    loss, hits = 0.0, 0
-    for some, labels in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
-        logits = model(some)
-        loss += float(cross_entropy(logits, labels, reduction="sum"))
-        hits += int((logits.argmax(1) == labels).sum())
-    return loss / len(y), hits / len(y)
+    loss, hits, seen = 0.0, 0, 0
+    for x, y in blocks:
+        logits = model(x)
+        loss += float(cross_entropy(logits, y, reduction="sum"))
+        hits += int((logits.argmax(1) == y).sum())
+        seen += len(y)
+    return loss / seen, hits / seen
+
+
+def _blocks(x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+    return list(zip(x.split(BLOCK), y.split(BLOCK), strict=True))
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,13 @@ class Lottery:
     """Trains and measures networks one by one, with all data in memory."""
 
     def __init__(self, data: Dataset) -> None:
-        self.train, self.test = tensors(data.train), tensors(data.test)
+        self.train, self.test = tensors(data.train), _blocks(*tensors(data.test))
 
     def measure(self, trial: Trial, recipe: Recipe) -> Measured:
         """Train, validate on the way, and evaluate at the early stop and at the end."""
-        (x, y), (held_back, train) = self.train, (trial.split.validation, trial.split.train)
-        validation, seen = (x[held_back], y[held_back]), (x[train], y[train])
+        x, y = self.train
+        held_back, train = torch.from_numpy(trial.split.validation), torch.from_numpy(trial.split.train)
+        validation = _blocks(x[held_back], y[held_back])
         stream = minibatches(trial, recipe.batch)
         order = torch.from_numpy(np.stack([next(stream) for _ in range(recipe.iterations)]))
         model, masks = model_of(trial.subnetwork), masks_of(trial.subnetwork)
@@ -89,10 +96,11 @@ class Lottery:
         for iteration, loss in enumerate(minibatch_losses(model, masks, x, y, order, recipe.learning_rate), start=1):
             total += loss
             if iteration in due:
-                validation_loss, _ = evaluate(model, *validation)
+                validation_loss, _ = evaluate(model, validation)
                 if validation_loss < lowest:
                     lowest, best = validation_loss, deepcopy(model.state_dict())
-        _, final_test = evaluate(model, *self.test)
-        _, final_train = evaluate(model, *seen)
+        _, final_test = evaluate(model, self.test)
+        _, final_train = evaluate(model, ((x[some], y[some]) for some in train.split(BLOCK)))
         model.load_state_dict(best)
-        return Measured(evaluate(model, *self.test)[1], final_test, final_train)
+        _, test = evaluate(model, self.test)
+        return Measured(test, final_test, final_train)

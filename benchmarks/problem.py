@@ -5,6 +5,7 @@ from functools import cache, cached_property
 from itertools import islice
 
 import numpy as np
+
 from karikomi import data, seeds
 from karikomi.data.dataset import Dataset, Split
 from karikomi.engines.contract import Recipe, Trial, minibatches

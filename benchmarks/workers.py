@@ -9,8 +9,9 @@ from statistics import median
 from typing import Any
 
 from contestants import Contestant
-from karikomi.runs.environment import usable_cores
 from problem import Problem, test_loss
+
+from karikomi.runs.environment import usable_cores
 
 # Threads of the contestant before may still be spinning.
 PAUSE_SECONDS = 0.05

@@ -22,7 +22,9 @@ def page(arms, curves, masks, pixels, units) -> str:
         wiring.mask_image(masks),
         wiring.unit_links(units),
     ]
-    return build("Title", "Lead.", [Section("All", figures=[Figure(chart, "Caption.") for chart in charts])], {})
+    return build(
+        "Title", "Lead.", [Section("All", figures=[Figure(chart.to_dict(), "Caption.") for chart in charts])], {}
+    )
 
 
 def test_the_page_of_a_default_run_stays_light(page):

@@ -21,7 +21,7 @@ def make(request, arms, curves, masks, pixels, units):
 
 
 def test_every_figure_is_drawn_as_png_and_svg(make, tmp_path, capfd):
-    png, svg = save(make(), tmp_path, "figure")
+    png, svg = save(make().to_dict(), tmp_path, "figure")
     assert sorted(tmp_path.iterdir()) == [png, svg]
     image = Image.open(io.BytesIO(png.read_bytes())).convert("L")
     drawing = ET.fromstring(svg.read_text(encoding="utf-8"))

@@ -86,8 +86,8 @@ def test_text_has_paragraphs_and_facts_are_folded_away():
 
 def test_figures_are_numbered_through_and_their_definitions_are_in_the_page():
     sections = [
-        Section("a", figures=[Figure(chart("x"), "First.")]),
-        Section("b", figures=[Figure(chart("y"), "Second.")]),
+        Section("a", figures=[Figure(chart("x").to_dict(), "First.")]),
+        Section("b", figures=[Figure(chart("y").to_dict(), "Second.")]),
     ]
     page = Page(build("t", "l", sections, {}))
     assert [attributes["id"] for _, attributes, _ in page.all("div") if attributes.get("class") == "card"] == [
@@ -106,8 +106,10 @@ def test_a_page_without_figures_carries_no_viewer():
 
 
 def test_hostile_text_stays_text():
-    hostile = Section(HOSTILE, HOSTILE, [Words(HOSTILE, (HOSTILE,), [(HOSTILE,)])], [Figure(chart(HOSTILE), HOSTILE)])
-    harmless = Section("h", "p", [Words("t", ("c",), [("x",)])], [Figure(chart("w"), "f")])
+    hostile = Section(
+        HOSTILE, HOSTILE, [Words(HOSTILE, (HOSTILE,), [(HOSTILE,)])], [Figure(chart(HOSTILE).to_dict(), HOSTILE)]
+    )
+    harmless = Section("h", "p", [Words("t", ("c",), [("x",)])], [Figure(chart("w").to_dict(), "f")])
     page = Page(build(HOSTILE, HOSTILE, [hostile], {HOSTILE: {HOSTILE: HOSTILE}}))
     plain = Page(build("t", "l", [harmless], {"g": {"n": "v"}}))
     assert [tag for tag, _, _ in page.elements] == [tag for tag, _, _ in plain.elements]
@@ -119,7 +121,7 @@ def test_hostile_text_stays_text():
 
 
 def test_the_page_refers_to_nothing_outside_itself():
-    html = build("t", "l", [Section("h", tables=[TABLE], figures=[Figure(chart(), "c")])], {"g": {"a": "b"}})
+    html = build("t", "l", [Section("h", tables=[TABLE], figures=[Figure(chart().to_dict(), "c")])], {"g": {"a": "b"}})
     page = Page(html)
     for _, attributes, _ in page.all(*{tag for tag, _, _ in page.elements}):
         assert not {"src", "href", "srcset", "data", "action", "poster"} & set(attributes)
@@ -134,5 +136,5 @@ def test_the_page_refers_to_nothing_outside_itself():
 
 @pytest.mark.parametrize("facts", [{}, {"Settings": {}}])
 def test_the_same_page_each_time(facts):
-    sections = [Section("h", tables=[TABLE], figures=[Figure(chart(), "c")])]
+    sections = [Section("h", tables=[TABLE], figures=[Figure(chart().to_dict(), "c")])]
     assert build("t", "l", sections, facts) == build("t", "l", sections, facts)

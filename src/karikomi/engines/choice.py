@@ -1,5 +1,7 @@
 """Which engine trains a network."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -25,3 +27,14 @@ def choose(name: str, module: nn.Module) -> Engine:
     if name == "sparse":
         raise InputError("the sparse engine trains multilayer perceptrons only; use the engine population")
     return population
+
+
+def warm_up(engine: Engine, say: Callable[[str], None]) -> None:
+    """Have the engine's kernels compiled, saying so where that takes long enough to be noticed."""
+    if engine is population:
+        return
+    from karikomi.engines import sparse
+
+    if not sparse.compiled():
+        say("Compiling the kernels for this processor: 10 to 20 seconds, once.")
+        sparse.compile_kernels()

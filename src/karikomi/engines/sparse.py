@@ -1,6 +1,5 @@
 """Multilayer perceptrons on CPU, at a cost that falls with density: one network per core, surviving links only."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ import numba
 import numpy as np
 from torch import nn
 
+from karikomi import machine
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines.contract import Advance, Curve, Evaluation, Recipe, Trained, Trial, minibatches
 from karikomi.engines.kernels.architecture import linear_layers
@@ -43,7 +43,7 @@ def train(
     *,
     threads: int | None = None,
 ) -> list[Trained]:
-    """Train every trial, ``threads`` at a time (None: one per available core).
+    """Train every trial, ``threads`` at a time (None: see ``machine.threads``).
 
     The results are the same, bit for bit, for any number of threads and whatever the other trials are.
 
@@ -61,7 +61,7 @@ def train(
 
 
 def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: int | None = None) -> list[Evaluation]:
-    """Loss and accuracy of every subnetwork on ``examples``, ``threads`` at a time (None: one per available core).
+    """Loss and accuracy of every subnetwork on ``examples``, ``threads`` at a time (None: see ``machine.threads``).
 
     Raises:
         InputError: if a network is not of the supported kind or does not fit the data.
@@ -229,7 +229,7 @@ def _run(
             with turn:
                 advance(steps)
 
-    with ThreadPoolExecutor(threads or _cores()) as pool:
+    with ThreadPoolExecutor(threads or machine.threads()) as pool:
         futures = [pool.submit(job, item, report, stop) for item in items]
         try:
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:
@@ -239,8 +239,3 @@ def _run(
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

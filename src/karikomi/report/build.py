@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import altair as alt
 import jinja2
 import vl_convert
 from markupsafe import Markup
+
+from karikomi.figures.save import VEGA_LITE
 
 VERDICTS = {"winning ticket": "won", "not shown": "open", "lost": "lost"}
 _NUMBER = re.compile(r"[<≈]?\s*[+\-−]?\.?\d.*|[–—]")
@@ -31,9 +32,9 @@ class Table(Protocol):
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart and the sentence under it."""
+    """A chart, as its ``to_dict()``, and the sentence under it."""
 
-    chart: alt.TopLevelMixin
+    chart: Mapping[str, Any]
     caption: str
 
 
@@ -70,9 +71,7 @@ def build(title: str, lead: str, sections: Sequence[Section], facts: Mapping[str
         for section in sections
     ]
     # What a screen reader says of a chart is its description.
-    specs = [
-        {"description": figure.caption, **figure.chart.to_dict()} for section in sections for figure in section.figures
-    ]
+    specs = [{"description": figure.caption, **figure.chart} for section in sections for figure in section.figures]
     return _template().render(
         title=title,
         lead=_paragraphs(lead),
@@ -116,8 +115,7 @@ def _script_json(value: object) -> Markup:
 @functools.cache
 def _viewer() -> Markup:
     """Vega, Vega-Lite and Vega-Embed as one script, from vl-convert."""
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     # In strings and regular expressions, where alone these can stand, the backslash changes nothing.
     return Markup(bundle.replace("</script", r"<\/script").replace("<!--", r"<\!--"))
 

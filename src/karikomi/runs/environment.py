@@ -1,11 +1,12 @@
 """Where a run took place."""
 
-import os
 import platform
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from karikomi.machine import usable_cores
 
 
 def now() -> str:
@@ -22,13 +23,6 @@ def describe() -> dict[str, Any]:
         "cores": usable_cores(),
         "versions": _versions(),
     }
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on: its affinity where the system has one, else all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cpu_model() -> str:

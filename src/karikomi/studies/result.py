@@ -53,7 +53,11 @@ class Result:
 
         ``margins`` are those that the study's ``summarize`` takes; the lottery's is ``accuracy_margin``.
         """
-        return self.study.summarize(self.table, self.settings, **margins)
+        return self.study.summarize(self.table, self.settings, **margins) if margins else self._summary
+
+    @cached_property
+    def _summary(self) -> Any:
+        return self.study.summarize(self.table, self.settings)
 
     @property
     def figures(self) -> Sequence[str]:
@@ -75,12 +79,14 @@ class Result:
         """Write all figures (PNG and SVG) and the page into the run folder."""
         from karikomi.figures.save import save  # loads the renderer, which an answer does not need
 
-        charts = {name: chart for name in self.figures if (chart := self.figure(name)) is not None}
+        figures = {name: figure for name in self.figures if (figure := self.figure(name)) is not None}
+        # Our own charts need no check against the schema, which would take longer than drawing them.
+        charts = {name: figure.to_dict(validate=False) for name, figure in figures.items()}
         for name, chart in charts.items():
             save(chart, self.folder.figures, name)
         write_whole(self.page, self._html(self.summary(**margins), charts).encode())
 
-    def _html(self, answer: Answer, charts: Mapping[str, alt.TopLevelMixin]) -> str:
+    def _html(self, answer: Answer, charts: Mapping[str, dict[str, Any]]) -> str:
         from karikomi.report.build import Figure, Section, build
 
         figures = [Figure(chart, self.study.pictures[name].caption) for name, chart in charts.items()]

@@ -1,10 +1,12 @@
 """Playing the rounds, here or on a cluster; what is journaled is not done again."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import lru_cache
 from itertools import islice
 
+from karikomi.engines.choice import warm_up
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance, progress
 from karikomi.studies.lottery.protocol import Outcome, networks_per_round, play_round
@@ -28,6 +30,8 @@ def play(setup: Setup[LotterySettings], folder: RunFolder, quiet: bool, pool: Ex
     done = {(replicate, r["round"]) for r in folder.journal.records() for replicate in r["replicates"]}
     finished = sum(networks[number] for _, number in done)
     total = sum(networks) * s.replicates
+    if pool is None:
+        warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True))
     with progress("lottery", total * s.iterations, quiet, finished * s.iterations) as advance:
         if pool is None:
             _play_here(setup, folder, done, advance)

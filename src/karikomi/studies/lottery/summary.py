@@ -56,11 +56,12 @@ def summarize(
     arms = _arms(each)
     differences = _differences(each)
     verdicts = _verdicts(arms, differences, accuracy_margin)
+    cells = arms.set_index(["arm", "round", "measure"])
     return LotterySummary(
         headline=wording.headline(verdicts),
         explanation=wording.explanation(accuracy_margin),
-        tables=wording.main_tables(arms, differences, verdicts, settings),
-        details=wording.detail_tables(arms, differences, settings),
+        tables=wording.main_tables(cells, differences, verdicts, settings),
+        details=wording.detail_tables(cells, differences, settings),
         arms=arms,
         differences=differences,
         verdicts=verdicts,

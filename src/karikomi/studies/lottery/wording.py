@@ -8,6 +8,8 @@ from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.verdict import LOST, NOT_SHOWN, SLOWNESS_MARGIN, WINNING
 from karikomi.studies.show import DisplayTable
 
+MEASURED = "test_accuracy"  # any measure: every arm and round has a row for each
+
 # What is compared in words: early stop in iterations, accuracy there in points; and with how many digits.
 COMPARED = {"early_stop_iteration": (1, 0), "test_accuracy": (100, 2)}
 
@@ -53,7 +55,7 @@ def main_tables(
 
 
 def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:
-    """Every arm's means, and all other paired differences."""
+    """Every arm's means (``arms`` is indexed by arm, round and measure), and all other paired differences."""
     pairs = [("ticket", "reinit"), *((arm, "dense") for arm in settings.arms if arm not in ("dense", "ticket"))]
     tables = [_arms(arms), *(_against(arms, differences, arm, against) for arm, against in pairs)]
     return [table for table in tables if table.rows]
@@ -74,17 +76,17 @@ def _post(arms: pd.DataFrame, settings: LotterySettings) -> DisplayTable:
         number = 0 if arm == "dense" else last
         ours = [_cell(arms, arm, number, measure) for measure in ("early_stop_iteration", "test_accuracy")]
         rows.append((condition, ours[0], stop, ours[1], accuracy))
-    density = percent(float(arms.query("round == @last")["density"].iloc[0]))
+    density = percent(arms.xs((last, MEASURED), level=("round", "measure"))["density"].iloc[0])
     columns = ("", "early stop", "the post's", "test accuracy, %", "the post's")
     return DisplayTable(f"The post's three rows, {density} of the links left", columns, rows)
 
 
 def _arms(arms: pd.DataFrame) -> DisplayTable:
     measures = ("early_stop_iteration", "test_accuracy", "final_test_accuracy", "train_accuracy")
-    order = arms[["round", "arm", "density"]].drop_duplicates().sort_values("round", kind="stable")
+    order = arms.xs(MEASURED, level="measure")["density"].sort_index(level="round", kind="stable", sort_remaining=False)
     rows = [
         (percent(density), arm, *(_cell(arms, arm, number, measure) for measure in measures))
-        for number, arm, density in order.itertuples(index=False)
+        for (arm, number), density in order.items()
     ]
     columns = ("links left", "arm", "early stop", "test accuracy, %", "at the end, %", "train, %")
     return DisplayTable("Every arm: means over replicates", columns, rows)
@@ -94,11 +96,11 @@ def _against(
     arms: pd.DataFrame, differences: pd.DataFrame, arm: str, against: str, verdicts: Mapping[int, str] | None = None
 ) -> DisplayTable:
     chosen = differences.query("arm == @arm and against == @against")
-    density = arms.query("arm == @arm").groupby("round")["density"].first()
+    density = arms.xs(MEASURED, level="measure")["density"]
     rows = []
     for number, group in chosen.groupby("round"):
         by = group.set_index("measure")
-        row = [percent(density[number])]
+        row = [percent(density[arm, number])]
         for measure, (factor, digits) in COMPARED.items():
             row += [_difference(by.loc[measure], factor, digits), _p(by.loc[measure, "p_holm"])]
         rows.append((*row, verdicts[number]) if verdicts else tuple(row))
@@ -113,7 +115,7 @@ def percent(density: float) -> str:
 
 
 def _cell(arms: pd.DataFrame, arm: str, number: int, measure: str) -> str:
-    row = arms.query("arm == @arm and round == @number and measure == @measure").iloc[0]
+    row = arms.loc[(arm, number, measure)]
     if measure.endswith("accuracy"):
         return f"{100 * row['mean']:.2f}{_half(row, 100, 2)}"
     return f"{row['mean']:.0f}{_half(row, 1, 0)}"

@@ -1,0 +1,80 @@
+"""Peak memory of lotteries, each in a process of its own."""
+
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from arguments import Arguments, part, say
+
+REPLICATES = (1, 5, 10)
+# Memory does not grow with the iterations, nor after the first rounds.
+ITERATIONS, ROUNDS = 100, 2
+
+
+def measure(arguments: Arguments) -> dict:
+    replicates = REPLICATES[:2] if arguments.quick else REPLICATES
+    _in_child("sparse 0")  # Compiling takes memory of its own, once.
+    cases = ["script 0", "script 1", "sparse 0", *(f"sparse {n}" for n in replicates)]
+    return {"megabytes": {case: _in_child(case) for case in cases}, "iterations": ITERATIONS, "rounds": ROUNDS}
+
+
+def _in_child(case: str) -> float:
+    say(f"memory, {case}")
+    done = subprocess.run([sys.executable, __file__, *case.split()], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def _peak() -> float:
+    """Peak resident memory of this process in megabytes.
+
+    Linux counts into getrusage's maximum what the parent occupied when it started this process; VmHWM it does not.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024 / 1e6
+
+
+def _sparse(replicates: int) -> None:
+    """The lottery as a user runs it, but for the figures; 0 replicates: what it loads before its first network."""
+    from karikomi.engines import sparse
+    from karikomi.runs.folder import RunFolder
+    from karikomi.studies import studies
+    from karikomi.studies.lottery.settings import LotterySettings
+    from karikomi.studies.settings import SCHEMA
+    from karikomi.studies.setup import prepare
+
+    sparse.compile_kernels()
+    settings = LotterySettings.of(iterations=ITERATIONS, rounds=ROUNDS, replicates=max(1, replicates))
+    setup = prepare(settings)
+    if replicates:
+        study = studies()["lottery"]
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "run"
+            with RunFolder.create_or_resume(path, study.name, settings.model_dump(), SCHEMA) as folder:
+                study.play(setup, folder, True, None)
+
+
+def _script(networks: int) -> None:
+    """The PyTorch script; it trains one network after the other, so that more of them take no more."""
+    from plain_torch import Lottery
+    from problem import Problem, mnist, recipe
+
+    lottery = Lottery(mnist())
+    for number in range(networks):
+        lottery.measure(Problem(10).trial(number), recipe(ITERATIONS, 100))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] in ("sparse", "script"):
+        {"sparse": _sparse, "script": _script}[sys.argv[1]](int(sys.argv[2]))
+        print(_peak())
+    else:
+        part(measure)

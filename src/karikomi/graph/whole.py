@@ -1,0 +1,108 @@
+"""Figures for a whole network."""
+
+import numpy as np
+from scipy.sparse import csgraph, sparray
+from scipy.sparse import block_array as block
+
+from karikomi.errors import InputError
+from karikomi.graph.layered import Distance, LayeredGraph
+from karikomi.graph.measures import paths
+from karikomi.graph.measures.strength import in_degree, out_degree
+
+
+def density(graph: LayeredGraph) -> float:
+    """Links over the links that the layers could have, Σ n_l · n_(l+1); 0 … 1."""
+    return graph.links / sum(mask.size for mask in graph.masks)
+
+
+def outputs_reached(graph: LayeredGraph) -> float:
+    """Share of the outputs to which a path leads from some input; 0 … 1."""
+    return float(_reached(graph)[-1].mean())
+
+
+def on_path(graph: LayeredGraph) -> float:
+    """Share of all units that are on some path from an input to an output; 0 … 1."""
+    reach, needed = _reached(graph), _reached(graph.reversed)[::-1]
+    return sum(int((a & b).sum()) for a, b in zip(reach, needed, strict=True)) / graph.nodes
+
+
+def _reached(graph: LayeredGraph) -> list[np.ndarray]:
+    """Per layer, which units a path from the first layer ends in; all units of the first layer."""
+    reach = [np.ones(graph.sizes[0], bool)]
+    for mask in graph.masks:
+        reach.append((mask & reach[-1]).any(axis=1))  # noqa: PERF401 - each needs the one before
+    return reach
+
+
+def components(graph: LayeredGraph) -> int:
+    """How many pieces the network falls into, directions ignored; a unit without links is one of them."""
+    return int(csgraph.connected_components(_adjacency(graph), directed=False, return_labels=False))
+
+
+def _adjacency(graph: LayeredGraph) -> sparray:
+    """Links as a sparse matrix ``[nodes, nodes]``."""
+    count = len(graph.sizes)
+    blocks: list[list[np.ndarray | None]] = [[None] * count for _ in range(count)]
+    for gap, mask in enumerate(graph.masks):
+        blocks[gap][gap + 1] = mask.T
+    blocks[0][0], blocks[-1][-1] = (np.zeros((n, n), bool) for n in (graph.sizes[0], graph.sizes[-1]))
+    return block(blocks, format="csr")
+
+
+def degrees(graph: LayeredGraph) -> np.ndarray:
+    """Links into and out of every unit, int64 ``[nodes]``, layer by layer."""
+    into, out = in_degree(graph), out_degree(graph)
+    return np.concatenate([into[name] + out[name] for name in graph.layers])
+
+
+def degree_distribution(graph: LayeredGraph) -> np.ndarray:
+    """How many units have 0, 1, 2, … links, in and out together; int64 ``[largest degree + 1]``."""
+    return np.bincount(degrees(graph))
+
+
+def degree_entropy(graph: LayeredGraph) -> float:
+    """Shannon entropy of the degree distribution, in bits: −Σ p_k log₂ p_k; 0 if all degrees are equal."""
+    counts = degree_distribution(graph)
+    share = counts[counts > 0] / graph.nodes
+    return float(-(share * np.log2(share)).sum()) + 0.0
+
+
+def efficiency(graph: LayeredGraph, *, distance: Distance) -> float:
+    """Mean of 1 / d over ordered pairs of units (Latora & Marchiori 2001), those that links forward could join.
+
+    A pair counts if the second unit is in a later layer than the first one; 1 / d is 0 where no path joins them.
+    Pairs that no layered network can join would only scale the figure down, by its shape.
+
+    Args:
+        graph: the network.
+        distance: ``inverse`` (1 / |w|) or ``hops`` (1).
+
+    Raises:
+        InputError: for the distance ``log``, whose shortest link is 0 long: 1 / d is infinite there.
+    """
+    if distance == "log":
+        raise InputError("efficiency is a mean of 1 / d, and by log the strongest link is 0 long; take inverse or hops")
+    total, pairs = 0.0, 0
+    for _, _, lengths in paths.distances(graph, distance=distance):
+        total += float((1 / lengths).sum())
+        pairs += lengths.size
+    return total / pairs
+
+
+def rich_club(graph: LayeredGraph) -> np.ndarray:
+    """Density among the units with more than k links, for k = 0, 1, …, largest degree − 1 (Zhou & Mondragón 2004).
+
+    φ(k) = links between them / links that there could be between them, which are those between neighbouring layers:
+    the usual N(N − 1) / 2 counts pairs that no layered network can join. NaN where there could be none. Compare it
+    with the same figure on :func:`karikomi.graph.nulls.rewired` graphs: by chance alone it grows with k.
+    """
+    by_layer = np.split(degrees(graph), np.cumsum(graph.sizes)[:-1])
+    top = max(int(degree.max()) for degree in by_layer)
+    links, places = np.zeros(top), np.zeros(top)
+    richer = [(degree[:, None] > np.arange(top)).sum(axis=0) for degree in by_layer]
+    for gap, mask in enumerate(graph.masks):
+        places += richer[gap] * richer[gap + 1]
+        # A link counts for every k below the smaller degree of its two ends.
+        poorer = np.minimum(by_layer[gap + 1][:, None], by_layer[gap])[mask]
+        links += np.bincount(poorer, minlength=top + 1)[:0:-1].cumsum()[::-1]
+    return np.divide(links, places, out=np.full(top, np.nan), where=places > 0)

@@ -71,11 +71,11 @@ class Team:
             process.join(timeout=10)
 
     def _ask(self, what: str, argument: Any) -> list[Any]:
-        for pipe in self.pipes:
-            pipe.send((what, argument))
         try:
+            for pipe in self.pipes:
+                pipe.send((what, argument))
             answers = [pipe.recv() for pipe in self.pipes]
-        except EOFError:
+        except (EOFError, OSError):
             raise RuntimeError(f"{self.setup.name}: the process died") from None
         for failed, answer in answers:
             if failed:

@@ -1,6 +1,7 @@
 """The chain of linear and convolutional layers in a module, and the weights between their units."""
 
 import operator
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,12 +16,10 @@ Linked = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 # What leaves every unit to itself, by the file of PyTorch that it is in and by the name of its function.
 UNITWISE_MODULES = {"activation", "batchnorm", "dropout", "flatten", "pooling"}
-UNITWISE_FUNCTIONS = (
-    "relu relu_ relu6 leaky_relu elu selu celu gelu silu mish softplus softsign hardtanh hardsigmoid hardswish tanh"
-    " sigmoid logsigmoid softmax log_softmax dropout dropout1d dropout2d dropout3d alpha_dropout contiguous clone float"
-    " max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d"
-    " adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d"
-).split()
+UNITWISE_FUNCTIONS = re.compile(
+    r"relu_?|relu6|leaky_relu|[cs]?elu|gelu|silu|mish|soft(plus|sign|max)|log_softmax|hard(tanh|sigmoid|swish)|tanh"
+    r"|(log)?sigmoid|(alpha_)?dropout([123]d)?|(adaptive_)?(avg|max)_pool[123]d|contiguous|clone|float"
+)
 FLATTENING = ("flatten", "view", "reshape")
 
 Gaps = tuple[tuple[str, ...], tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
@@ -59,7 +58,7 @@ def gaps(module: nn.Module, weights: Arrays | None = None, masks: Arrays | None 
 def _between_channels(kernels: np.ndarray, mask: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Kernels ``[out, in / groups, …]`` to L1 norms ``[out, in]``."""
     field = tuple(range(2, kernels.ndim))
-    norms, linked = np.abs(kernels).sum(axis=field), mask.any(axis=field)
+    norms, linked = np.abs(kernels).sum(axis=field), np.asarray(mask.any(axis=field))
     outs, ins = norms.shape
     weight, link = np.zeros((outs, ins * groups)), np.zeros((outs, ins * groups), bool)
     for group in range(groups):
@@ -73,7 +72,8 @@ def _by_channel(weight: np.ndarray, mask: np.ndarray, channels: int, name: str) 
     outs, columns = weight.shape
     if columns % channels:
         raise InputError(f"{name} takes {columns} numbers, which {channels} flattened channels cannot give")
-    return np.abs(weight).reshape(outs, channels, -1).sum(axis=2), mask.reshape(outs, channels, -1).any(axis=2)
+    by_channel = (outs, channels, columns // channels)
+    return np.abs(weight).reshape(by_channel).sum(axis=2), np.asarray(mask.reshape(by_channel).any(axis=2))
 
 
 def _chain(module: nn.Module) -> Iterator[tuple[str, Linked]]:
@@ -87,18 +87,17 @@ def _chain(module: nn.Module) -> Iterator[tuple[str, Linked]]:
         layer = module.get_submodule(str(step.target)) if step.op == "call_module" else None
         name = _name(step)
         if isinstance(layer, LINKED):
-            if id(layer.weight) in owner:
-                raise InputError(
-                    f"{name} uses the weights of {owner[id(layer.weight)]} again; give every layer its own"
-                )
+            own = {id(parameter): name for parameter in layer.parameters()}
+            if shared := own.keys() & owner.keys():
+                raise InputError(f"{name} uses the weights of {owner[shared.pop()]} again; give every layer its own")
             if channels and isinstance(layer, nn.Linear):
                 raise InputError(f"{name} follows a convolution directly; put nn.Flatten between them")
-            owner[id(layer.weight)] = name
+            owner |= own
             channels = not isinstance(layer, nn.Linear)
             yield name, layer
         elif isinstance(layer, nn.Flatten) or (layer is None and name in FLATTENING):
             channels = False
-        elif not (name in UNITWISE_FUNCTIONS if layer is None else _is_unitwise(layer)):
+        elif not (UNITWISE_FUNCTIONS.fullmatch(name) if layer is None else _is_unitwise(layer)):
             what = name if layer is None else f"{name}, a {type(layer).__name__}"
             raise InputError(
                 f"cannot draw the links of {what}: a graph is drawn from linear and convolutional layers, with nothing"

@@ -1,6 +1,7 @@
 """Communities of units, and how much of the strength they keep inside."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def _excess(graph: LayeredGraph) -> list[np.ndarray]:
 
 
 def _modularity(excess: list[np.ndarray], labels: list[np.ndarray]) -> float:
-    inside = (label[:, None] == before for before, label in zip(labels, labels[1:], strict=False))
+    inside = (label[:, None] == before for before, label in pairwise(labels))
     return float(sum(gap[same].sum() for gap, same in zip(excess, inside, strict=True)))
 
 

@@ -82,11 +82,11 @@ REFUSED: Mapping[str, str] = {
     "transitivity": f"{_TRIANGLES}; take in-clustering or out-clustering",
     "small-world": f"it divides by the clustering coefficient: {_TRIANGLES}",
     "eigenvector": _EIGENVECTOR,
-    "hits": "a walk forward and back never leaves a pair of layers, so only the pair of largest weights has a score",
+    "hits": "a walk forward and back never leaves a pair of layers, so every score outside of the strongest pair is 0",
     "reciprocity": "no link leads back, so it is 0 for every such network",
     "modularity": "Newman's null puts links inside a layer, where none can be; take bipartite-modularity",
     "efficiency-log": "by log the strongest link is 0 long, and 1 / d infinite; take efficiency-inverse",
-    "degree": "in and out differ in meaning, and in a full layer all units have the same; take in-degree or in-strength",
+    "degree": "in a full layer all units have the same, and elsewhere in and out differ; take in-degree or in-strength",
     "strength": "in and out differ in meaning; take in-strength or out-strength",
     "betweenness": "the distance must be named; take betweenness-inverse, betweenness-log or betweenness-hops",
     "closeness": "direction and distance must be named; take for example in-closeness-inverse",
@@ -105,7 +105,9 @@ def node_measure(graph: LayeredGraph, name: str, **given: Any) -> PerLayer:
 
     Raises:
         InputError: if there is no such measure, if it means nothing on a layered graph, or if it sees only the wiring
-            and all units of a hidden layer are wired alike, as in a full network.
+            and gives all units of a hidden layer the same number other than 0, as in a full network. (What has once
+            meant something may fall equal while units are being removed: ask here first, and use the measure's
+            ``function`` from then on.)
     """
     measure = _known(NODE_MEASURES, name, given)
     values = measure.function(graph, **given)
@@ -135,8 +137,8 @@ def _known(measures: Mapping[str, Measure], name: str, given: Mapping[str, Any])
 
 
 def _refuse_alike(name: str, layer: str, values: np.ndarray) -> None:
-    if len(values) > 1 and np.ptp(values) <= 1e-12 * np.abs(values).max():
+    if len(values) > 1 and values.any() and np.ptp(values) <= 1e-12 * np.abs(values).max():
         raise InputError(
-            f"{name} tells no units of {layer} apart: it is {values[0]:.6g} for all {len(values)}, as in a full layer;"
-            " take a measure of the weights, for example in-strength"
+            f"{name} tells no units of {layer} apart: all {len(values)} have {values[0]:.6g}, as always in a full"
+            " layer; take a measure that sees weights, for example in-strength"
         )

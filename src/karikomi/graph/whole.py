@@ -1,8 +1,7 @@
 """Figures for a whole network."""
 
 import numpy as np
-from scipy.sparse import csgraph, sparray
-from scipy.sparse import block_array as block
+from scipy.sparse import block_array, csgraph, sparray
 
 from karikomi.errors import InputError
 from karikomi.graph.layered import Distance, LayeredGraph
@@ -28,9 +27,9 @@ def on_path(graph: LayeredGraph) -> float:
 
 def _reached(graph: LayeredGraph) -> list[np.ndarray]:
     """Per layer, which units a path from the first layer ends in; all units of the first layer."""
-    reach = [np.ones(graph.sizes[0], bool)]
+    reach: list[np.ndarray] = [np.ones(graph.sizes[0], bool)]
     for mask in graph.masks:
-        reach.append((mask & reach[-1]).any(axis=1))  # noqa: PERF401 - each needs the one before
+        reach.append(np.asarray((mask & reach[-1]).any(axis=1)))
     return reach
 
 
@@ -46,7 +45,7 @@ def _adjacency(graph: LayeredGraph) -> sparray:
     for gap, mask in enumerate(graph.masks):
         blocks[gap][gap + 1] = mask.T
     blocks[0][0], blocks[-1][-1] = (np.zeros((n, n), bool) for n in (graph.sizes[0], graph.sizes[-1]))
-    return block(blocks, format="csr")
+    return block_array(blocks, format="csr")
 
 
 def degrees(graph: LayeredGraph) -> np.ndarray:

@@ -44,7 +44,7 @@ def _dependencies(lengths: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     widest = max(length.size for length in lengths[1:])
     for sources in _blocks(lengths[0].shape[1], BLOCK // widest):
         reach = np.ascontiguousarray(lengths[0].T[sources])
-        paths = [np.isfinite(reach).ravel().astype(np.float64)]
+        paths: list[np.ndarray] = [np.isfinite(reach).ravel().astype(np.float64)]
         tight: list[tuple[np.ndarray, np.ndarray]] = []
         for length in lengths[1:]:
             reach, begin, end = _extend(reach, length)
@@ -83,7 +83,7 @@ def _dependencies_by_hops(lengths: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     links = [np.isfinite(length).astype(np.float64) for length in lengths]
     paths = [links[0].T]
     for link in links[1:]:
-        paths.append(paths[-1] @ link.T)  # noqa: PERF401 - each needs the one before
+        paths.append(paths[-1] @ link.T)
     dependency = np.zeros(paths[-1].shape)
     totals = []
     for link, before, behind in zip(links[:0:-1], paths[-2::-1], paths[:0:-1], strict=True):

@@ -58,7 +58,7 @@ def katz(graph: LayeredGraph, *, attenuation: float = ATTENUATION) -> PerLayer:
         raise InputError(f"attenuation must be a number above 0; it is {attenuation}")
     paths = [np.ones(graph.sizes[0])]
     for strength in graph.strengths:
-        paths.append(1 + attenuation * (strength @ paths[-1]))  # noqa: PERF401 - each needs the one before
+        paths.append(1 + attenuation * (strength @ paths[-1]))
     norm = np.sqrt(sum(float(layer @ layer) for layer in paths))
     return graph.per_layer(layer / norm for layer in paths)
 

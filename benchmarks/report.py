@@ -75,8 +75,7 @@ With width (two hidden layers of that many units):
 
 {width}
 
-With the number of networks in one list (density 0.108). Fewer networks than cores leave cores idle; beyond that
-cost does not depend on how many there are:
+With the number of networks in one list (density 0.108). Fewer networks than cores leave cores idle:
 
 {replicates}
 
@@ -88,11 +87,13 @@ With cores, one network on each: how many times faster than one core.
 MEMORY = """## Peak memory
 
 Of a process that plays the first {rounds} rounds of the lottery ({iterations} iterations), in megabytes. Later rounds
-and more iterations add nothing. Both load PyTorch itself: it is most of what is there before the first network.
+hold fewer links, and tickets of earlier ones are on disk. Both load PyTorch itself: it is most of what is there before
+the first network.
 
 {table}
 
-The script trains one network after the other, on one thread pool; a second process would double its memory.
+The script trains one network after the other, so that more of them take no more; where it is faster as one process
+per core, each of them takes this much.
 """
 
 
@@ -208,7 +209,7 @@ def _memory(memory: dict) -> str:
     names = {
         "sparse 0": "sparse engine, before the first network",
         "script 0": "PyTorch script, before the first network",
-        "script 1": "PyTorch script, any number of networks",
+        "script 3": "PyTorch script, three networks",
     }
     rows = [
         (names.get(case, f"sparse engine, replicates: {case.removeprefix('sparse ')}"), f"{megabytes:.0f}")

@@ -104,3 +104,13 @@ def test_the_same_generator_finds_the_same(make: Make) -> None:
 def test_nothing_to_start_with_is_refused(make: Make, wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match="must be at least 1"):
         find_communities(make([2, 2]), np.random.default_rng(0), **wrong)
+
+
+def test_neither_moving_a_unit_nor_merging_two_communities_gains_anything(make: Make) -> None:
+    graph = make([60, 40, 20], 0.05)
+    found = np.concatenate(list(find_communities(graph, np.random.default_rng(1), starts=1).values()))
+    count = 1 + found.max()
+    moved = [np.where(np.arange(graph.nodes) == unit, to, found) for unit in range(graph.nodes) for to in range(count)]
+    merged = [np.where(found == one, other, found) for one, other in product(range(count), repeat=2)]
+    best = bipartite_modularity(graph, communities=named(graph, found))
+    assert all(bipartite_modularity(graph, communities=named(graph, other)) <= best + 1e-9 for other in moved + merged)

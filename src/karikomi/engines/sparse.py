@@ -69,10 +69,11 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: 
     for subnetwork in subnetworks:
         _check(subnetwork, examples)
     source, popularity = _source(examples), _popularity(examples)
+    everything = _alike_together(source, np.arange(len(examples)))
 
     def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event) -> Evaluation:
         network, _ = lay_out(subnetwork, popularity, LANES, keep_idle=False, backward=False)
-        return _evaluate(network, source, np.arange(len(examples)))
+        return _evaluate(network, source, everything)
 
     return _run(job, subnetworks, threads, None)
 
@@ -112,7 +113,7 @@ def _train(
     network, places = lay_out(trial.subnetwork, popularity, recipe.batch, keep_idle=recipe.weight_decay > 0)
     optimizer = _optimizer(recipe, network)
     batches = minibatches(trial, recipe.batch)
-    validations, validation = recipe.validations(), np.array(trial.split.validation, np.int64)
+    validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
     best = snapshot = network.parameters.copy()
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
@@ -208,6 +209,11 @@ def _source(examples: Examples) -> Source:
     for array in (source.bytes, source.floats, source.labels):
         array.flags.writeable = False
     return source
+
+
+def _alike_together(source: Source, examples: np.ndarray) -> np.ndarray:
+    """The examples ordered by class: of MNIST's pixels 53 % are then not 0 somewhere in a block, instead of 62 %."""
+    return examples[np.argsort(source.labels[examples], kind="stable")].astype(np.int64)
 
 
 def _popularity(examples: Examples) -> np.ndarray:

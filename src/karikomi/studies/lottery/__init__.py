@@ -11,7 +11,7 @@ CAPTIONS = {
     "early_stop": "How soon each network is at its best: the iteration of minimum validation loss. Lower is faster.",
     "final_accuracy": "Test accuracy after all iterations.",
     "learning_curves": "Validation accuracy and loss during training at several densities, with 95 % intervals.",
-    "links_per_pixel": "Surviving first-layer links of each pixel, mean over replicates.",
+    "links_per_pixel": "Surviving first-layer links of each pixel after every round, mean over replicates.",
     "first_layer_mask": "The first layer's mask in replicate 0: a dot is a surviving link.",
     "links_per_unit": "Surviving links into and out of each unit in replicate 0, after the last round.",
 }

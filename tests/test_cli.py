@@ -144,4 +144,4 @@ def test_a_full_disk_is_said_in_one_line(command, monkeypatch):
     full = (
         "karikomi: [Errno 28] No space left on device: 'journal.jsonl'; the same command goes on from what is written"
     )
-    assert err == f"{full}\n"
+    assert err == f"{expected}\n"

@@ -141,7 +141,7 @@ def test_a_full_disk_is_said_in_one_line(command, monkeypatch):
     monkeypatch.setattr(Journal, "append", full)
     status, out, err = command("lottery", *SMALL, "--quiet")
     assert (status, out) == (1, "")
-    full = (
+    expected = (
         "karikomi: [Errno 28] No space left on device: 'journal.jsonl'; the same command goes on from what is written"
     )
     assert err == f"{expected}\n"

@@ -86,14 +86,85 @@ class Evaluation:
     class_accuracy: np.ndarray
 
 
+@dataclass(frozen=True)
+class Activations:
+    """What every hidden unit does, float32 ``[units, examples]``; of a channel or head, its mean over places.
+
+    Attributes:
+        before: what enters the unit's non-linearity.
+        after: what leaves it, and reaches the next layer.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What takes the place of a removed unit's activation: 0 (its row, bias and column are gone), unless told else.
+
+    Attributes:
+        means: mean ablation: for every unit the activation that it is held at, float32 ``[units]``.
+        donors: resample ablation: for every example the one whose activations, those of the whole network, its removed
+            units show instead, int64 ``[examples]``.
+    """
+
+    means: np.ndarray | None = None
+    donors: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What lesioned networks still do; the leading axes are those of the lesions.
+
+    Attributes:
+        loss: mean cross-entropy in nats, float64 ``[…]``.
+        correct: right answers of each class, int64 ``[…, classes]``.
+        present: examples of each class, int64 ``[classes]``.
+    """
+
+    loss: np.ndarray
+    correct: np.ndarray
+    present: np.ndarray
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of right answers, ``[…]``."""
+        return self.correct.sum(axis=-1) / self.present.sum()
+
+    @property
+    def class_accuracy(self) -> np.ndarray:
+        """The same for each class, ``[…, classes]``; NaN where a class is absent."""
+        with np.errstate(invalid="ignore"):
+            return self.correct / self.present
+
+
 class Engine(Protocol):
-    """What a study asks of an engine; modules fit it."""
+    """What a study asks of an engine; modules fit it.
+
+    Hidden units are numbered through, layer by layer, as :func:`karikomi.networks.units.hidden_units` lists them.
+    """
 
     def train(
         self, trials: Sequence[Trial], data: Dataset, recipe: Recipe, advance: Advance | None = None
     ) -> list[Trained]: ...
 
     def evaluate(self, subnetworks: Sequence[Subnetwork], examples: Examples) -> list[Evaluation]: ...
+
+    def activations(self, subnetwork: Subnetwork, examples: Examples) -> Activations: ...
+
+    def knock_out(
+        self, subnetwork: Subnetwork, examples: Examples, ablation: Ablation = ..., units: np.ndarray | None = None
+    ) -> Outcomes: ...
+
+    def remove_in_order(
+        self,
+        subnetwork: Subnetwork,
+        orders: np.ndarray,
+        examples: Examples,
+        ablation: Ablation = ...,
+        advance: Advance | None = None,
+    ) -> Outcomes: ...
 
 
 def minibatches(trial: Trial, batch: int) -> Iterator[np.ndarray]:

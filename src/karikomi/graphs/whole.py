@@ -4,9 +4,9 @@ import numpy as np
 from scipy.sparse import block_array, csgraph, sparray
 
 from karikomi.errors import InputError
-from karikomi.graph.layered import Distance, LayeredGraph
-from karikomi.graph.measures import paths
-from karikomi.graph.measures.strength import in_degree, out_degree
+from karikomi.graphs.layered import Distance, LayeredGraph
+from karikomi.graphs.measures import paths
+from karikomi.graphs.measures.strength import in_degree, out_degree
 
 
 def density(graph: LayeredGraph) -> float:
@@ -93,7 +93,7 @@ def rich_club(graph: LayeredGraph) -> np.ndarray:
 
     φ(k) = links between them / links that there could be between them, which are those between neighbouring layers:
     the usual N(N − 1) / 2 counts pairs that no layered network can join. NaN where there could be none. Compare it
-    with the same figure on :func:`karikomi.graph.nulls.rewired` graphs: by chance alone it grows with k.
+    with the same figure on :func:`karikomi.graphs.nulls.rewired` graphs: by chance alone it grows with k.
     """
     by_layer = np.split(degrees(graph), np.cumsum(graph.sizes)[:-1])
     top = max(int(degree.max()) for degree in by_layer)

@@ -78,7 +78,7 @@ class LayeredGraph:
     @classmethod
     def from_subnetwork(cls, subnetwork: Subnetwork) -> Self:
         """The graph of a subnetwork: its masks say where links are. What may be in it: see :meth:`from_module`."""
-        from karikomi.graph.chain import gaps
+        from karikomi.graphs.chain import gaps
 
         return cls(*gaps(subnetwork.module, subnetwork.weights, subnetwork.masks))
 
@@ -98,7 +98,7 @@ class LayeredGraph:
         Raises:
             InputError: if layers are shared, recurrent or unknown, if the signal branches, or a weight is NaN.
         """
-        from karikomi.graph.chain import gaps
+        from karikomi.graphs.chain import gaps
 
         return cls(*gaps(module))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from karikomi.errors import InputError
-from karikomi.graph.layered import LayeredGraph, PerLayer
+from karikomi.graphs.layered import LayeredGraph, PerLayer
 
 
 def in_degree(graph: LayeredGraph) -> PerLayer:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from karikomi.graph.layered import Distance, LayeredGraph, PerLayer
+from karikomi.graphs.layered import Distance, LayeredGraph, PerLayer
 
 # Float64 sums that are held at once: 2 MiB stay in a core's cache.
 BLOCK = 2**18

@@ -3,7 +3,7 @@
 import numpy as np
 
 from karikomi.errors import InputError
-from karikomi.graph.layered import LayeredGraph, PerLayer
+from karikomi.graphs.layered import LayeredGraph, PerLayer
 
 DAMPING = 0.85
 ATTENUATION = 0.1

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karikomi.errors import InputError
-from karikomi.graph import LayeredGraph
-from karikomi.graph.communities import bipartite_modularity, find_communities
+from karikomi.graphs import LayeredGraph
+from karikomi.graphs.communities import bipartite_modularity, find_communities
 
 Make = Callable[..., LayeredGraph]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from karikomi.errors import InputError
-from karikomi.graph import NODE_MEASURES, REFUSED, WHOLE_MEASURES, LayeredGraph, Measure, node_measure, whole_measure
+from karikomi.graphs import NODE_MEASURES, REFUSED, WHOLE_MEASURES, LayeredGraph, Measure, node_measure, whole_measure
 
 Make = Callable[..., LayeredGraph]
 MAY_BE_NAN = {"in-clustering", "out-clustering", "in-closeness-log", "out-closeness-log", "participation", "rich-club"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from karikomi.graph import LayeredGraph
+from karikomi.graphs import LayeredGraph
 
 Make = Callable[..., LayeredGraph]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from networkx.algorithms import bipartite
 
 from karikomi.errors import InputError
-from karikomi.graph import Distance, LayeredGraph, PerLayer
-from karikomi.graph.measures import mixing, paths, spectral, strength
+from karikomi.graphs import Distance, LayeredGraph, PerLayer
+from karikomi.graphs.measures import mixing, paths, spectral, strength
 
 Graphs = st.SearchStrategy[LayeredGraph]
 WithLengths = Callable[[LayeredGraph, str], "nx.DiGraph[int]"]

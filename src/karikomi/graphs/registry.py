@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from karikomi.errors import InputError, unknown
-from karikomi.graph import communities, whole
-from karikomi.graph.layered import DISTANCES, LayeredGraph, PerLayer
-from karikomi.graph.measures import mixing, paths, spectral, strength
+from karikomi.graphs import communities, whole
+from karikomi.graphs.layered import DISTANCES, LayeredGraph, PerLayer
+from karikomi.graphs.measures import mixing, paths, spectral, strength
 
 
 @dataclass(frozen=True)

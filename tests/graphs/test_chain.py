@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils import prune
 
 from karikomi.errors import InputError
-from karikomi.graph import LayeredGraph
+from karikomi.graphs import LayeredGraph
 from karikomi.networks.mlp import mlp
 from karikomi.networks.subnetwork import Subnetwork
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from karikomi.errors import InputError
-from karikomi.graph.layered import LayeredGraph, PerLayer
-from karikomi.graph.measures.mixing import check_communities
+from karikomi.graphs.layered import LayeredGraph, PerLayer
+from karikomi.graphs.measures.mixing import check_communities
 
 # A gain below this share of the whole strength is rounding; taking it could go round in circles.
 ROUNDING = 1e-12

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karikomi.errors import InputError
-from karikomi.graph import LayeredGraph
-from karikomi.graph.measures.strength import in_degree, in_strength, out_degree
-from karikomi.graph.nulls import rewired, shuffled_weights
+from karikomi.graphs import LayeredGraph
+from karikomi.graphs.measures.strength import in_degree, in_strength, out_degree
+from karikomi.graphs.nulls import rewired, shuffled_weights
 
 Make = Callable[..., LayeredGraph]
 Graphs = st.SearchStrategy[LayeredGraph]

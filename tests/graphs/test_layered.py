@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karikomi.errors import InputError
-from karikomi.graph import LayeredGraph
+from karikomi.graphs import LayeredGraph
 
 
 def two_gaps() -> LayeredGraph:

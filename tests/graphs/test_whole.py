@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karikomi.errors import InputError
-from karikomi.graph import Distance, LayeredGraph, whole
+from karikomi.graphs import Distance, LayeredGraph, whole
 
 Graphs = st.SearchStrategy[LayeredGraph]
 many = settings(max_examples=40, deadline=None)

@@ -4,8 +4,8 @@ The functions themselves give a number wherever it is defined; the registry refu
 units of a network, with the reason.
 """
 
-from karikomi.graph.layered import DISTANCES, Distance, LayeredGraph, PerLayer
-from karikomi.graph.registry import NODE_MEASURES, REFUSED, WHOLE_MEASURES, Measure, node_measure, whole_measure
+from karikomi.graphs.layered import DISTANCES, Distance, LayeredGraph, PerLayer
+from karikomi.graphs.registry import NODE_MEASURES, REFUSED, WHOLE_MEASURES, Measure, node_measure, whole_measure
 
 __all__ = [
     "DISTANCES",

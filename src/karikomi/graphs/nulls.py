@@ -3,7 +3,7 @@
 import numpy as np
 
 from karikomi.errors import InputError
-from karikomi.graph.layered import LayeredGraph
+from karikomi.graphs.layered import LayeredGraph
 
 TRADES = 20
 

@@ -8,7 +8,7 @@ worker or a draw in one place changes nothing in another.
 import numpy as np
 
 # The position in this tuple is part of every result: append, never reorder.
-STREAMS = ("split", "init", "order", "reinit", "shuffle", "death", "ties", "dropout", "random", "scores")
+STREAMS = ("split", "init", "order", "reinit", "shuffle", "death", "ties", "dropout", "random", "scores", "lesions")
 
 
 def sequence(root: int, name: str, *key: int) -> np.random.SeedSequence:

@@ -1,7 +1,6 @@
 """Figures for a whole network."""
 
 import numpy as np
-from scipy.sparse import block_array, csgraph, sparray
 
 from karikomi.errors import InputError
 from karikomi.graphs.layered import Distance, LayeredGraph
@@ -35,17 +34,15 @@ def _reached(graph: LayeredGraph) -> list[np.ndarray]:
 
 def components(graph: LayeredGraph) -> int:
     """How many pieces the network falls into, directions ignored; a unit without links is one of them."""
-    return int(csgraph.connected_components(_adjacency(graph), directed=False, return_labels=False))
+    from scipy.sparse import block_array, csgraph  # here, so that measures can be named without loading scipy
 
-
-def _adjacency(graph: LayeredGraph) -> sparray:
-    """Links as a sparse matrix ``[nodes, nodes]``."""
     count = len(graph.sizes)
     blocks: list[list[np.ndarray | None]] = [[None] * count for _ in range(count)]
     for gap, mask in enumerate(graph.masks):
         blocks[gap][gap + 1] = mask.T
     blocks[0][0], blocks[-1][-1] = (np.zeros((n, n), bool) for n in (graph.sizes[0], graph.sizes[-1]))
-    return block_array(blocks, format="csr")
+    adjacency = block_array(blocks, format="csr")
+    return int(csgraph.connected_components(adjacency, directed=False, return_labels=False))
 
 
 def degrees(graph: LayeredGraph) -> np.ndarray:

@@ -47,14 +47,17 @@ def any_bit(typing_context, vector):
 _REGISTER = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 
 
-def _partial_sums(builder: Any, parts: Sequence[Any], pointer: Any) -> Any:
-    accumulator = None
+def _partial_sums(builder: Any, parts: Sequence[Any], pointers: Sequence[Any]) -> list[Any]:
+    """Of several dot products at once: a chain of multiply-adds alone would wait for each of its links."""
+    sums = []
     for number, part in enumerate(parts):
-        other = read(builder, builder.gep(pointer, [ir.Constant(INT, number * _REGISTER)]), _REGISTER)
-        accumulator = (
-            builder.fmul(part, other) if accumulator is None else call(builder, "fma", part, other, accumulator)
-        )
-    return accumulator
+        start = ir.Constant(INT, number * _REGISTER)
+        others = [read(builder, builder.gep(pointer, [start]), _REGISTER) for pointer in pointers]
+        if number:
+            sums = [call(builder, "fma", part, other, total) for other, total in zip(others, sums, strict=True)]
+        else:
+            sums = [builder.fmul(part, other) for other in others]
+    return sums
 
 
 def _registers(builder: Any, block: Any) -> list[Any]:
@@ -69,30 +72,36 @@ def _halve(builder: Any, one: Any, other: Any) -> Any:
     return builder.fadd(pick(builder, one, other, even), pick(builder, one, other, [lane + 1 for lane in even]))
 
 
+def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
+    """The sum of each vector's lanes, of one, two or four vectors."""
+    many = len(vectors)
+    while len(vectors) > 1:
+        vectors = [_halve(builder, one, other) for one, other in zip(vectors[::2], vectors[1::2], strict=True)]
+    left = vectors[0]
+    while left.type.count > 4:
+        half = left.type.count // 2
+        low, high = pick(builder, left, left, range(half)), pick(builder, left, left, range(half, 2 * half))
+        left = builder.fadd(low, high)
+    while left.type.count > many:
+        even = range(0, left.type.count, 2)
+        left = builder.fadd(pick(builder, left, left, even), pick(builder, left, left, [lane + 1 for lane in even]))
+    return left
+
+
 def _dot_adder(many: int) -> Any:
     @intrinsic
     def add_dots(typing_context, block, others, origin, index, link, sums, place):
         def generate(context, builder, signature, arguments):
             block, others, origin, index, link, sums, place = arguments
-            kinds, parts, partial = signature.args, _registers(builder, block), []
+            kinds, pointers = signature.args, []
             for number in range(many):
                 entry = builder.add(link, ir.Constant(link.type, number))
                 offset = builder.load(address(context, builder, kinds[3], index, entry))
                 offset = builder.add(origin, context.cast(builder, offset, kinds[3].dtype, types.intp))
-                partial.append(_partial_sums(builder, parts, address(context, builder, kinds[1], others, offset)))
-            while len(partial) > 1:
-                partial = [_halve(builder, one, other) for one, other in zip(partial[::2], partial[1::2], strict=True)]
-            left = partial[0]
-            while left.type.count > 4:
-                half = left.type.count // 2
-                low, high = pick(builder, left, left, range(half)), pick(builder, left, left, range(half, 2 * half))
-                left = builder.fadd(low, high)
-            while left.type.count > many:
-                even = range(0, left.type.count, 2)
-                odd = [lane + 1 for lane in even]
-                left = builder.fadd(pick(builder, left, left, even), pick(builder, left, left, odd))
+                pointers.append(address(context, builder, kinds[1], others, offset))
+            dots = _lane_sums(builder, _partial_sums(builder, _registers(builder, block), pointers))
             target = address(context, builder, kinds[5], sums, place)
-            write(builder, target, builder.fadd(read(builder, target, many), left))
+            write(builder, target, builder.fadd(read(builder, target, many), dots))
             return context.get_dummy_value()
 
         whole = types.intp
@@ -103,24 +112,24 @@ def _dot_adder(many: int) -> Any:
 
 add_dot, add_2_dots, add_4_dots = _dot_adder(1), _dot_adder(2), _dot_adder(4)
 """The product of ``block`` with the 64 values of ``others`` at ``origin + index[link]``, summed, is added to
-``sums[place]``; the same for the one or three links that follow. The reductions of four cost little more than one."""
+``sums[place]``; the same for the links that follow. The reductions of four cost little more than one."""
 
 # Rows of a dense product held in registers at once, beside what they are multiplied with.
-DENSE_ROWS = 12 if _REGISTER == 16 else 4
+DENSE_ROWS = 12 if _REGISTER == 16 else 6
 
 
 @contextmanager
-def _rolled_range(builder: Any, count: Any) -> Iterator[Any]:
+def _rolled_range(builder: Any, begin: Any, end: Any) -> Iterator[Any]:
     """A loop that LLVM must not unroll: it would interleave two rounds and run out of registers."""
     before, body, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
-    builder.cbranch(builder.icmp_signed(">", count, ir.Constant(count.type, 0)), body, after)
+    builder.cbranch(builder.icmp_signed("<", begin, end), body, after)
     builder.position_at_end(body)
-    index = builder.phi(count.type)
+    index = builder.phi(begin.type)
     yield index
-    following = builder.add(index, ir.Constant(count.type, 1))
-    index.add_incoming(ir.Constant(count.type, 0), before)
+    following = builder.add(index, ir.Constant(begin.type, 1))
+    index.add_incoming(begin, before)
     index.add_incoming(following, builder.block)
-    branch = builder.cbranch(builder.icmp_signed("<", following, count), body, after)
+    branch = builder.cbranch(builder.icmp_signed("<", following, end), body, after)
     hint = builder.module.add_metadata([ir.MetaDataString(builder.module, "llvm.loop.unroll.disable")])
     loop = ir.MDValue(builder.module, [hint], name=str(len(builder.module.metadata)))
     # LLVM knows a loop's hints by a node that names itself.
@@ -130,16 +139,17 @@ def _rolled_range(builder: Any, count: Any) -> Iterator[Any]:
 
 
 @intrinsic
-def add_products(typing_context, left, start, rows, steps, right, origin, strides, numbers, many, sums, place, width):
+def add_products(typing_context, left, start, rows, steps, right, origin, strides, numbers, span, sums, place, width):
     """A piece of a matrix product, DENSE_ROWS by 16 columns.
 
     ``sums[place + r * width + c] += Σ left[start + r * rows + n * steps] * right[origin + n * strides + c]`` over the
-    first ``many`` of the ``numbers`` n.
+    ``numbers`` n in ``span``, from its first place to before its last.
     """
 
     def generate(context, builder, signature, arguments):
-        left, start, rows, steps, right, origin, strides, numbers, many, sums, place, width = arguments
+        left, start, rows, steps, right, origin, strides, numbers, span, sums, place, width = arguments
         kinds = signature.args
+        begin, end = builder.extract_value(span, 0), builder.extract_value(span, 1)
 
         def row(base: Any, stride: Any, number: int) -> Any:
             return builder.add(base, builder.mul(stride, ir.Constant(stride.type, number)))
@@ -147,7 +157,7 @@ def add_products(typing_context, left, start, rows, steps, right, origin, stride
         targets = [address(context, builder, kinds[9], sums, row(place, width, r)) for r in range(DENSE_ROWS)]
         starts = [row(start, rows, r) for r in range(DENSE_ROWS)]
         totals = [cgutils.alloca_once_value(builder, read(builder, target, 16)) for target in targets]
-        with _rolled_range(builder, many) as index:
+        with _rolled_range(builder, begin, end) as index:
             number = builder.load(address(context, builder, kinds[7], numbers, index))
             number = context.cast(builder, number, kinds[7].dtype, types.intp)
             place = builder.add(origin, builder.mul(number, strides))
@@ -157,12 +167,14 @@ def add_products(typing_context, left, start, rows, steps, right, origin, stride
                 scalar = builder.load(address(context, builder, kinds[0], left, builder.add(first, step)))
                 product = call(builder, "fma", spread(builder, scalar, 16), values, builder.load(total))
                 builder.store(product, total)
+                # Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers.
+                builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
         for total, target in zip(totals, targets, strict=True):
             write(builder, target, builder.load(total))
         return context.get_dummy_value()
 
     whole = types.intp
-    kinds = (left, whole, whole, whole, right, whole, whole, numbers, whole, sums, whole, whole)
+    kinds = (left, whole, whole, whole, right, whole, whole, numbers, types.UniTuple(whole, 2), sums, whole, whole)
     return types.void(*kinds), generate
 
 

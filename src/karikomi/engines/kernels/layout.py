@@ -6,6 +6,7 @@ import numpy as np
 
 from karikomi.engines.kernels.architecture import Linear, linear_layers
 from karikomi.engines.kernels.placement import (
+    DENSE_COLUMNS,
     Pools,
     is_dense,
     kept_units,
@@ -61,7 +62,7 @@ class Network(NamedTuple):
     units: np.ndarray
     deltas: np.ndarray
     scratch: np.ndarray
-    # A dense layer's inputs with a row per lane, and where rows of units and of lanes start.
+    # A dense layer's inputs, DENSE_COLUMNS at a time lane by lane; where rows of units, and in it of lanes, start.
     transposed: np.ndarray
     unit_starts: np.ndarray
     lane_starts: np.ndarray
@@ -124,7 +125,7 @@ def lay_out(
         scratch=aligned(3 * LANES),
         transposed=aligned(blocks * LANES * widest if backward else 0),
         unit_starts=everything * LANES,
-        lane_starts=everything[:LANES] * np.int32(widest),
+        lane_starts=everything[:LANES] * np.int32(DENSE_COLUMNS),
         longest=int(max(pools.longest, *rows)),
         pieces=_pieces(slots, unused),
         slots=slots,

@@ -4,8 +4,8 @@ import numpy as np
 
 from karikomi.engines.kernels.fused import DENSE_ROWS, add_2_dots, add_4_dots, add_dot, add_products, total, transpose16
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.placement import DENSE_COLUMNS
-from karikomi.engines.kernels.vector import LANES, at, kernel, load64, multiply_add, splat64, store
+from karikomi.engines.kernels.placement import DENSE_COLUMNS, DENSE_TILE
+from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, multiply_add, splat64, store
 
 
 @kernel
@@ -19,13 +19,15 @@ def linear(network: Network, number: int, block: int) -> None:
             store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
     if layer.stride:
         steps, many = (network.everything, layer.inputs) if number else (network.present, network.counts[0])
-        for row in range(0, layer.outputs, DENSE_ROWS):
-            links = layer.links + row * layer.stride
-            for lane in range(0, LANES, DENSE_COLUMNS):
-                place = y + row * LANES + lane
-                add_products(
-                    parameters, links, layer.stride, 1, units, x + lane, LANES, steps, many, units, place, LANES
-                )
+        for first in range(0, many, DENSE_TILE):
+            tile = first, min(first + DENSE_TILE, many)
+            for row in range(0, layer.outputs, DENSE_ROWS):
+                links = layer.links + row * layer.stride
+                for lane in range(0, LANES, DENSE_COLUMNS):
+                    place = y + row * LANES + lane
+                    add_products(
+                        parameters, links, layer.stride, 1, units, x + lane, LANES, steps, tile, units, place, LANES
+                    )
         return
     index, pointers = network.partner, network.pointers
     for tile in range(layer.tiles):
@@ -62,13 +64,15 @@ def back(network: Network, number: int, block: int) -> None:
         for unit in range(layer.inputs):
             store(deltas, x + unit * LANES, splat64(zero))
     if layer.stride:
-        steps, many = network.everything, layer.outputs
-        for unit in range(0, layer.inputs, DENSE_ROWS):
-            for lane in range(0, LANES, DENSE_COLUMNS):
-                links, place = layer.links + unit, x + unit * LANES + lane
-                add_products(
-                    parameters, links, 1, layer.stride, deltas, y + lane, LANES, steps, many, deltas, place, LANES
-                )
+        steps = network.everything
+        for first in range(0, layer.outputs, DENSE_TILE):
+            tile = first, min(first + DENSE_TILE, layer.outputs)
+            for unit in range(0, layer.inputs, DENSE_ROWS):
+                for lane in range(0, LANES, DENSE_COLUMNS):
+                    links, place = layer.links + unit, x + unit * LANES + lane
+                    add_products(
+                        parameters, links, 1, layer.stride, deltas, y + lane, LANES, steps, tile, deltas, place, LANES
+                    )
         return
     pointers, index, position = network.back_pointers, network.back_partner, network.back_link
     for tile in range(layer.back_tiles):
@@ -91,27 +95,26 @@ def dense_gradient(network: Network, number: int, row: int, batch: int, gradient
         groups, many = network.groups, network.counts[1]
     if row == 0:
         transpose_inputs(network, number, groups, many, batch)
-    lane_stride = at(network.lane_starts, 1)
     for first in range(0, batch, LANES):
         y = first // LANES * network.block + layer.y + row * LANES
-        count = min(LANES, batch - first)
+        lanes = 0, min(LANES, batch - first)
         for group in range(many):
             column = at(groups, group) * DENSE_COLUMNS
-            x = first * lane_stride + column
+            x = first * layer.stride + column * LANES
             add_products(
-                *(network.deltas, y, LANES, 1, network.transposed, x, lane_stride),
-                *(network.everything, count, gradient, column, layer.stride),
+                *(network.deltas, y, LANES, 1, network.transposed, x, DENSE_COLUMNS),
+                *(network.everything, lanes, gradient, column, layer.stride),
             )
     if layer.keep >= 0:
         # Removed links have no gradient, and so stay 0.
         keep = layer.keep + row * layer.stride
-        for place in range(DENSE_ROWS * layer.stride):
-            gradient[place] *= network.keep[keep + place]
+        for place in range(0, DENSE_ROWS * layer.stride, 16):
+            store(gradient, place, multiply(load16(gradient, place), load16(network.keep, keep + place)))
 
 
 @kernel
 def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: int, batch: int) -> None:
-    """The layer's inputs with a row per lane, as far as ``groups`` of units go."""
+    """The layer's inputs group by group (as far as ``groups`` go), in a group lane by lane."""
     layer = network.layers[number]
     one = np.float32(1)
     rows, columns = network.unit_starts, network.lane_starts
@@ -119,7 +122,7 @@ def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: in
         x = first // LANES * network.block + layer.x
         for group in groups[:many]:
             unit = group * DENSE_COLUMNS
-            shift = unit + first * at(columns, 1)
+            shift = first * layer.stride + unit * LANES
             for lane in range(0, LANES, 16):
                 transpose16(network.units, rows, unit, x + lane, network.transposed, columns, lane, shift, one)
 

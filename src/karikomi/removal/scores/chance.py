@@ -1,10 +1,17 @@
-"""The criterion that looks at nothing."""
+"""The criteria that look at nothing."""
 
 import numpy as np
 
-from karikomi.removal.scores.evidence import Evidence
+from karikomi.removal.scores.evidence import Evidence, UnitEvidence
 
 
 def random(evidence: Evidence) -> dict[str, np.ndarray]:
     """A uniform draw for every link: the control of every other criterion."""
     return {name: evidence.rng.random(mask.shape) for name, mask in evidence.masks.items()}
+
+
+def random_units(evidence: UnitEvidence) -> np.ndarray:
+    """A uniform draw for every hidden unit."""
+    from karikomi.networks.units import hidden_units  # here, so that a criterion can be named without loading torch
+
+    return evidence.rng("random").random(sum(hidden_units(evidence.subnetwork.module).values()))

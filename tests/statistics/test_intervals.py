@@ -1,4 +1,4 @@
-"""Against scipy and against Holm's definition."""
+"""Against scipy."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from karikomi.statistics import holm, mean_interval, paired_difference
+from karikomi.statistics import mean_interval, paired_difference
 
 VALUES = st.lists(st.floats(-100, 100), min_size=3, max_size=12).filter(lambda v: np.std(v) > 1e-6)
 
@@ -35,21 +35,3 @@ def test_one_replicate_has_no_interval():
 def test_equal_differences():
     assert paired_difference([2.0, 3, 4], [1.0, 2, 3]) == (1, 1, 1, 0)
     assert paired_difference([2.0, 3, 4], [2.0, 3, 4]) == (0, 0, 0, 1)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_rejects_what_the_step_down_rule_rejects(p):
-    adjusted = holm(p)
-    for alpha in (0.01, 0.05, 0.3):
-        rejected, order = set(), np.argsort(p, kind="stable")
-        for step, place in enumerate(order):
-            if p[place] * (len(p) - step) > alpha:
-                break
-            rejected.add(int(place))
-        assert set(np.flatnonzero(adjusted <= alpha).tolist()) == rejected
-
-
-def test_holm_leaves_out_what_was_not_tested():
-    assert holm([0.01, np.nan, 0.02]) == pytest.approx([0.02, np.nan, 0.02], nan_ok=True)
-    assert np.isnan(holm([np.nan])).all()
-    assert holm([]).shape == (0,)

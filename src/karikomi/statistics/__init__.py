@@ -1,0 +1,43 @@
+"""The statistics of these studies: the replicate is the unit, comparisons are paired, intervals are everywhere."""
+
+from karikomi.statistics.association import (
+    Correlation,
+    partial_spearman,
+    pooled_spearman,
+    replicated_spearman,
+    spearman,
+)
+from karikomi.statistics.bootstrap import hierarchical_difference, hierarchical_interval
+from karikomi.statistics.cliff import Cliff, Drop, cliff_test, largest_drop
+from karikomi.statistics.corrections import benjamini_hochberg, fisher_combined, holm
+from karikomi.statistics.curves import f50, robustness
+from karikomi.statistics.intervals import CONFIDENCE, Difference, Interval, mean_interval, paired_difference
+from karikomi.statistics.shapley import ShapleyValues, interaction, marginals, shapley
+
+__all__ = [
+    "CONFIDENCE",
+    "Cliff",
+    "Correlation",
+    "Difference",
+    "Drop",
+    "Interval",
+    "ShapleyValues",
+    "benjamini_hochberg",
+    "cliff_test",
+    "f50",
+    "fisher_combined",
+    "hierarchical_difference",
+    "hierarchical_interval",
+    "holm",
+    "interaction",
+    "largest_drop",
+    "marginals",
+    "mean_interval",
+    "paired_difference",
+    "partial_spearman",
+    "pooled_spearman",
+    "replicated_spearman",
+    "robustness",
+    "shapley",
+    "spearman",
+]

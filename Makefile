@@ -12,7 +12,7 @@ demo: $(READY)
 test: $(READY) lint
 	$(BIN)/pytest
 
-# About twenty minutes on two quiet cores. BENCH=--quick takes two and writes nothing, BENCH=--full takes an hour.
+# About forty minutes on two quiet cores. BENCH=--quick takes two and writes nothing.
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks $(BENCH)

@@ -19,7 +19,7 @@ from report import page
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.json", HERE.parent / "docs" / "performance.md"
-# A part that hangs must not hold up the others; the longest, the lottery with --full, takes an hour.
+# A part that hangs must not hold up the others; the longest, the lottery, takes half an hour.
 LIMIT_SECONDS = 3 * 3600
 PARTS = ("steps", "lottery", "scaling", "memory")
 

@@ -7,18 +7,36 @@ if TYPE_CHECKING:
     from karikomi.api import load, lottery
     from karikomi.data.dataset import Dataset
     from karikomi.errors import InputError
+    from karikomi.own import graph, knock_out, lesion_curve, shapley
+    from karikomi.removal.shrink import shrink
     from karikomi.studies.lottery.tickets import load_ticket
 
 # Loaded when first used, so that ``karikomi --help`` does not wait for torch.
 _HOMES = {
     "Dataset": "karikomi.data.dataset",
     "InputError": "karikomi.errors",
+    "graph": "karikomi.own",
+    "knock_out": "karikomi.own",
+    "lesion_curve": "karikomi.own",
     "load": "karikomi.api",
     "load_ticket": "karikomi.studies.lottery.tickets",
     "lottery": "karikomi.api",
+    "shapley": "karikomi.own",
+    "shrink": "karikomi.removal.shrink",
 }
 
-__all__ = ["Dataset", "InputError", "load", "load_ticket", "lottery"]
+__all__ = [
+    "Dataset",
+    "InputError",
+    "graph",
+    "knock_out",
+    "lesion_curve",
+    "load",
+    "load_ticket",
+    "lottery",
+    "shapley",
+    "shrink",
+]
 
 
 def __getattr__(name: str) -> Any:

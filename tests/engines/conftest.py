@@ -2,6 +2,7 @@
 
 import copy
 from importlib import resources
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def make(data: Dataset) -> Make:
 class Oracle:
     """One network in plain PyTorch: no stacking, no masked gradients; removed links are multiplied away."""
 
-    def __init__(self, trial: Trial, data: Dataset, recipe: Recipe) -> None:
+    def __init__(self, trial: Trial, data: Dataset, recipe: Recipe, *later: Trial) -> None:
         self.module = copy.deepcopy(trial.subnetwork.module)
         self.module.load_state_dict({name: torch.tensor(w) for name, w in trial.subnetwork.weights.items()})
         self.masks = {name: torch.tensor(mask) for name, mask in trial.subnetwork.masks.items()}
@@ -69,15 +70,16 @@ class Oracle:
         else:
             optimizer = torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum, weight_decay=decay)
         self.losses: list[float] = []
-        batches = minibatches(trial, recipe.batch)
-        for _ in range(recipe.iterations):
-            indices = next(batches)
-            self.module.train()
-            loss = cross_entropy(self(data.train.x[indices]), torch.tensor(data.train.y[indices]))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            self.losses.append(loss.item())
+        costs = {name: torch.tensor(cost) for name, cost in (trial.link_cost or {}).items()}
+        for stage in (trial, *later):  # with one optimizer, which goes on
+            for indices in islice(minibatches(stage, recipe.batch), recipe.iterations):
+                self.module.train()
+                loss = cross_entropy(self(data.train.x[indices]), torch.tensor(data.train.y[indices]))
+                weights = self.module.state_dict(keep_vars=True)
+                optimizer.zero_grad()
+                (loss + sum((cost * weights[name].abs()).sum() for name, cost in costs.items())).backward()
+                optimizer.step()
+                self.losses.append(loss.item())
 
     def __call__(self, x: np.ndarray) -> torch.Tensor:
         weights = {name: p * self.masks.get(name, 1) for name, p in self.module.named_parameters()}

@@ -67,6 +67,52 @@ def test_trains_like_plain_pytorch(engine, make, oracle, data, module, density, 
 
 
 @pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY], ids=["adam", "sgd"])
+@pytest.mark.parametrize("density", [1.0, 0.3])
+def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, data, recipe, density):
+    recipe = replace(recipe, iterations=30, validate_every=1)
+    trial = make.trial(MLP, density)
+    [first] = engine.train([trial], data, recipe)
+    later = replace(trial, subnetwork=first.final, state=first.state, order=np.random.SeedSequence(7))
+    alone, [second, beside] = engine.train([later], data, recipe), engine.train([later, trial], data, recipe)
+    expected = oracle(trial, data, recipe, later)
+    assert (first.state.steps, second.state.steps, beside.state.steps) == (30, 60, 30)
+    for name, weight in expected.weights().items():
+        np.testing.assert_allclose(second.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(alone[0].final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(second.curve.train_loss, expected.losses[30:], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [ADAM, SGD_DECAY], ids=["adam", "sgd"])
+def test_a_state_forgets_links_that_are_removed(engine, make, data, recipe):
+    recipe = replace(recipe, iterations=30)
+    trial = make.trial(MLP)
+    [first] = engine.train([trial], data, recipe)
+    pruned = first.final.masked(make.subnetwork(MLP, 0.5, seed=1).masks)
+    [second] = engine.train([replace(trial, subnetwork=pruned, state=first.state)], data, recipe)
+    for name, mask in pruned.masks.items():
+        assert not second.final.weights[name][~mask].any()
+        assert not second.state.first[name][~mask].any()
+        assert not second.state.second[name][~mask].any()
+        assert second.state.first[name][mask].any()
+
+
+@pytest.mark.parametrize("density", [1.0, 0.3])
+def test_links_that_cost_something_are_paid_for(engine, make, oracle, data, density):
+    recipe = replace(ADAM, iterations=60, validate_every=1)
+    rng = np.random.default_rng(0)
+    costs = {name: rng.random(mask.shape, np.float32) * 1e-2 for name, mask in make.subnetwork(MLP).masks.items()}
+    trial = make.trial(MLP, density)
+    dear = replace(trial, link_cost=costs)
+    [free, paid] = engine.train([trial, dear], data, recipe)
+    expected = oracle(dear, data, recipe)
+    np.testing.assert_allclose(paid.curve.train_loss, expected.losses, rtol=0, atol=1e-5)
+    for name, weight in expected.weights().items():
+        np.testing.assert_allclose(paid.final.weights[name], weight, rtol=0, atol=2e-4, err_msg=name)
+    for name, cost in costs.items():
+        assert (cost * abs(paid.final.weights[name])).sum() < (cost * abs(free.final.weights[name])).sum()
+
+
+@pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY], ids=["adam", "sgd"])
 def test_removed_links_stay_exactly_0_and_all_others_learn(engine, make, data, recipe):
     trial = make.trial(MLP, 0.3)
     [trained] = engine.train([trial], data, replace(recipe, snapshot_at=100))

@@ -18,6 +18,26 @@ class Examples:
     x: np.ndarray
     y: np.ndarray
 
+    @classmethod
+    def from_arrays(cls, x: np.ndarray, y: np.ndarray, of: str = "") -> Self:
+        """Your own arrays: inputs ``[n, …]`` (uint8, or numbers that become float32) and labels from 0.
+
+        Raises:
+            InputError: where shapes, types or values do not fit together, naming the arrays x and y followed by ``of``.
+        """
+        x, y = np.asarray(x), np.asarray(y)
+        if y.ndim != 1 or len(x) != len(y) or len(y) == 0 or x.ndim < 2:
+            raise InputError(f"x{of} must be [n, …] and y{of} [n] with n at least 1; they are {x.shape} and {y.shape}")
+        if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+            raise InputError(f"y{of} must hold whole numbers from 0; it is {y.dtype}, smallest {y.min()}")
+        if x.dtype != np.uint8:
+            if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+                raise InputError(f"x{of} must hold real numbers; it is {x.dtype}")
+            x = x.astype(np.float32)
+            if not np.isfinite(x).all():
+                raise InputError(f"x{of} holds NaN or infinite values")
+        return cls(np.ascontiguousarray(x), y.astype(np.int64))
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -66,8 +86,8 @@ class Dataset:
         Raises:
             InputError: where shapes, types or values do not fit together.
         """
-        train = _examples(x_train, y_train, "train")
-        test = _examples(x_test, y_test, "test")
+        train = Examples.from_arrays(x_train, y_train, "_train")
+        test = Examples.from_arrays(x_test, y_test, "_test")
         if train.x.shape[1:] != test.x.shape[1:] or train.x.dtype != test.x.dtype:
             raise InputError(
                 f"x_train and x_test must hold the same kind of sample; they are {train.x.dtype} {train.x.shape[1:]}"
@@ -102,20 +122,3 @@ class Dataset:
         held_back = np.zeros(n, dtype=bool)
         held_back[by_class[places]] = True
         return Split(train=np.flatnonzero(~held_back), validation=np.flatnonzero(held_back))
-
-
-def _examples(x: np.ndarray, y: np.ndarray, which: str) -> Examples:
-    x, y = np.asarray(x), np.asarray(y)
-    if y.ndim != 1 or len(x) != len(y) or len(y) == 0 or x.ndim < 2:
-        raise InputError(
-            f"x_{which} must be [n, …] and y_{which} [n] with n at least 1; they are {x.shape} and {y.shape}"
-        )
-    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-        raise InputError(f"y_{which} must hold whole numbers from 0; it is {y.dtype}, smallest {y.min()}")
-    if x.dtype != np.uint8:
-        if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
-            raise InputError(f"x_{which} must hold real numbers; it is {x.dtype}")
-        x = x.astype(np.float32)
-        if not np.isfinite(x).all():
-            raise InputError(f"x_{which} holds NaN or infinite values")
-    return Examples(np.ascontiguousarray(x), y.astype(np.int64))

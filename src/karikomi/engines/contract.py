@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from karikomi.data.dataset import Dataset, Examples, Split
-from karikomi.networks.subnetwork import Subnetwork
+from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 # Adam's constants (Kingma & Ba 2015) and PyTorch's epsilon, in every engine.
 ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8
@@ -44,12 +44,38 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class OptimizerState:
+    """Where an optimizer is, for a training that goes on from there.
+
+    Attributes:
+        steps: steps taken so far.
+        first: for every parameter by name Adam's first moments, or SGD's velocity; 0 for removed links.
+        second: Adam's second moments; all 0 for SGD.
+    """
+
+    steps: int
+    first: Arrays
+    second: Arrays
+
+
+@dataclass(frozen=True)
 class Trial:
-    """One network to train: where it starts, on which examples, and in which order it sees them."""
+    """One network to train.
+
+    Attributes:
+        subnetwork: where it starts.
+        split: on which examples.
+        order: in which order it sees them.
+        state: the optimizer's state to go on from; what it holds of removed links is ignored. None: a fresh one.
+        link_cost: for every weight by name what a link of size 1 costs, float32 of its shape: Σ cost · |w| is added
+            to the loss that training descends (not to the losses that are reported). None: links are free.
+    """
 
     subnetwork: Subnetwork
     split: Split
     order: np.random.SeedSequence
+    state: OptimizerState | None = None
+    link_cost: Arrays | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +93,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: at the minimum validation loss (``best``), at the end, and at the snapshot if asked for."""
+    """A trained network: at the minimum validation loss (``best``), at the end, and at the snapshot if asked for.
+
+    ``state`` is that of the optimizer at the end.
+    """
 
     best: Subnetwork
     final: Subnetwork
     snapshot: Subnetwork | None
+    state: OptimizerState
     early_stop_iteration: int
     curve: Curve
     seconds: float
@@ -143,6 +173,9 @@ class Engine(Protocol):
     """What a study asks of an engine; modules fit it.
 
     Hidden units are numbered through, layer by layer, as :func:`karikomi.networks.units.hidden_units` lists them.
+    ``knock_out`` removes each of ``units`` (None: all) alone: entry 0 is the whole network, entry 1 + k the one without
+    ``units[k]``. ``remove_in_order`` removes along each row of ``orders`` ``[orders, steps]``: entry ``[r, s]`` is the
+    network without the first ``s`` units of row ``r``.
     """
 
     def train(

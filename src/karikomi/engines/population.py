@@ -5,9 +5,7 @@ P networks as one, and the optimizer, being elementwise, updates all of them at 
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Literal, get_args
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,9 +14,6 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines.contract import (
-    ADAM_BETA1,
-    ADAM_BETA2,
-    ADAM_EPSILON,
     Advance,
     Curve,
     Evaluation,
@@ -27,11 +22,14 @@ from karikomi.engines.contract import (
     Trial,
     minibatches,
 )
+from karikomi.engines.population_lesions import activations, attributions, knock_out, remove_in_order
+from karikomi.engines.source import Device, Source, find_device, reproducible
+from karikomi.engines.stacked_optimizer import begin, stacked_costs, states_of
 from karikomi.engines.stacking import Population, plan
-from karikomi.errors import InputError, unknown
+from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 
-Device = Literal["auto", "cpu", "cuda"]
+__all__ = ["activations", "attributions", "evaluate", "knock_out", "remove_in_order", "train"]
 
 ADVANCE_EVERY = 20
 
@@ -56,13 +54,13 @@ def train(
     """
     if any(len(trial.split.train) == 0 or len(trial.split.validation) == 0 for trial in trials):
         raise InputError("every split needs at least one training and one validation example")
-    source = _Source(data.train, _device(device))
-    # One population validates in one block length, so splits that hold back different numbers go apart.
-    held_back = [len(trial.split.validation) for trial in trials]
+    source = Source(data.train, find_device(device))
+    # One population validates in one block length, and its optimizer counts its steps once.
+    apart = [(len(trial.split.validation), _steps_before(trial)) for trial in trials]
     trained: dict[int, Trained] = {}
-    with _reproducible(source.device), torch.enable_grad():
+    with reproducible(source.device), torch.enable_grad():
         subnetworks = [trial.subnetwork for trial in trials]
-        for members, block in plan(subnetworks, source.pair, data.classes, apart=held_back, batch=recipe.batch):
+        for members, block in plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch):
             together = _train_population([trials[i] for i in members], source, recipe, block, advance)
             trained.update(zip(members, together, strict=True))
     return [trained[i] for i in range(len(trials))]
@@ -78,10 +76,10 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, device: D
     """
     if len(examples) == 0:
         raise InputError("there are no examples to evaluate on")
-    source = _Source(examples, _device(device))
+    source = Source(examples, find_device(device))
     everything = torch.arange(len(examples), device=source.device)
     evaluations: dict[int, Evaluation] = {}
-    with _reproducible(source.device):
+    with reproducible(source.device):
         for members, block in plan(subnetworks, source.pair, int(examples.y.max()) + 1):
             population = Population([subnetworks[i] for i in members], source.device)
             loss, hits, outputs = _assess(population, source, everything, block)
@@ -93,31 +91,13 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, device: D
     return [evaluations[i] for i in range(len(subnetworks))]
 
 
-class _Source:
-    """Examples on the device, kept as they are in memory; they become float32 when a minibatch is gathered."""
-
-    def __init__(self, examples: Examples, device: torch.device) -> None:
-        self.x = torch.tensor(examples.x, device=device)
-        self.y = torch.tensor(examples.y, device=device)
-        self.scale, self.device = examples.scale, device
-
-    @property
-    def pair(self) -> Tensor:
-        """Two inputs to try a network on, even if there is only one example."""
-        return self.inputs(torch.tensor([0, len(self.y) - 1], device=self.device))
-
-    def inputs(self, indices: Tensor) -> Tensor:
-        gathered = self.x.index_select(0, indices.flatten()).float().mul_(self.scale)
-        return gathered.view(*indices.shape, *self.x.shape[1:])
-
-
 def _train_population(
-    trials: Sequence[Trial], source: _Source, recipe: Recipe, block: int, advance: Advance | None
+    trials: Sequence[Trial], source: Source, recipe: Recipe, block: int, advance: Advance | None
 ) -> list[Trained]:
     began = time.perf_counter()
     _seed_dropout(trials, source.device)
     population = Population([trial.subnetwork for trial in trials], source.device)
-    optimizer = _optimizer(recipe, population.leaves)
+    optimizer, costs = begin(recipe, trials, population), stacked_costs(trials, population)
     streams = [minibatches(trial, recipe.batch) for trial in trials]
     validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
     due = set(recipe.validations())
@@ -130,6 +110,7 @@ def _train_population(
         losses = _losses(logits, source.y[indices]).mean(1)
         optimizer.zero_grad()
         losses.sum().backward()
+        population.charge(costs)
         population.mask_gradients()
         optimizer.step()
         train_loss += losses.detach()
@@ -143,8 +124,11 @@ def _train_population(
     best, final = population.unstack(validation.best), population.unstack(population.state)
     snapshots = population.unstack(snapshot) if snapshot else [None] * len(trials)
     stops, curves = validation.early_stop.tolist(), validation.curves()
+    states = states_of(optimizer, population, _steps_before(trials[0]) + recipe.iterations)
     seconds = (time.perf_counter() - began) / len(trials)
-    return [Trained(best[p], final[p], snapshots[p], stops[p], curves[p], seconds) for p in range(len(trials))]
+    return [
+        Trained(best[p], final[p], snapshots[p], states[p], stops[p], curves[p], seconds) for p in range(len(trials))
+    ]
 
 
 class _Validation:
@@ -154,7 +138,7 @@ class _Validation:
     lowest: Tensor
     early_stop: Tensor
 
-    def __init__(self, population: Population, source: _Source, held_back: Sequence[np.ndarray], block: int) -> None:
+    def __init__(self, population: Population, source: Source, held_back: Sequence[np.ndarray], block: int) -> None:
         self.population, self.source, self.block = population, source, block
         self.held_back = torch.from_numpy(np.stack(held_back)).to(source.device)
         self.iterations: list[int] = []
@@ -183,7 +167,7 @@ class _Validation:
 
 
 @torch.no_grad()
-def _assess(population: Population, source: _Source, indices: Tensor, block: int) -> tuple[Tensor, Tensor, int]:
+def _assess(population: Population, source: Source, indices: Tensor, block: int) -> tuple[Tensor, Tensor, int]:
     """Mean loss ``[P]``, hits 0 or 1 ``[P, n]`` and the number of outputs, in evaluation mode.
 
     ``indices`` are ``[n]``, shared by all networks, or ``[P, n]``.
@@ -204,29 +188,8 @@ def _losses(logits: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
 
 
-def _optimizer(recipe: Recipe, leaves: list[Tensor]) -> torch.optim.Optimizer:
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    if recipe.optimizer == "adam":
-        betas = (ADAM_BETA1, ADAM_BETA2)
-        return torch.optim.Adam(leaves, rate, betas, ADAM_EPSILON, decay, fused=True)
-    return torch.optim.SGD(leaves, rate, recipe.momentum, weight_decay=decay, fused=True)
-
-
-def _device(name: Device) -> torch.device:
-    if name not in get_args(Device):
-        raise unknown("device", name, get_args(Device))
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise InputError("PyTorch finds no CUDA device here; use device 'cpu' or 'auto'")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
-@contextmanager
-def _reproducible(device: torch.device) -> Iterator[None]:
-    """Gives PyTorch's random state back afterwards, and keeps cuDNN to float32 and to repeatable algorithms."""
-    flags = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), flags:
-        yield
+def _steps_before(trial: Trial) -> int:
+    return 0 if trial.state is None else trial.state.steps
 
 
 def _seed_dropout(trials: Sequence[Trial], device: torch.device) -> None:

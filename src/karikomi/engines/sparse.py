@@ -2,32 +2,31 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 from torch import nn
 
-from karikomi import machine
 from karikomi.data.dataset import Dataset, Examples
-from karikomi.engines.contract import Advance, Curve, Evaluation, Recipe, Trained, Trial, minibatches
+from karikomi.engines.contract import Advance, Curve, Evaluation, OptimizerState, Recipe, Trained, Trial, minibatches
 from karikomi.engines.kernels.architecture import linear_layers
 from karikomi.engines.kernels.gather import Source
 from karikomi.engines.kernels.layout import Network, Place, aligned, lay_out
 from karikomi.engines.kernels.steps import Optimizer, evaluate_all, train_steps
 from karikomi.engines.kernels.vector import LANES
-from karikomi.errors import InputError
-from karikomi.networks.subnetwork import Subnetwork
+from karikomi.engines.sparse_input import check, popularity_of, source_of
+from karikomi.engines.sparse_lesions import activations, knock_out, remove_in_order
+from karikomi.engines.threads import run
+from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 # Steps in one call of the kernels, at most: how long Ctrl-C may have to wait.
 _CHUNK = 250
 
-T = TypeVar("T")
-R = TypeVar("R")
+__all__ = ["activations", "evaluate", "knock_out", "remove_in_order", "supports", "train"]
 
 
 def supports(module: nn.Module) -> bool:
@@ -51,13 +50,13 @@ def train(
         InputError: if a network is not of the supported kind or does not fit the data.
     """
     for trial in trials:
-        _check(trial.subnetwork, data.train)
-    source, popularity = _source(data.train), _popularity(data.train)
+        check(trial.subnetwork, data.train)
+    source, popularity = source_of(data.train), popularity_of(data.train)
 
     def job(trial: Trial, report: Advance, stop: threading.Event) -> Trained:
         return _train(trial, source, popularity, recipe, report, stop)
 
-    return _run(job, trials, threads, advance)
+    return run(job, trials, threads, advance)
 
 
 def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: int | None = None) -> list[Evaluation]:
@@ -67,15 +66,15 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: 
         InputError: if a network is not of the supported kind or does not fit the data.
     """
     for subnetwork in subnetworks:
-        _check(subnetwork, examples)
-    source, popularity = _source(examples), _popularity(examples)
+        check(subnetwork, examples)
+    source, popularity = source_of(examples), popularity_of(examples)
     everything = _alike_together(source, np.arange(len(examples)))
 
     def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event) -> Evaluation:
         network, _ = lay_out(subnetwork, popularity, LANES, keep_idle=False, backward=False)
         return _evaluate(network, source, everything)
 
-    return _run(job, subnetworks, threads, None)
+    return run(job, subnetworks, threads, None)
 
 
 def compiled() -> bool:
@@ -94,7 +93,7 @@ def compile_kernels() -> None:
 
 def _smallest_calls() -> list[tuple[Any, tuple[Any, ...]]]:
     """Both entry points of the kernels with arguments of the types they always have."""
-    source = _source(Examples(np.zeros((2, 1), np.uint8), np.arange(2)))
+    source = source_of(Examples(np.zeros((2, 1), np.uint8), np.arange(2)))
     subnetwork = Subnetwork.full(nn.Sequential(nn.Linear(1, 2)), {"0.weight": np.zeros((2, 1)), "0.bias": np.zeros(2)})
     network, _ = lay_out(subnetwork, np.ones(1), 2, keep_idle=False)
     optimizer = _optimizer(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), network)
@@ -109,9 +108,17 @@ def _train(
     trial: Trial, source: Source, popularity: np.ndarray, recipe: Recipe, report: Advance, stop: threading.Event
 ) -> Trained:
     began = time.perf_counter()
-    # Weight decay moves even the weights of units that no output depends on.
-    network, places = lay_out(trial.subnetwork, popularity, recipe.batch, keep_idle=recipe.weight_decay > 0)
+    # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
+    moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
+    network, places = lay_out(trial.subnetwork, popularity, recipe.batch, keep_idle=moved)
     optimizer = _optimizer(recipe, network)
+    taken = 0 if trial.state is None else trial.state.steps
+    if trial.state is not None:
+        _fill(optimizer.first, places, trial.state.first)
+        _fill(optimizer.second, places, trial.state.second if optimizer.adam else {})
+    if trial.link_cost is not None:
+        optimizer = optimizer._replace(cost=aligned(network.parameters.size))
+        _fill(optimizer.cost, places, trial.link_cost)
     batches = minibatches(trial, recipe.batch)
     validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
     best = snapshot = network.parameters.copy()
@@ -119,7 +126,7 @@ def _train(
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
     for goal in _goals(recipe):
         order = np.stack(list(islice(batches, goal - done)))
-        loss += train_steps(source, order, network, optimizer, done)
+        loss += train_steps(source, order, network, optimizer, taken + done)
         report(goal - done)
         done = goal
         if stop.is_set():
@@ -138,6 +145,9 @@ def _train(
         best=_restored(trial.subnetwork, places, best),
         final=_restored(trial.subnetwork, places, network.parameters),
         snapshot=None if recipe.snapshot_at is None else _restored(trial.subnetwork, places, snapshot),
+        state=OptimizerState(
+            taken + done, *(_spread(trial.subnetwork, places, moment) for moment in (optimizer.first, optimizer.second))
+        ),
         early_stop_iteration=early_stop,
         curve=Curve(iteration, train_loss, validation_loss, accuracy),
         seconds=time.perf_counter() - began,
@@ -160,6 +170,7 @@ def _optimizer(recipe: Recipe, network: Network) -> Optimizer:
         first=aligned(size),
         second=aligned(size if adam else 0),
         gradient=aligned(network.longest),
+        cost=aligned(0),
     )
 
 
@@ -172,6 +183,19 @@ def _evaluate(network: Network, source: Source, examples: np.ndarray) -> Evaluat
         return Evaluation(loss, float(correct.sum() / len(examples)), correct / present)
 
 
+def _fill(values: np.ndarray, places: dict[str, Place], arrays: Arrays) -> None:
+    for name in places.keys() & arrays.keys():
+        values[places[name].positions] = arrays[name].ravel()[places[name].elements]
+
+
+def _spread(subnetwork: Subnetwork, places: dict[str, Place], values: np.ndarray) -> dict[str, np.ndarray]:
+    """An array for every parameter, 0 where ``values`` has nothing for it."""
+    arrays = {name: np.zeros(weight.shape, np.float32) for name, weight in subnetwork.weights.items()}
+    for name, place in places.items() if values.size else ():
+        arrays[name].ravel()[place.elements] = values[place.positions]
+    return arrays
+
+
 def _restored(subnetwork: Subnetwork, places: dict[str, Place], parameters: np.ndarray) -> Subnetwork:
     weights = {name: np.array(weight, np.float32, order="C") for name, weight in subnetwork.weights.items()}
     for name, place in places.items():
@@ -179,69 +203,6 @@ def _restored(subnetwork: Subnetwork, places: dict[str, Place], parameters: np.n
     return replace(subnetwork, weights=weights).masked(subnetwork.masks)
 
 
-def _check(subnetwork: Subnetwork, examples: Examples) -> None:
-    layers = linear_layers(subnetwork.module)
-    if layers is None:
-        raise InputError(
-            "the sparse engine trains an nn.Sequential of Flatten, Linear, ReLU, Tanh and Identity; use the population"
-            " engine for other networks"
-        )
-    pixels, inputs = examples.x[0].size, subnetwork.weights[layers[0].weight].shape[1]
-    if pixels != inputs:
-        raise InputError(f"the network takes {inputs} values per example; the data have {pixels}")
-    highest, outputs = examples.y.max(), subnetwork.weights[layers[-1].weight].shape[0]
-    if highest >= outputs:
-        raise InputError(f"the network has {outputs} outputs, too few for the label {highest}")
-
-
-def _source(examples: Examples) -> Source:
-    x = np.ascontiguousarray(examples.x).ravel()
-    if x.dtype != np.uint8:
-        x = x.astype(np.float32, copy=False)
-    source = Source(
-        bytes=x[: x.size if x.dtype == np.uint8 else 0].view(np.uint8),
-        floats=x[: x.size if x.dtype == np.float32 else 0].view(np.float32),
-        labels=np.ascontiguousarray(examples.y, np.int64).view(),
-        pixels=x.size // len(examples),
-        scale=np.float32(examples.scale),
-    )
-    # Kernels are compiled for one kind of array, and data may well be read-only.
-    for array in (source.bytes, source.floats, source.labels):
-        array.flags.writeable = False
-    return source
-
-
 def _alike_together(source: Source, examples: np.ndarray) -> np.ndarray:
     """The examples ordered by class: of MNIST's pixels 53 % are then not 0 somewhere in a block, instead of 62 %."""
     return examples[np.argsort(source.labels[examples], kind="stable")].astype(np.int64)
-
-
-def _popularity(examples: Examples) -> np.ndarray:
-    """The share of examples in which each input is not 0; a few thousand are enough to tell."""
-    some = examples.x[:: -(-len(examples) // 4096)]
-    return (some.reshape(len(some), -1) != 0).mean(axis=0)
-
-
-def _run(
-    job: Callable[[T, Advance, threading.Event], R], items: Sequence[T], threads: int | None, advance: Advance | None
-) -> list[R]:
-    """``job`` on every item, each in one thread; an error or Ctrl-C stops them all."""
-    if threads is not None and threads < 1:
-        raise InputError(f"threads must be at least 1; it is {threads}")
-    stop, turn = threading.Event(), threading.Lock()
-
-    def report(steps: int) -> None:
-        if advance is not None:
-            with turn:
-                advance(steps)
-
-    with ThreadPoolExecutor(threads or machine.threads()) as pool:
-        futures = [pool.submit(job, item, report, stop) for item in items]
-        try:
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-            return [future.result() for future in futures]
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

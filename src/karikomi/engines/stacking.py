@@ -51,8 +51,13 @@ class Population:
         return len(self.members)
 
     @property
+    def parameters(self) -> dict[str, Tensor]:
+        """What is trained of ``state``."""
+        return {name: value for name, value in self.state.items() if value.requires_grad}
+
+    @property
     def leaves(self) -> list[Tensor]:
-        return [value for value in self.state.values() if value.requires_grad]
+        return list(self.parameters.values())
 
     def forward(self, x: Tensor, *, shared: bool) -> Tensor:
         """Outputs ``[P, n, C]`` for inputs ``[n, …]`` shared by all, or each network's own ``[P, n, …]``."""
@@ -64,6 +69,13 @@ class Population:
             return functional_call(self.module, state, (x,))
 
         return vmap(one, in_dims=(0, None if shared else 0), randomness="different")(self.state, x)
+
+    def charge(self, costs: Mapping[str, Tensor]) -> None:
+        """Add the gradient of Σ cost · |w|, which is 0 for a weight of 0."""
+        for name, cost in costs.items():
+            gradient = self.state[name].grad
+            if gradient is not None:
+                gradient.addcmul_(cost, self.state[name].detach().sign())
 
     def mask_gradients(self) -> None:
         """For a weight of 0, no gradient means no moment, no momentum and no decay: it stays 0."""
@@ -86,7 +98,7 @@ class Population:
 
 
 def plan(
-    subnetworks: Sequence[Subnetwork], samples: Tensor, classes: int, *, apart: Sequence[int] = (), batch: int = 0
+    subnetworks: Sequence[Subnetwork], samples: Tensor, classes: int, *, apart: Sequence[object] = (), batch: int = 0
 ) -> list[tuple[list[int], int]]:
     """Which subnetworks are stacked together, and how many examples such a population is evaluated on at a time.
 
@@ -94,7 +106,7 @@ def plan(
 
     Args:
         samples: two inputs ``[2, …]``, on the device.
-        apart: subnetworks with different numbers here are not stacked together.
+        apart: subnetworks that differ here are not stacked together.
         batch: examples in a training step; 0 where none is.
 
     Returns:

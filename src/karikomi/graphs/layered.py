@@ -31,7 +31,7 @@ DISTANCES: Mapping[Distance, str] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayeredGraph:
     """A directed graph whose links lead from one layer to the next.
 
@@ -74,6 +74,9 @@ class LayeredGraph:
             array.setflags(write=False)
         for field, value in (("layers", layers), ("weights", weights), ("masks", masks)):
             object.__setattr__(self, field, value)
+
+    def __repr__(self) -> str:
+        return f"LayeredGraph({'-'.join(map(str, self.sizes))}, {self.links:,} links)"
 
     @classmethod
     def from_subnetwork(cls, subnetwork: Subnetwork) -> Self:

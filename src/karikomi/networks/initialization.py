@@ -1,6 +1,5 @@
 """Initial weights, drawn from a named stream."""
 
-import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -8,21 +7,32 @@ import torch
 from torch import nn
 
 from karikomi.errors import unknown
-from karikomi.networks.subnetwork import Subnetwork, link_weights
+from karikomi.networks.subnetwork import Arrays, Subnetwork, link_weights
 
 Initialization = Literal["glorot", "kaiming", "pytorch"]
 
 
-def initialize(module: nn.Module, scheme: Initialization, rng: np.random.Generator) -> Subnetwork:
-    """The whole network with fresh weights.
+def initialize(
+    module: nn.Module, scheme: Initialization, rng: np.random.Generator, masks: Arrays | None = None
+) -> Subnetwork:
+    """A network with fresh weights: the whole one, or with the links that ``masks`` leave.
 
     Schemes:
         glorot: N(0, 2 / (fan_in + fan_out)), biases 0 (Glorot & Bengio 2010, the Gaussian form; the lottery paper's).
         kaiming: N(0, 2 / fan_in), biases 0 (He et al. 2015).
-        pytorch: what each layer's own ``reset_parameters`` draws.
+        pytorch: what each layer's own ``reset_parameters`` draws: weights and biases within ± 1 / √fan_in.
+
+    Fans are each link's own: fan_in counts the links into the unit that it leads to, fan_out those out of the unit that
+    it comes from, in its layer. So a unit with few links starts with signals as large as one with many.
 
     Glorot and Kaiming concern links and their biases; parameters of other layers get PyTorch's own values.
     ``module`` itself is left as it was.
+
+    Args:
+        module: the architecture.
+        scheme: how large the weights are.
+        rng: draws them.
+        masks: for every name in ``link_weights(module)`` which links there are; every one if not given.
 
     Raises:
         InputError: for an unknown scheme.
@@ -30,17 +40,29 @@ def initialize(module: nn.Module, scheme: Initialization, rng: np.random.Generat
     if scheme not in get_args(Initialization):
         raise unknown("initialization", scheme, get_args(Initialization))
     weights = _pytorch(module, rng)
-    if scheme != "pytorch":
-        for name in link_weights(module):
-            shape = weights[name].shape
-            field = math.prod(shape[2:])
-            fan_in, fan_out = shape[1] * field, shape[0] * field
-            variance = 2 / (fan_in + fan_out) if scheme == "glorot" else 2 / fan_in
-            weights[name] = (math.sqrt(variance) * rng.standard_normal(shape)).astype(np.float32)
-            bias = name.removesuffix("weight") + "bias"
+    if masks is None:
+        masks = Subnetwork.full(module, weights).masks
+    for name in link_weights(module):
+        fan_in, fan_out = _fans(masks[name])
+        bias = name.removesuffix("weight") + "bias"
+        if scheme == "pytorch":
+            # PyTorch has counted every column. A unit that no link leads to gets no bias, as PyTorch has it too.
+            scale = np.where(fan_in, np.sqrt(masks[name][0].size / np.maximum(fan_in, 1)), 0).astype(np.float32)
+            weights[name] *= scale
+            if bias in weights:
+                weights[bias] *= scale.ravel()
+        else:
+            variance = 2 / np.maximum(fan_in + fan_out if scheme == "glorot" else fan_in, 1)
+            weights[name] = (np.sqrt(variance) * rng.standard_normal(masks[name].shape)).astype(np.float32)
             if bias in weights:
                 weights[bias] = np.zeros_like(weights[bias])
-    return Subnetwork.full(module, weights)
+    return Subnetwork(module, weights, masks).masked(masks)
+
+
+def _fans(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Links into each unit and links out of each unit before it, in shapes that broadcast to the mask's."""
+    field = tuple(range(2, mask.ndim))
+    return mask.sum(axis=(1, *field), keepdims=True), mask.sum(axis=(0, *field), keepdims=True)
 
 
 def _pytorch(module: nn.Module, rng: np.random.Generator) -> dict[str, np.ndarray]:

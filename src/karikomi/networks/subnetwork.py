@@ -38,6 +38,12 @@ class Subnetwork:
         """The whole network: every link is left."""
         return cls(module, weights, {name: np.ones(weights[name].shape, bool) for name in link_weights(module)})
 
+    @classmethod
+    def from_module(cls, module: nn.Module) -> Self:
+        """A module with the weights it has; a link whose weight is exactly 0 counts as removed."""
+        weights = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+        return cls(module, weights, {name: weights[name] != 0 for name in link_weights(module)})
+
     def masked(self, masks: Arrays) -> Self:
         """The same weights under other masks; what they remove becomes exactly 0."""
         weights = {

@@ -44,6 +44,26 @@ def random_order(units: int, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(units)
 
 
+def in_proportion(order: np.ndarray, layer_of: np.ndarray) -> np.ndarray:
+    """The same order within every layer, but layers lose their units in proportion.
+
+    At every step the layer with the largest share of its units left loses its next one; of equal ones the first.
+
+    Args:
+        order: units, ``[steps]``; those of ``layer_of`` that it does not hold are gone already.
+        layer_of: for every unit the number of its layer, ``[units]``.
+
+    >>> in_proportion(np.array([0, 1, 2, 3, 4, 5]), layer_of=np.array([0, 0, 0, 0, 1, 1]))
+    array([0, 4, 1, 2, 5, 3])
+    """
+    layers, sizes = layer_of[order], np.bincount(layer_of)
+    share_gone = np.empty(len(order))
+    for layer in np.unique(layers):
+        steps = np.flatnonzero(layers == layer)
+        share_gone[steps] = (sizes[layer] - len(steps) + np.arange(len(steps))) / sizes[layer]
+    return order[np.lexsort((layers, share_gone))]
+
+
 def layer_matched(order: np.ndarray, layer_of: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """At every step a random unit of the layer that ``order`` takes one from: the control for where units sit.
 
@@ -66,6 +86,7 @@ def adaptive_order(
     direction: Direction,
     rng: np.random.Generator,
     every: int = 1,
+    layer_of: np.ndarray | None = None,
 ) -> np.ndarray:
     """All hidden units; those that are left are scored again after every ``every`` removals. int64 ``[units]``.
 
@@ -75,6 +96,8 @@ def adaptive_order(
         direction: ``low`` or ``high`` first.
         rng: decides between units of equal score.
         every: removals between two scorings, at least 1.
+        layer_of: for every unit the number of its layer: layers lose their units :func:`in_proportion`. None: all units
+            compete.
 
     Raises:
         InputError: if ``every`` is below 1, or a unit that is left has the score NaN.
@@ -86,7 +109,8 @@ def adaptive_order(
         raise InputError(f"every must be at least 1; it is {every}")
     left, gone = np.arange(sum(hidden_units(subnetwork.module).values())), np.empty(0, np.int64)
     while len(left):
-        going = left[order(score(subnetwork)[left], direction, rng)[:every]]
+        ranked = left[order(score(subnetwork)[left], direction, rng)]
+        going = (ranked if layer_of is None else in_proportion(ranked, layer_of))[:every]
         left, gone = np.setdiff1d(left, going), np.concatenate([gone, going])
         subnetwork = remove_units(subnetwork, going)
     return gone

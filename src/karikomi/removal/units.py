@@ -34,7 +34,7 @@ def remove_units(subnetwork: Subnetwork, units: Numbers) -> Subnetwork:
         for name, cut in ((stage.name, lost[:, None]), (following.name, lost[sources(following)])):
             mask = masks[f"{name}.weight"]
             masks[f"{name}.weight"] = mask & ~cut.reshape(*cut.shape, *[1] * (mask.ndim - 2))
-        for name in _parameters_of_units(stage):
+        for name in parameters_of_units(stage):
             if name in weights:
                 weights[name] = np.where(lost.repeat(len(weights[name]) // stage.units), 0, weights[name])
     return replace(subnetwork, weights=weights).masked(masks)
@@ -60,8 +60,8 @@ def sources(stage: Stage) -> np.ndarray:
     return (group[:, None] * columns + np.arange(columns)) // stage.places
 
 
-def _parameters_of_units(stage: Stage) -> Iterator[str]:
-    """Names of the parameters with a number, or a number per place, for each unit."""
+def parameters_of_units(stage: Stage) -> Iterator[str]:
+    """Names that parameters have which hold a number, or a number per place, for each unit; they need not be there."""
     yield f"{stage.name}.bias"
     for step in stage.after:
         if isinstance(step.part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):

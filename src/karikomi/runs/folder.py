@@ -107,6 +107,11 @@ class RunFolder:
         return self.path / "subnetworks"
 
     @property
+    def pieces(self) -> Path:
+        """Where arrays are that pieces of work leave, too many for the journal."""
+        return self.path / "pieces"
+
+    @property
     def figures(self) -> Path:
         return self.path / "figures"
 
@@ -154,7 +159,7 @@ class RunFolder:
             raise InputError(f"{self.path} is a file; choose another name for the run folder")
         if not (self.path / SETTINGS).exists():
             # What a writer leaves that was killed before it wrote the settings is nobody else's.
-            ours = {LOCK, self.subnetworks.name, self.figures.name}
+            ours = {LOCK, self.subnetworks.name, self.pieces.name, self.figures.name}
             for entry in self.path.iterdir():
                 if entry.name not in ours and not entry.name.startswith(files.PARTIAL):
                     raise InputError(
@@ -196,7 +201,7 @@ class RunFolder:
             if self.finished:
                 return
             before = self.environment
-        for folder in (self.path, self.subnetworks, self.figures):
+        for folder in (self.path, self.subnetworks, self.pieces, self.figures):
             folder.mkdir(exist_ok=True)
             files.remove_partials(folder)
         self._write_environment({**before, "sessions": [*before["sessions"], session]})

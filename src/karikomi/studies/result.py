@@ -45,7 +45,7 @@ class Result:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The tidy table of measurements, one row per trained network."""
+        """The tidy table of measurements."""
         return self.tables["table"]
 
     def summary(self, **margins: float) -> Any:
@@ -53,11 +53,11 @@ class Result:
 
         ``margins`` are those that the study's ``summarize`` takes; the lottery's is ``accuracy_margin``.
         """
-        return self.study.summarize(self.table, self.settings, **margins) if margins else self._summary
+        return self.study.summarize(self.tables, self.settings, **margins) if margins else self._summary
 
     @cached_property
     def _summary(self) -> Any:
-        return self.study.summarize(self.table, self.settings)
+        return self.study.summarize(self.tables, self.settings)
 
     @property
     def figures(self) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from karikomi.studies.settings import SCHEMA, StudySettings
 from karikomi.studies.study import Study
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from karikomi.data.dataset import Dataset
 
 
@@ -22,6 +24,7 @@ def run(
     settings: StudySettings,
     *,
     data: Dataset | None = None,
+    models: Sequence[nn.Module] = (),
     out: Path | None = None,
     quiet: bool = False,
     cluster: str | None = None,
@@ -32,6 +35,7 @@ def run(
         study: which experiment.
         settings: its settings.
         data: your own data; without it the data that the settings name.
+        models: your own trained modules of one architecture, one per replicate, for a study that takes them.
         out: the run folder; by default ``karikomi-runs/<study>-<identity>``.
         quiet: show no progress.
         cluster: a Dask scheduler, ``tcp://HOST:PORT``, or ``local:N`` to start one here with N processes.
@@ -41,13 +45,13 @@ def run(
     """
     if data is not None and cluster is not None:
         raise InputError("a cluster's workers cannot see your arrays; save them as an .npz file that they can read")
-    settings = _with_fingerprint(settings, data)
+    if models and cluster is not None:
+        raise InputError("a cluster's workers cannot see your modules; save their weights as safetensors files")
+    settings = settings.fingerprinted(data, models)
     record = settings.model_dump()
     path = out or default_path(study.name, identity(study.name, record, SCHEMA))
     if not _is_finished(path, study, record):
-        from karikomi.studies.setup import prepare  # loads torch, which a finished run does not need
-
-        setup = prepare(settings, data)
+        setup = study.prepare(settings, data, models)
         with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
             if not folder.finished:
                 study.play(setup, folder, quiet, pool)
@@ -56,15 +60,6 @@ def run(
                 Result(study, folder).draw()
                 folder.finish()
     return Result(study, RunFolder.open(path))
-
-
-def _with_fingerprint(settings: StudySettings, data: Dataset | None) -> StudySettings:
-    from karikomi.data import NAMES, fingerprint
-
-    if data is None and settings.data in NAMES:
-        return settings
-    given = {**settings.model_dump(), "data_sha256": fingerprint(settings.data if data is None else data)}
-    return type(settings).of(**(given if data is None else {**given, "data": data.name}))
 
 
 def _is_finished(path: Path, study: Study, record: Mapping[str, Any]) -> bool:

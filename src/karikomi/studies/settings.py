@@ -1,12 +1,19 @@
 """What the settings of all studies have in common."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from karikomi.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from karikomi.data.dataset import Dataset
 
 SCHEMA = 1
 """Part of every run's identity: raise it when the same settings come to mean another experiment."""
@@ -94,6 +101,23 @@ class StudySettings(BaseModel):
             return cls(**given)
         except ValidationError as problem:
             raise InputError(explain(problem)) from problem
+
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained, so that training examples must be split."""
+        return True
+
+    def changed(self, **given: Any) -> Self:
+        """The same settings but for those given."""
+        return self.of(**{**self.model_dump(), **given})
+
+    def fingerprinted(self, data: Dataset | None, models: Sequence[nn.Module]) -> Self:
+        """The same settings with the hash of what they only point to: your own data or a file, your own modules."""
+        from karikomi.data import NAMES, fingerprint
+
+        if data is not None:
+            return self.changed(data=data.name, data_sha256=fingerprint(data))
+        return self if self.data in NAMES else self.changed(data_sha256=fingerprint(self.data))
 
 
 def explain(problem: ValidationError, prefix: str = "") -> str:

@@ -49,6 +49,7 @@ class Study:
 
     name: str
     settings: type[StudySettings]
+    prepare: Callable[..., Setup[Any]]
     play: Play
     tables: Callable[[RunFolder], dict[str, pd.DataFrame]]
     summarize: Callable[..., Answer]

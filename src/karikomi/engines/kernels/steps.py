@@ -20,7 +20,8 @@ class Optimizer(NamedTuple):
     """An optimizer and its state.
 
     Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces that fit
-    into the cache, while they are there: ``gradient`` is as long as the longest one, and 0 in between.
+    into the cache, while they are there: ``gradient`` is as long as the longest one, and 0 in between. ``cost`` is what
+    each parameter costs by its size (empty: nothing).
     """
 
     adam: bool
@@ -30,6 +31,7 @@ class Optimizer(NamedTuple):
     first: np.ndarray
     second: np.ndarray
     gradient: np.ndarray
+    cost: np.ndarray
 
 
 @kernel
@@ -111,10 +113,19 @@ def learn(network: Network, number: int, optimizer: Optimizer, batch: int, step:
 @kernel
 def update(parameters: np.ndarray, optimizer: Optimizer, start: int, count: int, step: int) -> None:
     values, first = parameters[start : start + count], optimizer.first[start : start + count]
+    if optimizer.cost.size:
+        charge(values, optimizer.cost[start : start + count], optimizer.gradient)
     if optimizer.adam:
         adam(values, optimizer, first, optimizer.second[start : start + count], step)
     else:
         descend(values, optimizer, first)
+
+
+@kernel
+def charge(values: np.ndarray, cost: np.ndarray, gradient: np.ndarray) -> None:
+    """The gradient of Σ cost · |value| is added; at 0 it is 0, so what is removed stays so."""
+    for place in range(values.size):
+        gradient[place] += cost[place] * np.sign(values[place])
 
 
 @kernel

@@ -19,6 +19,7 @@ CAPTIONS = {
 LOTTERY = Study(
     name="lottery",
     settings=LotterySettings,
+    prepare=later("karikomi.studies.setup:prepare"),
     play=later(f"{HOME}.play:play"),
     tables=later(f"{HOME}.tables:tables"),
     summarize=later(f"{HOME}.summary:summarize"),

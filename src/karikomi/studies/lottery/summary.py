@@ -1,5 +1,6 @@
 """From the table to the answer: means with intervals, paired differences, a verdict per density."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -40,9 +41,9 @@ class LotterySummary(Answer):
 
 
 def summarize(
-    table: pd.DataFrame, settings: LotterySettings, *, accuracy_margin: float = ACCURACY_MARGIN
+    tables: Mapping[str, pd.DataFrame], settings: LotterySettings, *, accuracy_margin: float = ACCURACY_MARGIN
 ) -> LotterySummary:
-    """Summarize a lottery table.
+    """Summarize the tables of a lottery.
 
     A ticket is *winning* if it is shown to be no slower and no less accurate than the dense network: the 95 %
     intervals of both paired differences end within the margins. It is *lost* if it is shown to be slower or less
@@ -50,9 +51,8 @@ def summarize(
     """
     if not 0 <= accuracy_margin < 1:
         raise InputError(f"margin must lie between 0 and 1 (0.002 is 0.2 points); it is {accuracy_margin}")
-    each = (
-        table.groupby(["arm", "round", "replicate"], sort=False)[["density", "links", *MEASURES]].mean().reset_index()
-    )
+    networks = tables["table"].groupby(["arm", "round", "replicate"], sort=False)
+    each = networks[["density", "links", *MEASURES]].mean().reset_index()
     arms = _arms(each)
     differences = _differences(each)
     verdicts = _verdicts(arms, differences, accuracy_margin)

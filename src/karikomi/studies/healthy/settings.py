@@ -1,0 +1,108 @@
+"""The settings of studies that begin with healthy networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from cyclopts import Group, Parameter
+from pydantic import Field, field_validator, model_validator
+
+from karikomi.errors import InputError
+from karikomi.networks import hidden_widths
+from karikomi.runs.files import read_arrays
+from karikomi.studies.settings import NETWORK, TRAINING, StudySettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from karikomi.data.dataset import Dataset
+
+LESIONS = Parameter(group=Group("Lesions", sort_key=3))
+
+OWN = "model"
+"""The network of a run on your own modules."""
+
+
+class HealthySettings(StudySettings):
+    """Settings of studies that begin with healthy networks."""
+
+    network: Annotated[str, NETWORK] = Field(
+        default="mlp-256-256", description="Architecture: lenet-300-100, or mlp-<h1>-<h2>-…"
+    )
+    initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
+        default="pytorch", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
+    )
+    models: Annotated[tuple[str, ...], NETWORK] = Field(
+        default=(),
+        description="Networks that are trained already, one per replicate: safetensors files with the weights of"
+        " the network. Nothing is trained then.",
+    )
+    models_sha256: Annotated[str, Parameter(parse=False)] = Field(
+        default="", description="What the models were when the run began; filled in by Karikomi."
+    )
+    iterations: Annotated[int, TRAINING] = Field(
+        default=4000, ge=1, description="Training steps (minibatches) of every network."
+    )
+    batch: Annotated[int, TRAINING] = Field(default=64, ge=1, description="Examples in a minibatch.")
+    learning_rate: Annotated[float, TRAINING] = Field(
+        default=1e-3, gt=0, lt=100, description="Step size of the optimizer."
+    )
+    scoring: Annotated[int, LESIONS] = Field(
+        default=10_000,
+        ge=2,
+        description="Training examples on which units are scored, at most; the test set only measures lesions.",
+    )
+    ablation: Annotated[Literal["zero", "mean", "resample"], LESIONS] = Field(
+        default="zero",
+        description="What takes the place of a removed unit's activation: nothing; its mean over the scoring examples;"
+        " or what it does on another example of the test set.",
+    )
+
+    @property
+    def trains(self) -> bool:
+        """Whether healthy networks are trained, not given."""
+        return not self.models_sha256
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_model_per_replicate(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not given.get("models"):
+            return given
+        return {"replicates": len(given["models"]), **given}
+
+    @model_validator(mode="after")
+    def _as_many_as_models(self) -> Self:
+        if self.models and self.replicates != len(self.models):
+            raise InputError(
+                f"there are {len(self.models)} models and as many replicates; replicates should be left out, it is"
+                f" {self.replicates}"
+            )
+        return self
+
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, network: str) -> str:
+        if network != OWN:
+            hidden_widths(network)
+        return network
+
+    def fingerprinted(self, data: Dataset | None, models: Sequence[nn.Module]) -> Self:
+        settings = super().fingerprinted(data, models)
+        if models:
+            weights = [{name: value.numpy(force=True) for name, value in m.state_dict().items()} for m in models]
+        else:
+            weights = [read_arrays(Path(path))[0] for path in self.models]
+        return settings.changed(models_sha256=_digest(weights)) if weights else settings
+
+
+def _digest(models: Sequence[Mapping[str, Any]]) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    for weights in models:
+        for name, array in sorted(weights.items()):
+            digest.update(f"{name}{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()

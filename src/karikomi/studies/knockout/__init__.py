@@ -1,0 +1,33 @@
+"""The knock-out study."""
+
+from karikomi.studies.knockout.settings import KnockoutSettings
+from karikomi.studies.study import Picture, Study, later
+
+HOME = "karikomi.studies.knockout"
+
+CAPTIONS = {
+    "scores": "Every unit of replicate 0: a score against the rise in loss when the unit alone is gone, by layer; ρ is"
+    " the mean over replicates. The scores that tell critical units best come first.",
+    "associations": "How well each score tells critical units: Spearman's ρ with the rise in loss within layers, and"
+    " its 95 % interval; hollow marks: what it adds to the scores held constant.",
+    "cost_by_layer": "The rise in loss when a unit alone is gone, in every layer and replicate. Boxes hold the middle half.",
+    "score_correlations": "How the scores go together: median over layers and replicates of Spearman's ρ.",
+    "ranks": "The rank curves of the scores, by layer: how unevenly each is spread over the units. Lines are means over"
+    " replicates.",
+    "network": "Replicate 0. Each unit's colour is the rise in loss without it, the most critical of a layer are at the"
+    " top; lines are the strongest links.",
+    "shapley": "Replicate 0: what a unit adds on average when others are gone too, against its loss alone. Ringed units"
+    " are redundant: they cost little alone and much together.",
+    "pairs": "Replicate 0: what the loss of two units costs beyond the sum of both alone, for the most critical units."
+    " Above 0 they stand in for each other; below 0 they need each other.",
+}
+
+KNOCKOUT = Study(
+    name="knockout",
+    settings=KnockoutSettings,
+    play=later(f"{HOME}.play:play"),
+    tables=later(f"{HOME}.tables:tables"),
+    summarize=later(f"{HOME}.summary:summarize"),
+    prepare=later(f"{HOME}.protocol:prepare"),
+    pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
+)

@@ -1,0 +1,48 @@
+"""The figures of the knock-out study, drawn from a result."""
+
+import altair as alt
+
+from karikomi.figures import knockout, layers
+from karikomi.studies.knockout.associations import CRITICALITY, between_scores
+from karikomi.studies.knockout.summary import redundant
+from karikomi.studies.knockout.tables import wiring
+from karikomi.studies.result import Result
+
+
+def scores(result: Result) -> alt.TopLevelMixin:
+    return knockout.scores(result.table, result.summary().associations)
+
+
+def associations(result: Result) -> alt.TopLevelMixin:
+    return knockout.associations(result.summary().associations, result.settings.given)
+
+
+def cost_by_layer(result: Result) -> alt.TopLevelMixin:
+    return knockout.layers(result.table)
+
+
+def score_correlations(result: Result) -> alt.TopLevelMixin:
+    return knockout.score_correlations(between_scores(result.table, [CRITICALITY, *_best_first(result)]))
+
+
+def ranks(result: Result) -> alt.TopLevelMixin:
+    return knockout.ranks(result.table, _best_first(result))
+
+
+def network(result: Result) -> alt.TopLevelMixin | None:
+    drawn = wiring(result.folder)
+    return layers.network(*drawn, knockout.MILLINATS) if drawn else None
+
+
+def shapley(result: Result) -> alt.TopLevelMixin | None:
+    table = result.table
+    return knockout.shapley(table, redundant(table)) if "shapley_value" in table else None
+
+
+def pairs(result: Result) -> alt.TopLevelMixin | None:
+    table = result.tables["pairs"]
+    return knockout.pairs(table) if len(table) else None
+
+
+def _best_first(result: Result) -> list[str]:
+    return result.summary().associations["criterion"].tolist()

@@ -1,0 +1,115 @@
+"""What a knock-out run leaves in its folder, as tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from karikomi.runs.files import read_arrays
+from karikomi.runs.folder import RunFolder
+from karikomi.statistics import interaction
+
+STAGE = "knock-outs"
+"""What the journal calls the pieces of work that measure."""
+
+SCORE = "score/"
+"""What the names of arrays of scores begin with; the criterion's name follows."""
+
+
+def piece_file(folder: RunFolder, replicate: int) -> Path:
+    """Where the arrays are that were measured of a replicate."""
+    return folder.pieces / f"knock-outs-{replicate}.safetensors"
+
+
+def measured(folder: RunFolder) -> dict[int, dict[str, int]]:
+    """The replicates that have been measured, each with its hidden layers and how many units they have."""
+    records = [record for record in folder.journal.records() if record["stage"] == STAGE]
+    return {record["replicate"]: record["layers"] for record in sorted(records, key=lambda record: record["replicate"])}
+
+
+def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
+    """The tables of a run; of an unfinished one, of the replicates that have been measured.
+
+    ``table``: a row per unit: replicate, layer, unit (number through all layers), index (in its layer); alone, its
+    loss_rise (nats) and accuracy_drop (0 … 1); shapley_value and shapley_error (accuracy), where they were measured;
+    and a column per score. ``classes``: accuracy_drop for each class. ``pairs``: first and second unit with layer and
+    index, loss_rise without both, interaction (nats). ``networks``: of the whole networks accuracy, loss and examples.
+    """
+    frames: dict[str, list[pd.DataFrame]] = {"table": [], "classes": [], "pairs": [], "networks": []}
+    for replicate, layers in measured(folder).items():
+        arrays, _ = read_arrays(piece_file(folder, replicate))
+        places = _places(replicate, layers)
+        frames["table"].append(_units(places, arrays))
+        frames["classes"].append(_classes(places, arrays))
+        frames["pairs"].append(_pairs(places, arrays))
+        frames["networks"].append(_network(replicate, arrays))
+    return {name: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for name, parts in frames.items()}
+
+
+def wiring(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[int, int] | None]] | None:
+    """The first replicate as :func:`karikomi.figures.layers.network` draws it; None where it is no chain of layers.
+
+    Its units with layer, index, value (loss_rise in 0.001 nats; NaN for inputs and outputs) and label; its strongest
+    links with gap, source, target and weight; the rows and columns of each layer that has them.
+    """
+    replicate, layers = next(iter(measured(folder).items()))
+    arrays, _ = read_arrays(piece_file(folder, replicate))
+    if "links" not in arrays:
+        return None
+    inputs, *_, outputs = arrays["sizes"].tolist()
+    hidden = _places(replicate, layers).assign(value=1000 * _rises(arrays))
+    ends = [pd.DataFrame({"layer": name, "index": range(n)}) for name, n in (("inputs", inputs), ("outputs", outputs))]
+    units = pd.concat([ends[0], hidden[["layer", "index", "value"]], ends[1]], ignore_index=True)
+    units["label"] = units["index"].astype(str).where(units["layer"] == "outputs", "")
+    links = pd.DataFrame(arrays["links"], columns=["gap", "source", "target"]).assign(weight=arrays["link_weight"])
+    pixels = tuple(arrays["pixels"].tolist()) if "pixels" in arrays else None
+    return units, links, [pixels, *[None] * (len(layers) + 1)]
+
+
+def _places(replicate: int, layers: Mapping[str, int]) -> pd.DataFrame:
+    index = np.concatenate([np.arange(units) for units in layers.values()])
+    names = np.repeat(np.array(list(layers), object), list(layers.values()))
+    return pd.DataFrame({"replicate": replicate, "layer": names, "unit": np.arange(len(index)), "index": index})
+
+
+def _units(places: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    right, examples = arrays["correct"].sum(axis=1), arrays["present"].sum()
+    alone = {"loss_rise": _rises(arrays), "accuracy_drop": (right[0] - right[1:]) / examples}
+    together = {name: arrays[name] / examples for name in ("shapley_value", "shapley_error") if name in arrays}
+    scores = {name.removeprefix(SCORE): array for name, array in arrays.items() if name.startswith(SCORE)}
+    return places.assign(**alone, **together, **scores)
+
+
+def _classes(places: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    correct, present = arrays["correct"], arrays["present"]
+    with np.errstate(invalid="ignore"):
+        drops = (correct[0] - correct[1:]) / present
+    each = places.loc[places.index.repeat(len(present))].reset_index(drop=True)
+    return each.assign(**{"class": np.tile(np.arange(len(present)), len(places)), "accuracy_drop": drops.ravel()})
+
+
+def _pairs(places: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    if "pairs" not in arrays:
+        return pd.DataFrame()
+    first, second = arrays["pairs"].T
+    rises, together = _rises(arrays), arrays["pair_loss"] - arrays["loss"][0]
+    ends = {
+        f"{end}_{column}": places[column].to_numpy()[units]
+        for end, units in (("first", first), ("second", second))
+        for column in ("unit", "layer", "index")
+    }
+    found = {"loss_rise": together, "interaction": interaction(together, rises[first], rises[second])}
+    return pd.DataFrame({"replicate": places["replicate"].iloc[0], **ends, **found})
+
+
+def _network(replicate: int, arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    examples = int(arrays["present"].sum())
+    accuracy = arrays["correct"][0].sum() / examples
+    return pd.DataFrame(
+        {"replicate": [replicate], "accuracy": accuracy, "loss": arrays["loss"][0], "examples": examples}
+    )
+
+
+def _rises(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    return arrays["loss"][1:] - arrays["loss"][0]

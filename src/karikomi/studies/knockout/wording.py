@@ -1,0 +1,207 @@
+"""The answer in words and display tables, the same on the terminal, in a notebook and on the page."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from karikomi.studies.knockout.associations import CRITICALITY, difference
+from karikomi.studies.knockout.settings import KnockoutSettings
+from karikomi.studies.show import DisplayTable
+
+Frames = Mapping[str, pd.DataFrame]
+
+ALPHA = 0.05
+TELLS, REVERSED, NOT_SHOWN = "tells", "reversed", "not shown"
+
+# What is measured by taking units away, or not at all, is no rival of the scores that are to tell without that.
+NO_RIVALS = ("knock-out", "shapley", "random")
+
+CRITICAL_SHOWN = 10
+
+
+def verdict(row: pd.Series) -> str:
+    """Whether a score is shown to be high, or low, where units are critical."""
+    if not row["q"] < ALPHA:
+        return NOT_SHOWN
+    return TELLS if row["rho"] > 0 else REVERSED
+
+
+def headline(found: Frames, tables: Frames, settings: KnockoutSettings) -> str:
+    """The answer in a few sentences."""
+    return " ".join((_who_tells(found), _alone_and_together(found, tables)))
+
+
+def _who_tells(found: Frames) -> str:
+    all_scores = found["associations"].assign(verdict=lambda rows: rows.apply(verdict, axis=1))
+    scores = all_scores[~all_scores["criterion"].isin(NO_RIVALS)]
+    by_verdict = {name: group["criterion"].tolist() for name, group in scores.groupby("verdict")}
+    tell = scores[scores["verdict"] == TELLS]
+    if tell.empty:
+        return "No score is shown to tell critical units."
+    best = tell.iloc[0]
+    parts = [f"{best['criterion']} tells critical units best: ρ = {interval(best)} within layers{_ahead(found, tell)}"]
+    if NOT_SHOWN in by_verdict:
+        parts.append(f"not shown: {_list(by_verdict[NOT_SHOWN])}")
+    if REVERSED in by_verdict:
+        parts.append(f"low where units are critical: {_list(by_verdict[REVERSED])}")
+    return "; ".join(parts) + "."
+
+
+def _ahead(found: Frames, tell: pd.DataFrame) -> str:
+    if len(tell) < 2:
+        return ""
+    first, second = tell["criterion"].iloc[:2]
+    is_ahead = difference(found["within"], first, second).low > 0
+    shown = f"{second} ({tell['rho'].iloc[1]:.2f})"
+    return f", ahead of {shown}" if is_ahead else f" (that it is ahead of {shown} is not shown)"
+
+
+def _alone_and_together(found: Frames, tables: Frames) -> str:
+    highest = tables["table"]["accuracy_drop"].max()
+    sentence = f"Alone a unit costs at most {_points(highest)} points of accuracy"
+    if found["redundancy"].empty:
+        return sentence + "."
+    mean = found["redundancy"].set_index("measure")["mean"]
+    return f"{sentence}, all alone in sum {_points(mean['singles'])}, all together {_points(mean['whole'])}."
+
+
+def explanation(tables: Frames, settings: KnockoutSettings) -> str:
+    """What the numbers mean."""
+    networks = tables["networks"]
+    p, n, replicates = networks["accuracy"].mean(), networks["examples"].iloc[0], len(networks)
+    error = np.sqrt(p * (1 - p) / n)
+    over = f"over {replicates} replicates" if replicates > 1 else "over the units of this one network"
+    text = (
+        f"Criticality is the rise in test loss (cross-entropy) when a unit alone is gone (ablation: {settings.ablation}),"
+        f" not the drop in accuracy, which for most units is below an accuracy's standard error, {_points(error)} points"
+        f" here. ρ is Spearman's within each layer, pooled over layers by Fisher's z, with its 95 % interval {over}; q is"
+        f" Benjamini and Hochberg's over the scores, and {ALPHA} or more is not shown. Scores come from training"
+        " examples; of them knock-out is criticality itself, on these other examples: about the most that a score can"
+        " reach."
+    )
+    if settings.given:
+        text += f" Partial ρ holds {_list(settings.given)} constant."
+    if settings.shapley:
+        text += (
+            f" Shapley values are what a unit adds to the accuracy, on average over {settings.shapley} random orders"
+            " of removal; redundant units cost no more than their layer's median alone, and are in the top tenth of"
+            " their layer by Shapley value."
+        )
+    return text
+
+
+def main_tables(found: Frames, settings: KnockoutSettings) -> list[DisplayTable]:
+    """Which scores tell, and where critical units are."""
+    return [_associations(found["associations"], settings), _layers(found["layers"])]
+
+
+def detail_tables(found: Frames, tables: Frames, settings: KnockoutSettings) -> list[DisplayTable]:
+    """Each layer's correlations, differences between layers, the most critical units, redundancy and pairs."""
+    shown = [
+        _by_layer(found["by_layer"], found["associations"]["criterion"]),
+        _layer_differences(found["layer_differences"]),
+        _most_critical(tables["table"], tables["classes"]),
+        _redundancy(found["redundancy"]),
+        _pairs(found["pairs"], settings),
+    ]
+    return [table for table in shown if table.rows]
+
+
+def _associations(associations: pd.DataFrame, settings: KnockoutSettings) -> DisplayTable:
+    rows = []
+    for _, row in associations.iterrows():
+        partial = row[["partial_rho", "partial_low", "partial_high"]].set_axis(["rho", "low", "high"])
+        held = (interval(partial), _p(row["partial_q"])) if settings.given else ()
+        rows.append((row["criterion"], interval(row), _p(row["q"]), verdict(row), *held))
+    columns = ("score", "ρ with criticality", "q", "", *(("partial ρ", "q") if settings.given else ()))
+    return DisplayTable("Which scores tell critical units", columns, rows)
+
+
+def _by_layer(by_layer: pd.DataFrame, criteria: Sequence[str]) -> DisplayTable:
+    wide = by_layer.pivot_table(index="criterion", columns="layer", values="rho", sort=False, dropna=False)
+    rows = [(criterion, *(number(rho) for rho in wide.loc[criterion])) for criterion in criteria]
+    return DisplayTable("ρ with criticality in each layer", ("score", *wide.columns), rows)
+
+
+def _layers(layers: pd.DataFrame) -> DisplayTable:
+    wide = layers.set_index(["layer", "measure"])
+    shown = (("loss_rise", 1000), ("largest_loss_rise", 1000), ("accuracy_drop", 100), ("largest_accuracy_drop", 100))
+    names = layers["layer"].unique()
+    rows = [(name, *(plus_minus(wide.loc[(name, measure)], factor) for measure, factor in shown)) for name in names]
+    columns = ("layer", "loss, 0.001 nats: mean", "largest", "accuracy, points: mean", "largest")
+    return DisplayTable("What the loss of one unit costs", columns, rows)
+
+
+def _layer_differences(differences: pd.DataFrame) -> DisplayTable:
+    rows = [
+        (f"{row['layer']} minus {row['against']}", plus_minus(row, 1000, sign="+"), _p(row["p_holm"]))
+        for _, row in differences.iterrows()
+    ]
+    return DisplayTable("Mean cost of a unit by layer, paired by replicate", ("", "loss, 0.001 nats", "p"), rows)
+
+
+def _most_critical(table: pd.DataFrame, classes: pd.DataFrame) -> DisplayTable:
+    each = max(1, CRITICAL_SHOWN // table["replicate"].nunique())
+    ranked = table.sort_values(CRITICALITY, ascending=False).groupby("replicate").head(each)
+    by_class = classes.set_index(["replicate", "unit", "class"])["accuracy_drop"]
+    rows = []
+    for _, unit in ranked.sort_values(["replicate", CRITICALITY], ascending=[True, False]).iterrows():
+        drops = by_class.loc[(unit["replicate"], unit["unit"])]
+        row = [unit["replicate"], f"{unit['layer']} {unit['index']}", f"{1000 * unit[CRITICALITY]:.1f}"]
+        row += [_points(unit["accuracy_drop"]), f"{drops.idxmax()}: {_points(drops.max())}"]
+        if "shapley_value" in unit:
+            row.append(f"{_points(unit['shapley_value'])} ± {_points(unit['shapley_error'])}")
+        rows.append([str(cell) for cell in row])
+    columns = ["replicate", "unit", "loss, 0.001 nats", "accuracy, points", "worst class, points"]
+    columns += ["Shapley ± standard error"] if "shapley_value" in table else []
+    return DisplayTable("The most critical units of each replicate", columns, rows)
+
+
+def _redundancy(redundancy: pd.DataFrame) -> DisplayTable:
+    names = {
+        "singles": "accuracy lost by all units, each alone, in sum (points)",
+        "whole": "accuracy lost by all units at once (points)",
+        "redundant": "units that cost little alone and much together (%)",
+    }
+    cells = redundancy.set_index("measure")
+    rows = [(text, plus_minus(cells.loc[name], 100)) for name, text in names.items() if name in cells.index]
+    return DisplayTable("Redundancy", ("", "mean"), rows)
+
+
+def _pairs(pairs: pd.DataFrame, settings: KnockoutSettings) -> DisplayTable:
+    wide = pairs.set_index(["kind", "measure"])
+    rows = [
+        (kind, plus_minus(wide.loc[(kind, "interaction")], 1000, sign="+"), plus_minus(wide.loc[(kind, "share")], 100))
+        for kind in pairs["kind"].unique()
+    ]
+    columns = ("", "interaction, 0.001 nats", "stand in for each other, %")
+    return DisplayTable(f"Pairs of the {settings.pairs} most critical units", columns, rows)
+
+
+def interval(row: pd.Series) -> str:
+    """A correlation with its interval: 0.81 (0.78 to 0.84)."""
+    ends = "" if np.isnan(row["low"]) else f" ({row['low']:.2f} to {row['high']:.2f})"
+    return number(row["rho"]) + ends
+
+
+def plus_minus(row: pd.Series, factor: float, sign: str = "") -> str:
+    """A mean with half of its interval: 3.10 ± 0.42."""
+    half = factor * (row["high"] - row["low"]) / 2
+    return f"{factor * row['mean']:{sign}.2f}" + ("" if np.isnan(half) else f" ± {half:.2f}")
+
+
+def number(rho: float) -> str:
+    return "–" if np.isnan(rho) else f"{rho:.2f}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _p(p: float) -> str:
+    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _list(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

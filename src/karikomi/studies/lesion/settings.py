@@ -1,0 +1,85 @@
+"""The settings of the lesion study."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from cyclopts import Group, Parameter
+from pydantic import Field, field_validator
+
+from karikomi.removal.orders import Direction
+from karikomi.removal.scores import UNIT_CRITERIA, unit_criterion
+from karikomi.studies.healthy.settings import HealthySettings
+from karikomi.studies.settings import START
+
+REMOVAL = Parameter(group=Group("Removal", sort_key=3))
+
+Timing = Literal["static", "adaptive"]
+
+
+class LesionSettings(HealthySettings):
+    """Remove the units of a trained network one after the other: along which order does it fail, and how suddenly?"""
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "full": {},
+        "quick": {
+            "network": "mlp-64-32",
+            "iterations": 400,
+            "validation": 2_000,
+            "scoring": 2_000,
+            "replicates": 3,
+        },
+    }
+
+    preset: Annotated[Literal["full", "quick"], START] = Field(
+        default="full",
+        exclude=True,
+        description="Start from these settings. full: the study itself; quick: a small network, in seconds.",
+    )
+    criteria: Annotated[tuple[str, ...], REMOVAL] = Field(
+        default=(
+            "in-strength",
+            "out-strength",
+            "betweenness-inverse",
+            "activation-mean",
+            "preactivation-mean",
+            "taylor",
+            "knock-out",
+        ),
+        min_length=1,
+        description=f"What units are scored by: {', '.join(UNIT_CRITERIA)}.",
+    )
+    directions: Annotated[tuple[Direction, ...], REMOVAL] = Field(
+        default=("high", "low"), min_length=1, description="Which go first: those of high scores, those of low ones."
+    )
+    timing: Annotated[tuple[Timing, ...], REMOVAL] = Field(
+        default=("static",),
+        min_length=1,
+        description="static: scored once, in the healthy network; adaptive: those that are left are scored again.",
+    )
+    every: Annotated[int, REMOVAL] = Field(
+        default=16, ge=1, description="Removals between two scorings of an adaptive order."
+    )
+    scope: Annotated[Literal["layer", "global"], REMOVAL] = Field(
+        default="layer",
+        description="Where scores compete. layer: within layers, which lose their units in proportion; so a curve shows"
+        " which units went, not which layer. global: in all layers at once, which compares what differs by layer (an"
+        " in-strength sums as many weights as the layer before has units), and can empty one layer before the next.",
+    )
+    orders: Annotated[int, REMOVAL] = Field(
+        default=30,
+        ge=2,
+        description="Random orders in each replicate, and as many layer-matched ones: at every step a random unit of"
+        " the layer that the targeted order takes one from.",
+    )
+
+    @field_validator("criteria")
+    @classmethod
+    def _known_criteria(cls, criteria: tuple[str, ...]) -> tuple[str, ...]:
+        for name in criteria:
+            unit_criterion(name)
+        return tuple(dict.fromkeys(criteria))
+
+    @field_validator("directions", "timing")
+    @classmethod
+    def _each_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(given))

@@ -183,6 +183,7 @@ def test_refuses_what_cannot_be_trained(make, data):
     refused(r"samples of shape \(28, 28\)", subnetwork=make.subnetwork(nn.Sequential(nn.Flatten(), nn.Linear(100, 10))))
     refused(r"outputs \[n, 10\].*\[n, 9\]", subnetwork=make.subnetwork(nn.Sequential(nn.Flatten(), nn.Linear(784, 9))))
     refused(r"gives \[n, 28, 10\]", subnetwork=make.subnetwork(nn.Sequential(nn.Linear(28, 10))))
+    refused("it gives a tuple", subnetwork=make.subnetwork(nn.Sequential(nn.Flatten(2), nn.LSTM(28, 10))))
     refused("at least one training", split=Split(np.arange(5), np.arange(0)))
     tied = nn.Sequential(nn.Flatten(), nn.Linear(784, 784), nn.Linear(784, 784), nn.Linear(784, 10))
     tied[2].weight = tied[1].weight

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from karikomi.errors import InputError
+from karikomi.networks.chain import CONVOLUTIONS
 from karikomi.networks.subnetwork import Subnetwork
 
 # LeNet-300-100, batch 60, Adam, two threads, µs per training step and network by how many are stacked (a busy machine,
 # best of 240 in turn): 1: 1710, 2: 1630, 4: 1310, 8: 1160, 16: 1150. More than 8 only leave less to share out.
 CPU_POPULATION = 8
-# Under vmap convolutions become grouped ones, which PyTorch's CPU kernels run slower than one network after another.
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # Keeps a validation block within the cache: blocks of 500 to 1250 LeNet examples were the fastest.
 CPU_BLOCK_BYTES = 2**25
 # Shares of a GPU's whole memory, not of what is free: that changes, and with it would change who is stacked with
@@ -63,7 +62,10 @@ class Population:
         """Outputs ``[P, n, C]`` for inputs ``[n, …]`` shared by all, or each network's own ``[P, n, …]``."""
         if len(self) == 1:  # vmap over one is slower, and demands more of the module.
             alone = {name: value.squeeze(0) for name, value in self.state.items()}
-            return functional_call(self.module, alone, (x if shared else x.squeeze(0),)).unsqueeze(0)
+            outputs = functional_call(self.module, alone, (x if shared else x.squeeze(0),))
+            if not isinstance(outputs, Tensor):
+                raise TypeError(f"it gives a {type(outputs).__name__}, not one tensor of outputs")
+            return outputs.unsqueeze(0)
 
         def one(state: dict[str, Tensor], x: Tensor) -> Tensor:
             return functional_call(self.module, state, (x,))
@@ -135,6 +137,7 @@ def _capacity(subnetwork: Subnetwork, samples: Tensor, per_example: int, batch: 
         network = TRAINING_COPIES * sum(w.nbytes for w in subnetwork.weights.values()) + 2 * batch * per_example
         size, block_bytes = int(CUDA_POPULATION_SHARE * memory) // network, int(CUDA_BLOCK_SHARE * memory)
     else:
+        # Under vmap convolutions become grouped ones, which PyTorch's CPU kernels run slower than one after another.
         convolutional = any(isinstance(part, CONVOLUTIONS) for part in subnetwork.module.modules())
         size, block_bytes = 1 if convolutional else CPU_POPULATION, CPU_BLOCK_BYTES
     return size if size > 1 and _vmap_runs(subnetwork, samples) else 1, block_bytes
@@ -163,7 +166,7 @@ def _try(subnetwork: Subnetwork, samples: Tensor, classes: int) -> int:
     try:
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
             outputs = Population([subnetwork], samples.device).forward(samples, shared=True)[0]
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"the network cannot take samples of shape {tuple(samples.shape[1:])}: {reason}") from error
     if outputs.ndim != 2 or outputs.shape[1] < classes:

@@ -4,13 +4,13 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from karikomi.engines.kernels.fused import _REGISTER as REGISTER
+from karikomi.engines.kernels.fused import _REGISTER
 from karikomi.engines.kernels.vector import INT, VECTORS, address, call, intrinsic, read, spread, write
 
 PACK = 16
 """Lanes of one row."""
 # Ten registers of sums: enough to hide how long a multiply-add takes, and AVX2 has only sixteen.
-ROWS = 10 * REGISTER // PACK
+ROWS = 10 * _REGISTER // PACK
 
 _Rows = types.UniTuple(VECTORS[PACK], ROWS)
 

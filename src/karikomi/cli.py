@@ -12,7 +12,7 @@ WRONG_INPUT = 2
 
 app = App(
     name="karikomi",
-    help="Experiments on neural networks that lose parts of themselves: find winning lottery tickets.",
+    help="Experiments on neural networks that lose parts of themselves: lottery tickets, lesions.",
     help_format="plaintext",
     help_epilogue="Start with: karikomi lottery --preset quick",
     # Lists take several values (--arms dense ticket), and every parameter is a flag unless it says otherwise.
@@ -30,6 +30,35 @@ app.command(
     "\n\nThe post's experiment: karikomi lottery"
     "\n\nWith more controls: karikomi lottery --arms ticket reinit shuffled random --reinits 3"
     "\n\nAnother network: karikomi lottery --network mlp-64-64 --criterion magnitude-increase --scope global",
+)
+app.command(
+    "karikomi.commands:lesion",
+    name="lesion",
+    help="Remove neurons one after the other: along which order does a network fail?"
+    "\n\nTrains a network in several replicates (or takes yours), scores its units on training examples, and removes"
+    " them all, one by one, the highest scores first and the lowest first, beside random orders and random orders"
+    " within the layers. Every step is measured on the whole test set. Ends with the answer: robustness R with 95 %"
+    " intervals, differences from random orders paired by replicate, where the cliff is, and a page with figures."
+    " The same command again goes on where it was stopped; a finished run answers at once."
+    "\n\nThe post's question: karikomi lesion"
+    "\n\nIn seconds: karikomi lesion --preset quick"
+    "\n\nScored again and again: karikomi lesion --criteria taylor knock-out --timing static adaptive --every 8"
+    "\n\nYour networks: karikomi lesion --network mlp-256-256 --models a.safetensors b.safetensors",
+)
+app.command(
+    "karikomi.commands:knockout",
+    name="knockout",
+    help="Remove each neuron alone: which are critical, and which scores tell?"
+    "\n\nTrains a network in several replicates (or takes yours) and measures on the whole test set what the loss of"
+    " each unit alone costs, in loss, accuracy and by class; what it adds on average when others are gone too (Shapley"
+    " values); and what pairs of critical units cost together. Ends with the answer: Spearman's correlation of every"
+    " score with criticality within layers, with 95 % intervals and corrected for their number, alone and with"
+    " in-strength and mean activation held constant; where critical units are, how redundant units are, and a page with"
+    " figures. The same command again goes on where it was stopped; a finished run answers at once."
+    "\n\nThe question itself: karikomi knockout"
+    "\n\nIn seconds: karikomi knockout --preset quick"
+    "\n\nTwo rivals, finer Shapley values: karikomi knockout --criteria taylor betweenness-inverse --shapley 100"
+    "\n\nYour networks: karikomi knockout --network mlp-256-256 --models a.safetensors b.safetensors",
 )
 app.command("karikomi.commands:runs", name="runs", help="List the run folders here.")
 app.command("karikomi.commands:show", name="show", help="Show the answer of a run again.")

@@ -9,7 +9,10 @@ from rich.table import Table
 
 from karikomi.errors import InputError
 from karikomi.runs.folder import RUNS, RunFolder, list_runs
+from karikomi.studies.knockout.settings import KnockoutSettings
+from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.settings import StudySettings
 
 Out = Annotated[Path | None, Parameter(help="Run folder; by default one in karikomi-runs, named by the settings.")]
 Quiet = Annotated[bool, Parameter(help="Show no progress.")]
@@ -29,11 +32,29 @@ def lottery(
     cluster: Cluster = None,
 ) -> None:
     """Run the lottery study and print its answer."""
-    from karikomi.studies import studies
-    from karikomi.studies.run import run
+    _run("lottery", settings or LotterySettings(), out, quiet, cluster)
 
-    result = run(studies()["lottery"], settings or LotterySettings(), out=out, quiet=quiet, cluster=cluster)
-    _print_answer(result, {})
+
+def lesion(
+    *,
+    settings: Annotated[LesionSettings | None, Parameter(name="*")] = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    cluster: Cluster = None,
+) -> None:
+    """Run the lesion study and print its answer."""
+    _run("lesion", settings or LesionSettings(), out, quiet, cluster)
+
+
+def knockout(
+    *,
+    settings: Annotated[KnockoutSettings | None, Parameter(name="*")] = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    cluster: Cluster = None,
+) -> None:
+    """Run the knock-out study and print its answer."""
+    _run("knockout", settings or KnockoutSettings(), out, quiet, cluster)
 
 
 def runs(folder: Annotated[Path, Parameter(help="Where to look.")] = RUNS, /) -> None:
@@ -83,6 +104,13 @@ def export(
 
     export_ticket(_folder(run), replicate, round, to)
     _console().print(f"{to}", soft_wrap=True)
+
+
+def _run(name: str, settings: StudySettings, out: Path | None, quiet: bool, cluster: str | None) -> None:
+    from karikomi.studies import studies
+    from karikomi.studies.run import run
+
+    _print_answer(run(studies()[name], settings, out=out, quiet=quiet, cluster=cluster), {})
 
 
 def _folder(run: str) -> RunFolder:

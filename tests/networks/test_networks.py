@@ -44,6 +44,86 @@ def test_gaussian_schemes_have_their_moments(scheme, variance):
     assert not weights["fc1.bias"].any()
 
 
+def uneven_masks(module: nn.Module, seed: int = 0) -> dict[str, np.ndarray]:
+    """Masks that leave every link with a probability of its unit's own, 0 … 1, so that fans are very uneven."""
+    rng = np.random.default_rng(seed)
+    shapes = {name: tuple(module.get_parameter(name).shape) for name in link_weights(module)}
+    return {name: rng.random(shape) < rng.random((shape[0], *[1] * (len(shape) - 1))) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("scheme", ["glorot", "kaiming", "pytorch"])
+@pytest.mark.parametrize(
+    "module", [build("mlp-20", (4, 4), 3), nn.Sequential(nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6))]
+)
+def test_full_masks_give_the_whole_network_bit_for_bit(scheme, module):
+    whole = initialize(module, scheme, stream(0, "init", 0))
+    masked = initialize(module, scheme, stream(0, "init", 0), dict(list(whole.masks.items())[::-1]))
+    assert list(masked.masks) == list(whole.masks)
+    assert all(masked.weights[name].tobytes() == value.tobytes() for name, value in whole.weights.items())
+
+
+@pytest.mark.parametrize("scheme", ["glorot", "kaiming"])
+@pytest.mark.parametrize("layer", [nn.Linear(60, 40), nn.Conv2d(10, 8, 3)])
+def test_every_link_has_the_variance_of_its_own_fans(scheme, layer):
+    module = nn.Sequential(layer)
+    [mask] = uneven_masks(module).values()
+    drawn = [
+        initialize(module, scheme, stream(0, "init", r), {"0.weight": mask}).weights["0.weight"] for r in range(40)
+    ]
+    assert all((w != 0).any() and (w[~mask] == 0).all() for w in drawn)
+    fan_in = mask.reshape(len(mask), -1).sum(axis=1)
+    fan_out = mask.swapaxes(0, 1).reshape(mask.shape[1], -1).sum(axis=1)
+    for unit, source in [(0, 0), (3, 7), (int(fan_in.argmin()), int(fan_out.argmax())), (int(fan_in.argmax()), 2)]:
+        variance = 2 / (fan_in[unit] + fan_out[source] if scheme == "glorot" else fan_in[unit])
+        standard = np.array([w[unit, source][mask[unit, source]] for w in drawn]) / math.sqrt(variance)
+        if standard.size:
+            assert abs((standard**2).mean() - 1) < 5 * math.sqrt(2 / standard.size)
+
+
+@pytest.mark.parametrize("scheme", ["kaiming", "pytorch"])
+def test_signals_are_as_large_as_in_the_whole_network_however_few_links_a_unit_has(scheme):
+    module = build("mlp-200", (20, 20), 3)
+    masks = uneven_masks(module)
+    x = np.random.default_rng(1).standard_normal((400, 200))
+    fan_in = masks["fc1.weight"].sum(axis=1)
+    few, many = fan_in < 100, fan_in > 300
+    assert min(few.sum(), many.sum()) > 30
+
+    def mean_square(network: Subnetwork, units: np.ndarray) -> float:
+        return float(((network.weights["fc1.weight"][units] @ x) ** 2).mean())
+
+    whole = initialize(module, scheme, stream(0, "init", 0))
+    sparse = initialize(module, scheme, stream(1, "init", 0), masks)
+    expected = {"kaiming": 2, "pytorch": 1 / 3}[scheme]
+    for network, units in [(whole, few | True), (sparse, few), (sparse, many)]:
+        assert mean_square(network, units) == pytest.approx(expected, rel=0.1)
+
+
+def test_glorot_signals_are_those_of_the_whole_network_where_links_are_spread_evenly():
+    module = nn.Sequential(nn.Linear(300, 200))
+    # Every unit has 30 links in and every input 20 out: a tenth of those of the whole network.
+    mask = (np.arange(300) - np.arange(200)[:, None] * 3) % 300 < 30
+    assert set(mask.sum(axis=0)) == {20}
+    weights = initialize(module, "glorot", stream(0, "init", 0), {"0.weight": mask}).weights["0.weight"]
+    assert (weights**2).sum(axis=1).mean() == pytest.approx(300 * 2 / 500, rel=5 * math.sqrt(2 / 6000))
+
+
+def test_pytorchs_bounds_are_those_of_the_links_there_are():
+    module = build("mlp-200", (20, 20), 3)
+    masks = uneven_masks(module)
+    masks["fc1.weight"][7] = False
+    weights = initialize(module, "pytorch", stream(0, "init", 0), masks).weights
+    fan_in = masks["fc1.weight"].sum(axis=1)
+    many = fan_in > 100
+    bound = 1 / np.sqrt(fan_in[many])
+    largest = np.abs(weights["fc1.weight"]).max(axis=1)[many] / bound
+    assert 0.9 < largest.min() <= largest.max() < 1 + 1e-6
+    bias = weights["fc1.bias"]
+    assert (np.abs(bias[many]) < bound * (1 + 1e-6)).all()
+    assert (bias[many] / bound).std() == pytest.approx(1 / math.sqrt(3), rel=0.2)
+    assert bias[7] == 0, "as PyTorch has it for a layer without inputs"
+
+
 def test_convolutions_count_their_field():
     weights = initialize(nn.Sequential(nn.Conv2d(20, 50, 5)), "glorot", stream(0, "init", 0)).weights
     assert weights["0.weight"].var() == pytest.approx(2 / (25 * 70), rel=5 * math.sqrt(2 / 25000))

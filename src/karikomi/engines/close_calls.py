@@ -6,7 +6,7 @@ import numpy as np
 
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Ablation
-from karikomi.engines.kernels.architecture import IDENTITY, RELU, TANH, linear_layers
+from karikomi.engines.kernels.architecture import IDENTITY, RELU, TANH, Linear, linear_layers
 from karikomi.networks.subnetwork import Subnetwork
 
 _ACTIVATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -47,7 +47,7 @@ def _pass(
     return np.concatenate(hidden, axis=1), _layer(subnetwork, last, signal)
 
 
-def _layer(subnetwork: Subnetwork, layer, signal: np.ndarray) -> np.ndarray:
+def _layer(subnetwork: Subnetwork, layer: Linear, signal: np.ndarray) -> np.ndarray:
     weight = np.where(subnetwork.masks[layer.weight], subnetwork.weights[layer.weight], 0).astype(np.float64)
     bias = 0 if layer.bias is None else subnetwork.weights[layer.bias]
     return _ACTIVATIONS[layer.activation](signal @ weight.T + bias)

@@ -26,7 +26,16 @@ from karikomi.networks.subnetwork import Arrays, Subnetwork
 # Steps in one call of the kernels, at most: how long Ctrl-C may have to wait.
 _CHUNK = 250
 
-__all__ = ["activations", "evaluate", "knock_out", "remove_in_order", "supports", "train"]
+__all__ = [
+    "activations",
+    "compile_kernels",
+    "compiled",
+    "evaluate",
+    "knock_out",
+    "remove_in_order",
+    "supports",
+    "train",
+]
 
 
 def supports(module: nn.Module) -> bool:

@@ -198,16 +198,14 @@ class _Whole:
             return own.loss, np.concatenate(close, axis=1)
 
         losses, close = zip(*run(job, range(len(portions)), self.threads, advance), strict=True)
-        self._decide(*np.concatenate(close, axis=1), lesions, ablation, correct)
+        self._decide(np.concatenate(close, axis=1), lesions, ablation, correct)
         present = np.bincount(self.examples.y, minlength=classes)
         return Outcomes(np.sum(losses, axis=0) / len(self.examples), np.ascontiguousarray(correct.T), present)
 
-    def _decide(
-        self, lesion: np.ndarray, example: np.ndarray, lesions: _Lesions, ablation: Ablation, correct: np.ndarray
-    ) -> None:
-        """Count the right ones of the answers that were too close to call."""
-        for first in range(0, len(lesion), _CALLS):
-            some, chosen = lesion[first : first + _CALLS], example[first : first + _CALLS]
+    def _decide(self, close: np.ndarray, lesions: _Lesions, ablation: Ablation, correct: np.ndarray) -> None:
+        """Count the right ones of the answers that were too close to call, ``close`` [lesion or example, calls]."""
+        for first in range(0, close.shape[1], _CALLS):
+            some, chosen = close[:, first : first + _CALLS]
             labels = self.examples.y[chosen]
             answers = decide(self.subnetwork, self.examples, chosen, lesions.gone(some), ablation)
             np.add.at(correct, (labels, some), answers == labels)
@@ -222,7 +220,7 @@ class _Whole:
         if ablation.donors is not None:
             return self.activations().after[:, ablation.donors]
         if ablation.means is not None:
-            return np.broadcast_to(np.float32(ablation.means)[:, None], (self.units, len(self.examples)))
+            return np.broadcast_to(np.asarray(ablation.means, np.float32)[:, None], (self.units, len(self.examples)))
         return None
 
     def _by_unit(self, packs: np.ndarray) -> np.ndarray:

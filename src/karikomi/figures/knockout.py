@@ -1,5 +1,6 @@
 """The knock-out study's figures: what one unit's loss costs, and which scores tell."""
 
+import json
 from collections.abc import Sequence
 
 import altair as alt
@@ -10,12 +11,16 @@ from karikomi.errors import InputError
 from karikomi.figures import theme
 
 LAYER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#333333")
+PLAIN = ".3~r"  # 0.0015 and 30, where "g" would write 3e+1
 MILLINATS = "rise in loss (0.001 nats)"
 
 # Ticks of an axis that is linear below 1 and logarithmic above.
 DECADES = [0, *(sign * step * 10**power for power in range(5) for step in (1, 3) for sign in (-1, 1))]
 
 RANKS_DRAWN = 65
+
+# Panels with axes of their own stand in line only if the axes do not count for their size.
+FLUSH = {"row": 42, "column": 52}
 
 
 def scores(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixin:
@@ -29,67 +34,68 @@ def scores(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixin
         associations: with columns criterion and rho; panels in this order.
     """
     shown = _one_replicate(table)
-    panels = {name: f"{name}: ρ = {rho:.2f}" for name, rho in associations[["criterion", "rho"]].to_numpy()}
-    wide = shown[["layer", "loss_rise", *panels]].rename(columns=panels)
-    colour = layer_colour(shown["layer"])
+    names, rhos = list(associations["criterion"]), associations["rho"]
+    titles = {name: f"{name}: ρ = {rho:.2f}".replace("-0", "−0") for name, rho in zip(names, rhos, strict=True)}
+    rows = shown[["layer", *names]].assign(loss_rise=1000 * shown["loss_rise"])
     points = (
         alt.Chart()
         .mark_point(filled=True, size=11, opacity=0.55)
         .encode(
-            x=alt.X("score:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format="~g")),
+            x=alt.X("score:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format=PLAIN)),
             y=_rise(shown["loss_rise"]),
-            color=colour,
-            tooltip=[alt.Tooltip("layer:N"), alt.Tooltip("score:Q"), alt.Tooltip("loss_rise:Q", title=MILLINATS)],
+            color=layer_colour(shown["layer"]),
+            tooltip=["layer:N", "score:Q", alt.Tooltip("loss_rise:Q", title=MILLINATS)],
         )
         .properties(width=140, height=110)
     )
+    header = alt.Header(labelExpr=f"({json.dumps(titles, ensure_ascii=False)})[datum.value]")
     return theme.styled(
-        alt.layer(points, data=theme.inline(wide.assign(loss_rise=1000 * wide["loss_rise"])))
-        .transform_fold(list(panels.values()), as_=["panel", "score"])
-        .facet(alt.Facet("panel:N", sort=list(panels.values()), title=None), columns=4, spacing=12)
+        alt.layer(points, data=theme.inline(rows))
+        .transform_fold(names, as_=["criterion", "score"])
+        .facet(
+            alt.Facet("criterion:N", sort=names, title=None, header=header), columns=4, spacing=FLUSH, bounds="flush"
+        )
         .resolve_scale(x="independent")
     )
 
 
 def associations(found: pd.DataFrame, given: Sequence[str]) -> alt.TopLevelMixin:
-    """How well each score tells critical units, with 95 % intervals; hollow marks with the scores of ``given`` held.
+    """How well each score tells critical units, with 95 % intervals; in grey, with scores held constant.
 
-    What to see: a score whose interval leaves 0 tells something; one whose hollow mark leaves 0 too tells something
+    What to see: a score whose interval leaves 0 tells something; one whose grey interval does so too tells something
     that the scores held constant do not.
 
     Args:
         found: with columns criterion, rho, low, high, partial_rho, partial_low, partial_high.
-        given: the scores held constant; without any there are no hollow marks.
+        given: the scores held constant; without any there is nothing grey.
     """
-    whole = found[["criterion", "rho", "low", "high"]].assign(kind="alone", shift=-4 if given else 0)
+    whole = found[["criterion", "rho", "low", "high"]].assign(kind="alone")
     part = found[["criterion", "partial_rho", "partial_low", "partial_high"]].set_axis(whole.columns[:4], axis=1)
     held = f"with {' and '.join(given)} held constant"
-    rows = pd.concat([whole, part.assign(kind=held, shift=4)]) if given else whole
+    rows = pd.concat([whole, part.assign(kind=held)] if given else [whole]).dropna(subset=["rho"])
     kinds = ["alone", held] if given else ["alone"]
-    colour = alt.Color(
-        "kind:N",
-        title=None,
-        scale=alt.Scale(domain=kinds, range=["#0072B2", "#777777"]),
-        legend=alt.Legend(symbolType="circle"),
-    )
-    # Both marks of a score share its row, one a little above the other.
-    base = alt.Chart(theme.inline(rows.dropna(subset=["rho"]))).encode(
-        y=alt.Y("criterion:N", sort=list(found["criterion"]), title=None, axis=alt.Axis(grid=True, labelLimit=200)),
-        color=colour,
-        yOffset=alt.YOffset("shift:Q", scale=alt.Scale(domain=[-10, 10], range=[-10, 10])),
+    base = alt.Chart(theme.inline(rows)).encode(
+        y=alt.Y("criterion:N", sort=list(found["criterion"]), title=None, axis=alt.Axis(labelLimit=200)),
+        yOffset=alt.YOffset("kind:N", sort=kinds, scale=alt.Scale(paddingOuter=0.5)),
+        color=alt.Color(
+            "kind:N",
+            title=None,
+            scale=alt.Scale(domain=kinds, range=[LAYER_COLOURS[0], "#999999"]),
+            legend=alt.Legend(symbolType="circle", labelLimit=400) if given else None,
+        ),
     )
     x = alt.X("rho:Q", title="Spearman's ρ with the rise in loss, within layers")
-    tooltip = [alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high")]
+    tooltip = ["criterion:N", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high"))]
     return theme.styled(
         alt.layer(
-            alt.Chart(theme.inline(pd.DataFrame({"rho": [0.0]}))).mark_rule(color="#888888").encode(x="rho:Q"),
-            base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q"),
-            base.mark_point(filled=True, size=50, opacity=1).encode(x=x, tooltip=["criterion:N", *tooltip]),
-        ).properties(width=theme.WIDTH, height=alt.Step(22))
+            alt.Chart(theme.inline(pd.DataFrame({"rho": [0.0]}))).mark_rule(color="#888888").encode(x=x),
+            base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q"),
+            base.mark_point(filled=True, size=50, opacity=1).encode(x=x, tooltip=tooltip),
+        ).properties(width=theme.WIDTH, height=24 * len(found))
     )
 
 
-def layers(table: pd.DataFrame) -> alt.TopLevelMixin:
+def cost_by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
     """The rise in loss when each unit alone is gone, in every layer and replicate, with boxes of the middle half.
 
     What to see: whether one layer's units cost more than another's in all replicates, and how far the few critical
@@ -173,12 +179,17 @@ def ranks(table: pd.DataFrame, criteria: Sequence[str]) -> alt.TopLevelMixin:
         .mark_line(strokeWidth=1.8)
         .encode(
             x=alt.X("rank:Q", title="rank", axis=alt.Axis(tickCount=4, grid=False)),
-            y=alt.Y("score:Q", title=None, axis=alt.Axis(tickCount=4, format="~g"), scale=alt.Scale(zero=False)),
+            y=alt.Y(
+                "score:Q",
+                title=None,
+                axis=alt.Axis(tickCount=4, format=PLAIN),
+                scale=alt.Scale(zero=False),
+            ),
             color=layer_colour(table["layer"]),
             tooltip=["layer:N", "rank:Q", "score:Q"],
         )
         .properties(width=140, height=90)
-        .facet(alt.Facet("criterion:N", sort=list(criteria), title=None), columns=4, spacing=12)
+        .facet(alt.Facet("criterion:N", sort=list(criteria), title=None), columns=4, spacing=FLUSH, bounds="flush")
         .resolve_scale(y="independent")
     )
 

@@ -81,7 +81,9 @@ def _lines(ends: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
             y=y,
             x2="x2:Q",
             y2="y2:Q",
-            color=alt.Color("sign:N", title=None, scale=signs, legend=alt.Legend(orient="bottom", symbolType="stroke")),
+            color=alt.Color(
+                "sign:N", title=None, scale=signs, legend=alt.Legend(orient="bottom", symbolType="stroke", columns=1)
+            ),
             opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.75]), legend=None),
         )
     )

@@ -89,6 +89,8 @@ def _parsed(name: str) -> tuple[int | None, list[int]]:
     if family == "mlp":
         return None, numbers
     groups, *hidden = numbers
-    if not 2 <= groups <= (least := min(hidden[1:-1])):
-        raise InputError(f"network {name!r} divides its inner layers among 2 to {least} groups; it has {groups}")
+    if not 2 <= groups <= min(hidden[1:-1]):
+        raise InputError(
+            f"network {name!r} needs 2 groups or more, and a unit for each in all hidden layers but the first and last"
+        )
     return groups, hidden

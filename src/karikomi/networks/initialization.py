@@ -23,7 +23,7 @@ def initialize(
         pytorch: what each layer's own ``reset_parameters`` draws: weights and biases within ± 1 / √fan_in.
 
     Fans are each link's own: fan_in counts the links into the unit that it leads to, fan_out those out of the unit that
-    it comes from, in its layer. So a unit with few links starts with signals as large as one with many.
+    it comes from, in its layer. So a unit with few links starts with signals about as large as one with many.
 
     Glorot and Kaiming concern links and their biases; parameters of other layers get PyTorch's own values.
     ``module`` itself is left as it was.
@@ -40,20 +40,20 @@ def initialize(
     if scheme not in get_args(Initialization):
         raise unknown("initialization", scheme, get_args(Initialization))
     weights = _pytorch(module, rng)
-    if masks is None:
-        masks = Subnetwork.full(module, weights).masks
-    for name in link_weights(module):
-        fan_in, fan_out = _fans(masks[name])
+    given = Subnetwork.full(module, weights).masks if masks is None else masks
+    masks = {name: given[name] for name in link_weights(module)}
+    for name, mask in masks.items():
+        fan_in, fan_out = _fans(mask)
         bias = name.removesuffix("weight") + "bias"
         if scheme == "pytorch":
             # PyTorch has counted every column. A unit that no link leads to gets no bias, as PyTorch has it too.
-            scale = np.where(fan_in, np.sqrt(masks[name][0].size / np.maximum(fan_in, 1)), 0).astype(np.float32)
+            scale = np.where(fan_in, np.sqrt(mask[0].size / np.maximum(fan_in, 1)), 0).astype(np.float32)
             weights[name] *= scale
             if bias in weights:
                 weights[bias] *= scale.ravel()
         else:
             variance = 2 / np.maximum(fan_in + fan_out if scheme == "glorot" else fan_in, 1)
-            weights[name] = (np.sqrt(variance) * rng.standard_normal(masks[name].shape)).astype(np.float32)
+            weights[name] = (np.sqrt(variance) * rng.standard_normal(mask.shape)).astype(np.float32)
             if bias in weights:
                 weights[bias] = np.zeros_like(weights[bias])
     return Subnetwork(module, weights, masks).masked(masks)

@@ -54,12 +54,7 @@ class Cliff:
 
 
 def cliff_test(targeted: np.ndarray, random: np.ndarray, rng: np.random.Generator) -> Cliff:
-    """Whether the largest drop of a targeted order is larger than those of random orders of the same network.
-
-    If the targeted order were one more random order, each place among the 1 + orders would be as likely, so a
-    replicate's p is exact; it is never 0 (Phipson & Smyth 2010). Replicates are independent networks, so Fisher's
-    method (1932) combines them. It asks whether there is a cliff in any of them; whether it is one of the criterion
-    and not of one network, ``replicate_p`` and the interval of ``size`` show.
+    """Whether the largest drop of a targeted order is larger than those of random orders: :func:`compare_drops`.
 
     Args:
         targeted: accuracy after 0, 1, … N removals, ``[replicates, N + 1]``.
@@ -74,14 +69,29 @@ def cliff_test(targeted: np.ndarray, random: np.ndarray, rng: np.random.Generato
             "targeted must be [replicates, steps + 1] and random [replicates, orders, steps + 1]; they are"
             f" {list(targeted.shape)} and {list(random.shape)}"
         )
-    sizes, steps = largest_drop(targeted)
-    as_large = largest_drop(random).size >= sizes[:, None]
+    return compare_drops(largest_drop(targeted), largest_drop(random).size, rng)
+
+
+def compare_drops(targeted: Drop, random: np.ndarray, rng: np.random.Generator) -> Cliff:
+    """Whether the largest drop of a targeted order is larger than those of random orders of the same network.
+
+    If the targeted order were one more random order, each place among the 1 + orders would be as likely, so a
+    replicate's p is exact; it is never 0 (Phipson & Smyth 2010). Replicates are independent networks, so Fisher's
+    method (1932) combines them. It asks whether there is a cliff in any of them; whether it is one of the criterion
+    and not of one network, ``replicate_p`` and the interval of ``size`` show.
+
+    Args:
+        targeted: a drop per replicate.
+        random: sizes of the largest drops of random orders, ``[replicates, orders]``.
+        rng: draws the bootstrap.
+    """
+    as_large = random >= targeted.size[:, None]
     replicate_p = (1 + as_large.sum(axis=1)) / (1 + random.shape[1])
     return Cliff(
-        sizes,
-        steps,
-        Interval(*hierarchical_interval(sizes[:, None], rng)[:3]),
-        Interval(*hierarchical_interval(steps[:, None], rng)[:3]),
+        targeted.size,
+        targeted.step,
+        Interval(*hierarchical_interval(targeted.size[:, None], rng)[:3]),
+        Interval(*hierarchical_interval(targeted.step[:, None], rng)[:3]),
         replicate_p,
         fisher_combined(replicate_p),
     )

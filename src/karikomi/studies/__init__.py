@@ -7,9 +7,11 @@ from karikomi.studies.study import Study
 
 def studies() -> dict[str, Study]:
     """All studies; loading them loads their figures and statistics too."""
+    from karikomi.studies.knockout import KNOCKOUT
+    from karikomi.studies.lesion import LESION
     from karikomi.studies.lottery import LOTTERY
 
-    return {study.name: study for study in (LOTTERY,)}
+    return {study.name: study for study in (LOTTERY, LESION, KNOCKOUT)}
 
 
 def study_of(folder: RunFolder) -> Study:

@@ -36,6 +36,8 @@ def play_pieces(
         quiet: show no progress.
         pool: where to compute; None means here.
     """
+    if not pieces:
+        return
     with progress(name, total, quiet, total - sum(pieces.values())) as advance:
         if pool is None:
             for piece in pieces:

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from karikomi.engines.kernels.fused import any_bit
@@ -11,13 +10,13 @@ from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.loss import activate
 from karikomi.engines.kernels.packs import LOWEST, Circuit, State, activated, pass_on, send, shift
 from karikomi.engines.kernels.products import linear
-from karikomi.engines.kernels.rows import PACK
+from karikomi.engines.kernels.rows import PACK, inlined
 from karikomi.engines.kernels.vector import LANES, add, at, kernel, load16, splat16, store, subtract
 from karikomi.engines.kernels.verdicts import Tally, count, judge
 
 _ZERO = np.float32(0)
 # A pack's lanes beyond its examples do not count.
-_VALID = np.repeat(np.float32([1, 0]), PACK)
+_VALID = np.repeat(np.array([1, 0], np.float32), PACK)
 
 
 class Signals(NamedTuple):
@@ -82,20 +81,19 @@ def knock_out_each(
     valid = load16(_VALID, PACK - at(signals.sizes, pack))
     for lesion in range(rows.size + 1):
         row = at(rows, lesion - 1) if lesion else np.intp(0)
-        level = circuit.levels[at(circuit.level_of, row)]
+        number: int = at(circuit.level_of, row)
+        level = circuit.levels[number]
         links = level.links + (row - level.row) * level.stride
         place = start + row * PACK
         change = subtract(load16(signals.removed, place), load16(signals.after, place)) if lesion else nothing
-        behind = at(circuit.level_of, row) + 1 if any_bit(change) else last
+        behind = number + 1 if any_bit(change) else last
         pass_on(circuit, state, behind, sequence, links, change, signals.before, start)
         judge(circuit, state, label, valid)
         count(state, tally, lesion, label)
 
 
 @kernel
-def remove_in_orders(
-    circuit: Circuit, state: State, signals: Signals, pack: int, orders: Orders, tally: Tally
-) -> None:
+def remove_in_orders(circuit: Circuit, state: State, signals: Signals, pack: int, orders: Orders, tally: Tally) -> None:
     """Lesion r (steps + 1) + s is the network without the first s units of order r.
 
     Units are given back, the last one first: sums are then rounded like sums over what is left.
@@ -106,11 +104,12 @@ def remove_in_orders(
     for number in range(many):
         order, sequence = orders.rows[number], orders.sequences[number]
         remove_all(circuit, state, signals, start, sequence, orders.lasting[number])
-        changed = True
+        behind, links, change = 1, np.intp(0), splat16(_ZERO)
         for step in range(steps, -1, -1):
             if step < steps:
-                changed = give_back(circuit, state, signals, start, sequence, at(order, step))
-            if changed:
+                behind, links, change = give_back(circuit, state, signals, start, sequence, at(order, step))
+            if step == steps or any_bit(change):
+                pass_on(circuit, state, behind, sequence, links, change, state.sums, 0)
                 judge(circuit, state, label, valid)
             count(state, tally, number * (steps + 1) + step, label)
 
@@ -119,7 +118,7 @@ def remove_in_orders(
 def remove_all(
     circuit: Circuit, state: State, signals: Signals, start: int, sequence: np.ndarray, lasting: np.ndarray
 ) -> None:
-    """The network that is left at the end of an order."""
+    """The sums behind the first hidden layer at the end of an order, and what is fixed of all others."""
     for number in range(circuit.levels.size - 1):
         level, many = circuit.levels[number], 0
         state.kept[number] = at(lasting, number)
@@ -134,16 +133,14 @@ def remove_all(
             if any_bit(value):
                 state.some[many] = unit
                 many += 1
-        send(circuit, number, state.some[:many], state.outputs, LOWEST, circuit.biases, state.fixed, 0)
-    pass_on(circuit, state, 1, sequence, circuit.levels[0].links, splat16(_ZERO), state.fixed, 0)
+        target = state.fixed if number else state.sums
+        send(circuit, number, state.some[:many], state.outputs, LOWEST, circuit.biases, target, 0)
 
 
-@numba.njit(inline="always")
-def give_back(
-    circuit: Circuit, state: State, signals: Signals, start: int, sequence: np.ndarray, row: int
-) -> bool:
-    """One more unit; returns whether that changes anything."""
-    number = at(circuit.level_of, row)
+@inlined
+def give_back(circuit: Circuit, state: State, signals: Signals, start: int, sequence: np.ndarray, row: int):
+    """One more unit: the number of the level behind it, where the links to there start, and the change they pass on."""
+    number: int = at(circuit.level_of, row)
     level, behind = circuit.levels[number], circuit.levels[number + 1]
     links, place = level.links + (row - level.row) * level.stride, row * PACK
     removed, value = load16(signals.removed, start + place), load16(signals.after, start + place)
@@ -153,8 +150,4 @@ def give_back(
             units = sequence[behind.row : behind.row + behind.units]
             shift(circuit, number + 1, links, subtract(splat16(_ZERO), removed), state.fixed, 0, state.fixed, units)
     state.kept[number] += 1
-    change = subtract(value, removed)
-    changed = any_bit(change)
-    if changed:
-        pass_on(circuit, state, number + 1, sequence, links, change, state.sums, 0)
-    return changed
+    return number + 1, links, subtract(value, removed)

@@ -7,13 +7,12 @@ computed anew: the next layer's sums change by one weight times one value each, 
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from karikomi.engines.kernels.architecture import RELU, TANH
 from karikomi.engines.kernels.loss import hyperbolic_tangent
-from karikomi.engines.kernels.rows import PACK, ROWS, add_multiples, load_rows, store_rows
-from karikomi.engines.kernels.vector import at, larger, load16, multiply_add, splat16, store
+from karikomi.engines.kernels.rows import PACK, ROWS, add_multiples, inlined, load_rows, store_rows
+from karikomi.engines.kernels.vector import at, kernel, larger, load16, multiply_add, splat16, store
 
 LEVEL = np.dtype(
     [
@@ -45,7 +44,8 @@ class State(NamedTuple):
 
     ``sums`` is what enters each unit's activation, ``fixed`` the part of it that comes from the bias and from removed
     units. ``outputs`` is what leaves the activation, where a product cannot apply it on the way. Of every level the
-    first ``kept`` units of a sequence are left. ``verdict`` is for :mod:`karikomi.engines.kernels.verdicts`.
+    first ``kept`` units of a sequence are left; ``some`` is room for a list of units. ``verdict`` and ``close`` are
+    what :func:`karikomi.engines.kernels.verdicts.judge` says.
     """
 
     sums: np.ndarray
@@ -57,7 +57,7 @@ class State(NamedTuple):
     close: np.ndarray
 
 
-@numba.njit(inline="always")
+@kernel
 def activated(activation: int, value):
     if activation == RELU:
         value = larger(value, splat16(_ZERO))
@@ -66,9 +66,16 @@ def activated(activation: int, value):
     return value
 
 
-@numba.njit(inline="always")
+@inlined
 def pass_on(
-    circuit: Circuit, state: State, number: int, sequence: np.ndarray, links: int, change, source: np.ndarray, start: int
+    circuit: Circuit,
+    state: State,
+    number: int,
+    sequence: np.ndarray,
+    links: int,
+    change,
+    source: np.ndarray,
+    start: int,
 ) -> None:
     """The level's sums become those of ``source`` plus the weights at ``links`` times ``change``; then all behind it.
 
@@ -93,17 +100,17 @@ def pass_on(
             values = state.outputs
             for unit in left:
                 place = (level.row + unit) * PACK
-                store(values, place, hyperbolic_tangent(load16(state.sums, place)))
+                store(values, place, activated(TANH, load16(state.sums, place)))
         send(circuit, number, left, values, _lowest(level.activation), state.fixed, state.sums, 0)
         number += 1
 
 
-@numba.njit(inline="always")
+@inlined
 def _lowest(activation: int) -> np.float32:
     return _ZERO if activation == RELU else LOWEST
 
 
-@numba.njit(inline="always")
+@inlined
 def shift(
     circuit: Circuit,
     number: int,
@@ -122,7 +129,7 @@ def shift(
         store(target, place, multiply_add(splat16(at(weights, links + unit)), change, load16(source, start + place)))
 
 
-@numba.njit(inline="always")
+@inlined
 def shift_and_send(
     circuit: Circuit,
     state: State,
@@ -147,7 +154,7 @@ def shift_and_send(
     store_rows(state.sums, behind, sums)
 
 
-@numba.njit(inline="always")
+@inlined
 def send(
     circuit: Circuit,
     number: int,

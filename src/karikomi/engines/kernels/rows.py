@@ -1,5 +1,8 @@
 """Products in registers: some rows of 16 sums each, kept there while many weights are multiplied in."""
 
+from typing import Any
+
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -11,6 +14,10 @@ PACK = 16
 """Lanes of one row."""
 # Ten registers of sums: enough to hide how long a multiply-add takes, and AVX2 has only sixteen.
 ROWS = 10 * _REGISTER // PACK
+
+# For parts of kernels that are called so often that handing over the arguments would take as long as they do.
+_OPTIONS: dict[str, Any] = {"forceinline": True, "nogil": True, "boundscheck": False, "_nrt": False}
+inlined: Any = numba.njit(error_model="numpy", fastmath={"contract"}, **_OPTIONS)
 
 _Rows = types.UniTuple(VECTORS[PACK], ROWS)
 

@@ -24,7 +24,7 @@ def same_links(hidden: Sequence[int], inputs: int, classes: int, links: int) -> 
     'mlp-90-90'
 
     Raises:
-        InputError: if even one unit a layer has more than twice as many links.
+        InputError: if even one unit a layer has more links.
     """
 
     def scaled(factor: float) -> list[int]:
@@ -34,7 +34,7 @@ def same_links(hidden: Sequence[int], inputs: int, classes: int, links: int) -> 
         return abs(_links([inputs, *scaled(factor), classes]) - links)
 
     least = _links([inputs, *[1] * len(hidden), classes])
-    if least > 2 * links:
+    if least > links:
         raise InputError(
             f"no full network of {len(hidden)} hidden layers has about {links} links: the least is {least}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,13 +79,12 @@ class Layout:
     @staticmethod
     def _gaps(by_layer: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Every weight with what ``by_layer`` has for the layer before and the layer after it."""
-        layers = list(by_layer)
-        for before, after in zip(layers, layers[1:], strict=False):
+        for before, after in pairwise(by_layer):
             yield f"{after}.weight", by_layer[before], by_layer[after]
 
 
 def lay_out(module: nn.Module, groups: int, entry: int, leaving: int) -> Layout:
-    """Give every unit of a perceptron a group and a place; no draw is involved.
+    """Give every unit of a perceptron a group and a place, always the same ones.
 
     The first hidden layer is the entry group's and the last one the exit group's: a unit of another group would get no
     signal there, or have nowhere to pass it. Those between are divided among all groups; the sizes of the groups in a
@@ -142,18 +142,13 @@ def wiring_cost(subnetwork: Subnetwork, layout: Layout) -> tuple[float, dict[str
 
 
 def _in_groups(members: list[np.ndarray], centres: np.ndarray, extent: float) -> list[np.ndarray]:
-    """Places of the hidden units, per layer ``[units, 2]``.
-
-    A layer's part of a group is spread over the whole disk, so that any neighbourhood has units of every layer.
-    """
-    starts = [np.searchsorted(group, group) for group in members]
-    ends = [np.searchsorted(group, group, side="right") for group in members]
-    shares = [(np.arange(len(s)) - s + 0.5) / (e - s) for s, e in zip(starts, ends, strict=True)]
-    share, group_of = np.concatenate(shares), np.concatenate(members)
-    places = np.empty((len(share), 2))
+    """Places of the hidden units, per layer ``[units, 2]``."""
+    group_of = np.concatenate(members)
+    places = np.empty((len(group_of), 2))
     for group, centre in enumerate(centres):
         units = np.flatnonzero(group_of == group)
-        places[units[np.argsort(share[units], kind="stable")]] = centre + _disk(len(units), extent)
+        # Mixed, so that any neighbourhood has units of every layer; regular dealing falls into step with the spiral.
+        places[np.random.default_rng(group).permutation(units)] = centre + _disk(len(units), extent)
     return np.split(places, np.cumsum([len(group) for group in members])[:-1])
 
 

@@ -23,7 +23,7 @@ class Modular:
     """
 
     within: float = 1.0
-    long_range: float = 0.1
+    long_range: float = 0.05
     reach: float | None = None
     entry: int = 0
     exit: int | None = None

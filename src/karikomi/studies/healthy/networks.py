@@ -22,15 +22,13 @@ from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
 from karikomi.studies import setup as every_study
 from karikomi.studies.healthy.settings import OWN, HealthySettings
+from karikomi.studies.healthy.tables import STAGE, healthy_rows, network_file
 from karikomi.studies.pieces import play_pieces
 from karikomi.studies.setup import Setup
 
-STAGE = "healthy"
-"""What the journal calls the pieces of this stage."""
-
 HealthyT = TypeVar("HealthyT", bound=HealthySettings)
 Healthy = tuple[Subnetwork, dict[str, Any]]
-"""A network, and its row: replicate, iteration of minimum validation loss, seconds, test accuracy and loss."""
+"""A network, and its row of :func:`~karikomi.studies.healthy.tables.healthy_rows`."""
 
 
 def prepare(settings: HealthyT, data: Dataset | None = None, models: Sequence[nn.Module] = ()) -> Setup[HealthyT]:
@@ -71,20 +69,14 @@ def train_healthy(setup: Setup[Any], folder: RunFolder, quiet: bool, pool: Execu
         played = play_pieces("training", _train, lambda piece: (piece,), setup, pieces, total, quiet, pool)
     for replicates, networks in played:
         for subnetwork, row in networks:
-            _save(setup, _file(folder, row["replicate"]), subnetwork, row)
+            _save(setup, network_file(folder, row["replicate"]), subnetwork, row)
         rows = [row for _, row in networks]
         folder.journal.append({"stage": STAGE, "replicates": replicates, "rows": rows})
 
 
-def healthy_rows(folder: RunFolder) -> list[dict[str, Any]]:
-    """Of every network that the journal has its row, by replicate: see :data:`Healthy`."""
-    records = [record for record in folder.journal.records() if record["stage"] == STAGE]
-    return sorted((row for record in records for row in record["rows"]), key=lambda row: row["replicate"])
-
-
 def load_healthy(setup: Setup[Any], folder: RunFolder, replicate: int) -> Subnetwork:
     """The healthy network of a replicate."""
-    return _read(_file(folder, replicate), setup.module)
+    return _read(network_file(folder, replicate), setup.module)
 
 
 def _train(setup: Setup[Any], advance: Advance, replicates: Sequence[int]) -> list[Healthy]:
@@ -118,10 +110,6 @@ def _measured(
         (network, {"replicate": replicate, **known, "accuracy": measure.accuracy, "loss": measure.loss})
         for replicate, network, known, measure in zip(replicates, networks, past, measures, strict=True)
     ]
-
-
-def _file(folder: RunFolder, replicate: int) -> Path:
-    return folder.subnetworks / f"replicate-{replicate}.safetensors"
 
 
 def _save(setup: Setup[Any], path: Path, subnetwork: Subnetwork, row: Mapping[str, Any]) -> None:

@@ -9,8 +9,9 @@ CAPTIONS = {
     "scores": "Every unit of replicate 0: a score against the rise in loss when the unit alone is gone, by layer; ρ is"
     " the mean over replicates. The scores that tell critical units best come first.",
     "associations": "How well each score tells critical units: Spearman's ρ with the rise in loss within layers, and"
-    " its 95 % interval; hollow marks: what it adds to the scores held constant.",
-    "cost_by_layer": "The rise in loss when a unit alone is gone, in every layer and replicate. Boxes hold the middle half.",
+    " its 95 % interval; grey: what it adds to the scores held constant.",
+    "cost_by_layer": "The rise in loss when a unit alone is gone, in every layer and replicate. Boxes hold the middle"
+    " half of the units.",
     "score_correlations": "How the scores go together: median over layers and replicates of Spearman's ρ.",
     "ranks": "The rank curves of the scores, by layer: how unevenly each is spread over the units. Lines are means over"
     " replicates.",
@@ -28,6 +29,6 @@ KNOCKOUT = Study(
     play=later(f"{HOME}.play:play"),
     tables=later(f"{HOME}.tables:tables"),
     summarize=later(f"{HOME}.summary:summarize"),
-    prepare=later(f"{HOME}.protocol:prepare"),
+    prepare=later(f"{HOME}.play:prepare"),
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

@@ -18,11 +18,13 @@ def associations(result: Result) -> alt.TopLevelMixin:
 
 
 def cost_by_layer(result: Result) -> alt.TopLevelMixin:
-    return knockout.layers(result.table)
+    return knockout.cost_by_layer(result.table)
 
 
 def score_correlations(result: Result) -> alt.TopLevelMixin:
-    return knockout.score_correlations(between_scores(result.table, [CRITICALITY, *_best_first(result)]))
+    matrix = between_scores(result.table, [CRITICALITY, *_best_first(result)])
+    named = {CRITICALITY: "rise in loss"}
+    return knockout.score_correlations(matrix.rename(index=named, columns=named))
 
 
 def ranks(result: Result) -> alt.TopLevelMixin:

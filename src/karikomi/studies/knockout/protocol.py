@@ -3,15 +3,12 @@
 Removal is measured on the test set, scores on training examples.
 """
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from karikomi import seeds
-from karikomi.data.dataset import Dataset
 from karikomi.engines.contract import Ablation
 from karikomi.graphs import LayeredGraph
 from karikomi.networks.chain import chain_of
@@ -20,27 +17,12 @@ from karikomi.removal.orders import random_order
 from karikomi.removal.scores import unit_criterion
 from karikomi.runs.progress import Advance
 from karikomi.statistics import shapley
-from karikomi.studies.healthy import networks
-from karikomi.studies.healthy.scoring import ablation_of, evidence, try_criteria
-from karikomi.studies.knockout.settings import KnockoutSettings
+from karikomi.studies.healthy.scoring import ablation_of, evidence
 from karikomi.studies.knockout.tables import SCORE
 from karikomi.studies.setup import Setup
 
 LINKS_KEPT = 100
 """The strongest links of each gap that are kept, to be drawn."""
-
-
-def prepare(
-    settings: KnockoutSettings, data: Dataset | None = None, models: Sequence[nn.Module] = ()
-) -> Setup[KnockoutSettings]:
-    """Load and check everything, and try every criterion, before anything is trained.
-
-    Raises:
-        InputError: where something does not fit, or a criterion means nothing for this network and these data.
-    """
-    setup = networks.prepare(settings, data, models)
-    try_criteria(setup, settings.scores)
-    return setup
 
 
 def measure(setup: Setup[Any], advance: Advance, replicate: int, subnetwork: Subnetwork) -> Arrays:

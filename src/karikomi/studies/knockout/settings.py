@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from cyclopts import Group, Parameter
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from karikomi.removal.scores import UNIT_CRITERIA
+from karikomi.removal.scores import UNIT_CRITERIA, unit_criterion
 from karikomi.studies.healthy.settings import HealthySettings
 from karikomi.studies.settings import START
 
@@ -17,7 +17,7 @@ class KnockoutSettings(HealthySettings):
     """Take the units of a trained network away one by one: which are critical, and which scores tell?"""
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "standard": {},
+        "full": {},
         "quick": {
             "network": "mlp-64-32",
             "iterations": 400,
@@ -28,10 +28,10 @@ class KnockoutSettings(HealthySettings):
         },
     }
 
-    preset: Annotated[Literal["standard", "quick"], START] = Field(
-        default="standard",
+    preset: Annotated[Literal["full", "quick"], START] = Field(
+        default="full",
         exclude=True,
-        description="Start from these settings. standard: the study itself; quick: seconds, a small network.",
+        description="Start from these settings. full: the study itself; quick: a small network, in seconds.",
     )
     criteria: Annotated[tuple[str, ...], KNOCK_OUT] = Field(
         default=(
@@ -43,7 +43,6 @@ class KnockoutSettings(HealthySettings):
             "out-closeness-inverse",
             "pagerank",
             "reversed-pagerank",
-            "reversed-katz",
             "activation-mean",
             "activation-sd",
             "firing-rate",
@@ -66,6 +65,13 @@ class KnockoutSettings(HealthySettings):
     pairs: Annotated[int, KNOCK_OUT] = Field(
         default=20, ge=0, description="Most critical units of each replicate of which every pair is removed as well."
     )
+
+    @field_validator("criteria", "given")
+    @classmethod
+    def _known_criteria(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            unit_criterion(name)
+        return tuple(dict.fromkeys(names))
 
     @property
     def scores(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a knock-out run leaves in its folder, as tables."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from karikomi.runs.files import read_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.statistics import interaction
+from karikomi.studies.healthy.tables import healthy_rows
 
 STAGE = "knock-outs"
 """What the journal calls the pieces of work that measure."""
@@ -17,34 +18,31 @@ SCORE = "score/"
 """What the names of arrays of scores begin with; the criterion's name follows."""
 
 
-def piece_file(folder: RunFolder, replicate: int) -> Path:
-    """Where the arrays are that were measured of a replicate."""
-    return folder.pieces / f"knock-outs-{replicate}.safetensors"
-
-
-def measured(folder: RunFolder) -> dict[int, dict[str, int]]:
-    """The replicates that have been measured, each with its hidden layers and how many units they have."""
-    records = [record for record in folder.journal.records() if record["stage"] == STAGE]
-    return {record["replicate"]: record["layers"] for record in sorted(records, key=lambda record: record["replicate"])}
-
-
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
-    """The tables of a run; of an unfinished one, of the replicates that have been measured.
+    """What a run has so far, of the replicates that have been measured.
 
     ``table``: a row per unit: replicate, layer, unit (number through all layers), index (in its layer); alone, its
     loss_rise (nats) and accuracy_drop (0 … 1); shapley_value and shapley_error (accuracy), where they were measured;
     and a column per score. ``classes``: accuracy_drop for each class. ``pairs``: first and second unit with layer and
-    index, loss_rise without both, interaction (nats). ``networks``: of the whole networks accuracy, loss and examples.
+    index, loss_rise without both, interaction (nats). ``networks``: a row per healthy network, with the number of test
+    examples.
     """
-    frames: dict[str, list[pd.DataFrame]] = {"table": [], "classes": [], "pairs": [], "networks": []}
-    for replicate, layers in measured(folder).items():
-        arrays, _ = read_arrays(piece_file(folder, replicate))
-        places = _places(replicate, layers)
-        frames["table"].append(_units(places, arrays))
-        frames["classes"].append(_classes(places, arrays))
-        frames["pairs"].append(_pairs(places, arrays))
-        frames["networks"].append(_network(replicate, arrays))
-    return {name: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for name, parts in frames.items()}
+    healthy = {row["replicate"]: row for row in healthy_rows(folder)}
+    found: dict[str, list[pd.DataFrame]] = {"table": [], "classes": [], "pairs": [], "networks": []}
+    for replicate, record in measured(folder).items():
+        arrays, _ = read_arrays(folder.path / record["file"])
+        places = _places(replicate, record["layers"])
+        found["table"].append(_units(places, arrays, record["scores"]))
+        found["classes"].append(_classes(places, arrays))
+        found["pairs"].append(_pairs(places, arrays))
+        found["networks"].append(pd.DataFrame([{**healthy[replicate], "examples": int(arrays["present"].sum())}]))
+    return {name: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for name, parts in found.items()}
+
+
+def measured(folder: RunFolder) -> dict[int, dict[str, Any]]:
+    """The journal's records of networks that have been measured, by replicate."""
+    records = [record for record in folder.journal.records() if record["stage"] == STAGE]
+    return {record["replicate"]: record for record in sorted(records, key=lambda record: record["replicate"])}
 
 
 def wiring(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[int, int] | None]] | None:
@@ -53,18 +51,18 @@ def wiring(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[in
     Its units with layer, index, value (loss_rise in 0.001 nats; NaN for inputs and outputs) and label; its strongest
     links with gap, source, target and weight; the rows and columns of each layer that has them.
     """
-    replicate, layers = next(iter(measured(folder).items()))
-    arrays, _ = read_arrays(piece_file(folder, replicate))
+    replicate, record = next(iter(measured(folder).items()))
+    arrays, _ = read_arrays(folder.path / record["file"])
     if "links" not in arrays:
         return None
     inputs, *_, outputs = arrays["sizes"].tolist()
-    hidden = _places(replicate, layers).assign(value=1000 * _rises(arrays))
+    hidden = _places(replicate, record["layers"]).assign(value=1000 * _rises(arrays))
     ends = [pd.DataFrame({"layer": name, "index": range(n)}) for name, n in (("inputs", inputs), ("outputs", outputs))]
     units = pd.concat([ends[0], hidden[["layer", "index", "value"]], ends[1]], ignore_index=True)
     units["label"] = units["index"].astype(str).where(units["layer"] == "outputs", "")
     links = pd.DataFrame(arrays["links"], columns=["gap", "source", "target"]).assign(weight=arrays["link_weight"])
     pixels = tuple(arrays["pixels"].tolist()) if "pixels" in arrays else None
-    return units, links, [pixels, *[None] * (len(layers) + 1)]
+    return units, links, [pixels, *[None] * (len(record["layers"]) + 1)]
 
 
 def _places(replicate: int, layers: Mapping[str, int]) -> pd.DataFrame:
@@ -73,12 +71,11 @@ def _places(replicate: int, layers: Mapping[str, int]) -> pd.DataFrame:
     return pd.DataFrame({"replicate": replicate, "layer": names, "unit": np.arange(len(index)), "index": index})
 
 
-def _units(places: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def _units(places: pd.DataFrame, arrays: Mapping[str, np.ndarray], scores: Sequence[str]) -> pd.DataFrame:
     right, examples = arrays["correct"].sum(axis=1), arrays["present"].sum()
     alone = {"loss_rise": _rises(arrays), "accuracy_drop": (right[0] - right[1:]) / examples}
     together = {name: arrays[name] / examples for name in ("shapley_value", "shapley_error") if name in arrays}
-    scores = {name.removeprefix(SCORE): array for name, array in arrays.items() if name.startswith(SCORE)}
-    return places.assign(**alone, **together, **scores)
+    return places.assign(**alone, **together, **{name: arrays[f"{SCORE}{name}"] for name in scores})
 
 
 def _classes(places: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -101,14 +98,6 @@ def _pairs(places: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> pd.DataFra
     }
     found = {"loss_rise": together, "interaction": interaction(together, rises[first], rises[second])}
     return pd.DataFrame({"replicate": places["replicate"].iloc[0], **ends, **found})
-
-
-def _network(replicate: int, arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    examples = int(arrays["present"].sum())
-    accuracy = arrays["correct"][0].sum() / examples
-    return pd.DataFrame(
-        {"replicate": [replicate], "accuracy": accuracy, "loss": arrays["loss"][0], "examples": examples}
-    )
 
 
 def _rises(arrays: Mapping[str, np.ndarray]) -> np.ndarray:

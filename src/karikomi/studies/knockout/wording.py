@@ -38,7 +38,10 @@ def _who_tells(found: Frames) -> str:
     by_verdict = {name: group["criterion"].tolist() for name, group in scores.groupby("verdict")}
     tell = scores[scores["verdict"] == TELLS]
     if tell.empty:
-        return "No score is shown to tell critical units."
+        highest = scores.iloc[0]
+        return (
+            f"No score is shown to tell critical units (the highest: {highest['criterion']}, ρ = {interval(highest)})."
+        )
     best = tell.iloc[0]
     parts = [f"{best['criterion']} tells critical units best: ρ = {interval(best)} within layers{_ahead(found, tell)}"]
     if NOT_SHOWN in by_verdict:
@@ -73,20 +76,20 @@ def explanation(tables: Frames, settings: KnockoutSettings) -> str:
     error = np.sqrt(p * (1 - p) / n)
     over = f"over {replicates} replicates" if replicates > 1 else "over the units of this one network"
     text = (
-        f"Criticality is the rise in test loss (cross-entropy) when a unit alone is gone (ablation: {settings.ablation}),"
-        f" not the drop in accuracy, which for most units is below an accuracy's standard error, {_points(error)} points"
-        f" here. ρ is Spearman's within each layer, pooled over layers by Fisher's z, with its 95 % interval {over}; q is"
-        f" Benjamini and Hochberg's over the scores, and {ALPHA} or more is not shown. Scores come from training"
-        " examples; of them knock-out is criticality itself, on these other examples: about the most that a score can"
-        " reach."
+        "Criticality is the rise in test loss (cross-entropy) when a unit alone is gone"
+        f" (ablation: {settings.ablation}), not the drop in accuracy, which for most units is below an accuracy's"
+        f" standard error, {_points(error)} points here. ρ is Spearman's within each layer, pooled over layers by"
+        f" Fisher's z, with its 95 % interval {over}; q is Benjamini and Hochberg's over the scores: from {ALPHA} on, not"
+        " shown. Scores come from training examples; of them knock-out is criticality itself, on these other"
+        " examples: about the most that a score can reach."
     )
     if settings.given:
         text += f" Partial ρ holds {_list(settings.given)} constant."
     if settings.shapley:
         text += (
             f" Shapley values are what a unit adds to the accuracy, on average over {settings.shapley} random orders"
-            " of removal; redundant units cost no more than their layer's median alone, and are in the top tenth of"
-            " their layer by Shapley value."
+            " of removal. Units that cost little alone and much together are not above their layer's median alone, and"
+            " in its top tenth by Shapley value: 5 %, if the one said nothing of the other."
         )
     return text
 
@@ -154,7 +157,7 @@ def _most_critical(table: pd.DataFrame, classes: pd.DataFrame) -> DisplayTable:
             row.append(f"{_points(unit['shapley_value'])} ± {_points(unit['shapley_error'])}")
         rows.append([str(cell) for cell in row])
     columns = ["replicate", "unit", "loss, 0.001 nats", "accuracy, points", "worst class, points"]
-    columns += ["Shapley ± standard error"] if "shapley_value" in table else []
+    columns += ["Shapley ± error"] if "shapley_value" in table else []
     return DisplayTable("The most critical units of each replicate", columns, rows)
 
 

@@ -1,8 +1,8 @@
 """The protocol: score the units of a healthy network, put them in order, remove them one after the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,65 +12,24 @@ from karikomi.networks.chain import chain_of
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.networks.units import hidden_units
 from karikomi.removal.orders import Direction, adaptive_order, in_proportion, layer_matched, order, random_order
-from karikomi.removal.remaining import remaining
+from karikomi.removal.remaining import Remaining, remaining
 from karikomi.removal.scores import unit_criterion
 from karikomi.runs.progress import Advance
 from karikomi.statistics import f50, largest_drop, robustness
 from karikomi.studies.healthy.scoring import ablation_of, evidence
-from karikomi.studies.lesion.settings import LesionSettings, Timing
+from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm, controls_of
+from karikomi.studies.lesion.claims import POST_SHARE
+from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.setup import Setup
 
 LesionSetup = Setup[LesionSettings]
 
-TARGETED, RANDOM, MATCHED = "targeted", "random", "layer-matched"
-
-POST_SHARE = 200_000 / 269_322
-"""Share of the parameters of 784-256-256-10 that the post's removals left."""
-
-
-class Arm(NamedTuple):
-    """What decides the order; all of it empty for orders that no score decides."""
-
-    criterion: str = ""
-    direction: Direction | str = ""
-    timing: Timing | str = ""
-
-    @property
-    def is_targeted(self) -> bool:
-        return bool(self.criterion)
-
-
-class Piece(NamedTuple):
-    """A piece of work: the orders of one arm in one replicate."""
-
-    replicate: int
-    arm: Arm
-
-
 @dataclass(frozen=True)
 class Lesioned:
-    """What a piece gives: rows of the table, one per order, and per control its curves."""
+    """What a piece gives: a row of the table per order, and curves, by names that begin with the control."""
 
     rows: list[dict[str, Any]]
     curves: Arrays
-
-
-def pieces(settings: LesionSettings) -> dict[Piece, int]:
-    """All pieces of a run, and how many orders each removes along."""
-    s = settings
-    own_controls = 0 if s.scope == "layer" else s.orders
-    shared = {Arm(): s.orders * (2 if s.scope == "layer" else 1)}
-    targeted = {
-        Arm(criterion, direction, timing): 1 + own_controls
-        for criterion in s.criteria
-        for direction in s.directions
-        for timing in s.timing
-    }
-    return {
-        Piece(replicate, arm): orders
-        for replicate in range(s.replicates)
-        for arm, orders in {**shared, **targeted}.items()
-    }
 
 
 def score(setup: LesionSetup, advance: Advance, replicate: int, subnetwork: Subnetwork) -> dict[str, np.ndarray]:
@@ -86,26 +45,98 @@ def score(setup: LesionSetup, advance: Advance, replicate: int, subnetwork: Subn
 def lesion(
     setup: LesionSetup, advance: Advance, replicate: int, arm: Arm, subnetwork: Subnetwork, scores: Arrays
 ) -> Lesioned:
-    """Remove all units along the orders of ``arm``, and measure on the test set after every removal.
-
-    With scope ``layer`` every targeted order takes the same layer at the same step, so that one set of layer-matched
-    orders, that of the arm without criterion, serves them all; else each arm has its own.
-    """
-    s, test = setup.settings, setup.data.test
-    advance(0, f"replicate {replicate}, {' '.join(filter(None, arm)) or 'random orders'}")
-    by_control = dict(_orders(setup, replicate, arm, subnetwork, scores))
-    orders = np.concatenate(list(by_control.values()))
-    outcomes = setup.engine.remove_in_order(
-        subnetwork, orders, test, ablation_of(setup, replicate, subnetwork, test), advance
-    )
+    """Remove all units along the orders of ``arm``, and measure on the test set after every removal."""
+    test = setup.data.test
+    advance(0, f"replicate {replicate}, {' '.join(arm) if arm.is_targeted else 'random orders'}")
+    by_control = _orders(setup, replicate, arm, subnetwork, scores)
+    every = np.concatenate(list(by_control.values()))
+    ablation = ablation_of(setup, replicate, subnetwork, test)
+    outcomes = setup.engine.remove_in_order(subnetwork, every, test, ablation, advance)
     rows: list[dict[str, Any]] = []
     curves: dict[str, np.ndarray] = {}
     start = 0
-    for control, its_orders in by_control.items():
-        ours = slice(start, start := start + len(its_orders))
-        its = Outcomes(outcomes.loss[ours], outcomes.correct[ours], outcomes.present)
-        left = _left(subnetwork, its_orders)
+    for control, orders in by_control.items():
+        ours = slice(start, start := start + len(orders))
+        its, left = Outcomes(outcomes.loss[ours], outcomes.correct[ours], outcomes.present), _left(subnetwork, orders)
         where = {"replicate": replicate, **arm._asdict(), "control": control}
-        rows += [{**where, **row} for row in _rows(its, left)]
-        curves |= {f"{control}/{name}": array for name, array in _curves(its_orders, its, left).items()}
+        rows += [{**where, "order": number, **row} for number, row in enumerate(_rows(its, left, setup.data.classes))]
+        curves |= {f"{control}/{name}": array for name, array in _curves(orders, its, left).items()}
     return Lesioned(rows, curves)
+
+
+def _orders(
+    setup: LesionSetup, replicate: int, arm: Arm, subnetwork: Subnetwork, scores: Arrays
+) -> dict[str, np.ndarray]:
+    """By control the orders of an arm, ``[orders, units]``."""
+    sizes = list(hidden_units(subnetwork.module).values())
+    layer_of = np.repeat(np.arange(len(sizes)), sizes)
+    rng = seeds.stream(setup.settings.seed, "lesions", replicate, *" ".join(arm).encode())
+    if arm.is_targeted:
+        template = _targeted(setup, replicate, arm, subnetwork, scores, layer_of)
+    else:
+        template = in_proportion(np.arange(len(layer_of)), layer_of)
+    draw = {
+        TARGETED: lambda: template,
+        RANDOM: lambda: random_order(len(layer_of), rng),
+        MATCHED: lambda: layer_matched(template, layer_of, rng),
+    }
+    return {
+        control: np.stack([draw[control]() for _ in range(many)])
+        for control, many in controls_of(arm, setup.settings).items()
+    }
+
+
+def _targeted(
+    setup: LesionSetup, replicate: int, arm: Arm, subnetwork: Subnetwork, scores: Arrays, layer_of: np.ndarray
+) -> np.ndarray:
+    s, by_layer = setup.settings, setup.settings.scope == "layer"
+    direction: Direction = "low" if arm.direction == "low" else "high"
+    ties = seeds.stream(s.seed, "ties", replicate, *" ".join(arm).encode())
+    if arm.timing == "adaptive":
+
+        def again(lesioned: Subnetwork) -> np.ndarray:
+            return unit_criterion(arm.criterion).function(evidence(setup, replicate, lesioned))
+
+        return adaptive_order(again, subnetwork, direction, ties, s.every, layer_of if by_layer else None)
+    static = order(scores[arm.criterion], direction, ties)
+    return in_proportion(static, layer_of) if by_layer else static
+
+
+def _left(subnetwork: Subnetwork, orders: np.ndarray) -> Remaining:
+    """Links and parameters that are left, ``[orders, steps + 1]``; NaN where the network is no chain of layers."""
+    if chain_of(subnetwork.module) is None:
+        unknown = np.full((len(orders), orders.shape[1] + 1), np.nan)
+        return Remaining(unknown, unknown)
+    return Remaining(*map(np.stack, zip(*(remaining(subnetwork, order) for order in orders), strict=True)))
+
+
+def _rows(outcomes: Outcomes, left: Remaining, classes: int) -> Iterator[dict[str, Any]]:
+    accuracy, loss = outcomes.accuracy, outcomes.loss
+    drop, steps = largest_drop(accuracy), accuracy.shape[1] - 1
+    share = left.parameters / left.parameters[:, :1]
+    at_post = np.where(np.isnan(share[:, 0]), np.nan, accuracy[np.arange(len(share)), (share <= POST_SHARE).argmax(1)])
+    columns = {
+        "robustness": robustness(accuracy, classes),
+        "loss_rise": (loss[:, 1:] - loss[:, :1]).mean(axis=1),
+        "f50": f50(accuracy, classes),
+        "drop": drop.size,
+        "drop_at": drop.step / steps,
+        "accuracy": accuracy[:, 0],
+        "accuracy_at_half": accuracy[:, steps // 2],
+        "accuracy_at_post": at_post,
+        "loss": loss[:, 0],
+    }
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _curves(orders: np.ndarray, outcomes: Outcomes, left: Remaining) -> dict[str, np.ndarray]:
+    """The orders, and after every removal what they leave on average."""
+    return {
+        "orders": orders.astype(np.int32),
+        "links_left": left.links.mean(axis=0),
+        "parameters_left": left.parameters.mean(axis=0),
+        "accuracy": outcomes.accuracy.mean(axis=0),
+        "loss": outcomes.loss.mean(axis=0),
+        "class_accuracy": outcomes.class_accuracy.mean(axis=0),
+    }

@@ -1,0 +1,81 @@
+"""Playing the stages, here or on a cluster; what is journaled is not done again."""
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from torch import nn
+
+from karikomi.data.dataset import Dataset
+from karikomi.engines.choice import warm_up
+from karikomi.networks.units import hidden_units
+from karikomi.removal.units import hidden_stages
+from karikomi.runs.files import write_arrays
+from karikomi.runs.folder import RunFolder
+from karikomi.studies.healthy import networks
+from karikomi.studies.healthy.networks import load_healthy, train_healthy
+from karikomi.studies.healthy.scoring import try_criteria
+from karikomi.studies.lesion.arms import Piece, controls_of, pieces
+from karikomi.studies.lesion.protocol import LesionSetup, lesion, score
+from karikomi.studies.lesion.settings import LesionSettings
+from karikomi.studies.lesion.tables import LESIONS, SCORES, lesioned, read_scores, scored
+from karikomi.studies.pieces import play_pieces
+
+
+def prepare(settings: LesionSettings, data: Dataset | None = None, models: Sequence[nn.Module] = ()) -> LesionSetup:
+    """As :func:`karikomi.studies.healthy.networks.prepare`, and the criteria tried.
+
+    Raises:
+        InputError: also for a criterion or a timing that means nothing for this network.
+    """
+    setup = networks.prepare(settings, data, models)
+    try_criteria(setup, settings.criteria)
+    if "adaptive" in settings.timing:
+        list(hidden_stages(setup.module))  # units can be removed for good in a chain of layers only
+    return setup
+
+
+def play(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | None) -> None:
+    """Train, score, remove.
+
+    A piece's arrays are on disk before its line is in the journal: whenever it is killed, the next start finds
+    a piece of work whole or not at all, and repeats the same work with the same streams.
+    """
+    if pool is None:
+        warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True))
+    train_healthy(setup, folder, quiet, pool)
+    _score(setup, folder, quiet, pool)
+    _lesion(setup, folder, quiet, pool)
+
+
+def _score(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | None) -> None:
+    s, done = setup.settings, scored(folder)
+    missing = dict.fromkeys((number for number in range(s.replicates) if number not in done), len(s.criteria))
+
+    def arguments(replicate: int) -> tuple:
+        return replicate, load_healthy(setup, folder, replicate)
+
+    total, layers = s.replicates * len(s.criteria), hidden_units(setup.module)
+    for replicate, scores in play_pieces("scoring", score, arguments, setup, missing, total, quiet, pool):
+        file = folder.pieces / f"replicate-{replicate}-scores.safetensors"
+        write_arrays(file, scores, {})
+        record = {"stage": SCORES, "replicate": replicate, "file": f"{folder.pieces.name}/{file.name}"}
+        folder.journal.append({**record, "layers": layers, "criteria": list(scores)})
+
+
+def _lesion(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | None) -> None:
+    units = sum(hidden_units(setup.module).values())
+    steps = {piece: units * sum(controls_of(piece.arm, setup.settings).values()) for piece in pieces(setup.settings)}
+    done = lesioned(folder)
+    missing = {piece: steps[piece] for piece in steps if piece not in done}
+
+    def arguments(piece: Piece) -> tuple:
+        return *piece, load_healthy(setup, folder, piece.replicate), read_scores(folder, piece.replicate)
+
+    total = sum(steps.values())
+    for piece, result in play_pieces("lesions", lesion, arguments, setup, missing, total, quiet, pool):
+        name = "-".join(piece.arm) if piece.arm.is_targeted else "random"
+        file = folder.pieces / f"replicate-{piece.replicate}-{name}.safetensors"
+        write_arrays(file, result.curves, {})
+        record = {"stage": LESIONS, "replicate": piece.replicate, "arm": list(piece.arm)}
+        folder.journal.append({**record, "file": f"{folder.pieces.name}/{file.name}", "rows": result.rows})

@@ -1,0 +1,116 @@
+"""From the tables to the answer: robustness with intervals, differences from random orders, cliffs, the post's claims."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from karikomi import seeds
+from karikomi.statistics import (
+    Drop,
+    compare_drops,
+    hierarchical_difference,
+    holm,
+    mean_interval,
+)
+from karikomi.studies.lesion import wording
+from karikomi.studies.lesion.arms import MATCHED, RANDOM, Arm, targeted_arms
+from karikomi.studies.lesion.claims import judge_claims
+from karikomi.studies.lesion.paired import paired
+from karikomi.studies.lesion.settings import LesionSettings
+from karikomi.studies.lesion.verdict import cliff_verdict, verdict
+from karikomi.studies.show import Answer
+
+MEASURES = ("robustness", "loss_rise", "f50", "accuracy_at_half", "drop", "accuracy")
+COMPARED = (("robustness", MATCHED), ("robustness", RANDOM), ("loss_rise", MATCHED))
+ARM = list(Arm._fields)
+
+
+@dataclass(frozen=True)
+class LesionSummary(Answer):
+    """What a lesion run says. Intervals are 95 %.
+
+    Attributes:
+        arms: per arm, control and measure the mean over replicates (the orders of a replicate are averaged first) with
+            Student's interval: criterion, direction, timing, control, measure, mean, low, high, replicates.
+        differences: per targeted arm, measure and ``against`` (random, layer-matched) targeted minus random, paired by
+            replicate, by hierarchical bootstrap: mean, low, high, p, and p_holm (Holm over the arms).
+        verdicts: per targeted arm whether its robustness is shown to differ from that of layer-matched orders.
+        cliffs: per targeted arm its largest drop by one removal (0 … 1: size, size_low, size_high), the share of the
+            units that is gone then (place, place_low, place_high), the mean largest drop of layer-matched orders
+            (random), the test against them (p, and p_holm over the arms) and the verdict.
+        claims: what the post saw once, and whether it holds; empty for another experiment than the post's.
+    """
+
+    arms: pd.DataFrame
+    differences: pd.DataFrame
+    verdicts: pd.DataFrame
+    cliffs: pd.DataFrame
+    claims: pd.DataFrame
+
+
+def summarize(tables: Mapping[str, pd.DataFrame], settings: LesionSettings) -> LesionSummary:
+    """Summarize the tables of a lesion run."""
+    table, rng = tables["table"], seeds.stream(settings.seed, "bootstrap")
+    # An unfinished run may lack some, or have no replicate yet with both kinds of order.
+    arms = [arm for arm in targeted_arms(settings) if len(paired(table, arm, MATCHED, "robustness")[0])]
+    differences = _differences(table, arms, rng)
+    found = {
+        "arms": _arms(table),
+        "differences": differences,
+        "verdicts": _verdicts(differences),
+        "cliffs": _cliffs(table, arms, rng),
+        "claims": judge_claims(table, arms, settings, rng),
+    }
+    return LesionSummary(
+        headline=wording.headline(found, settings),
+        explanation=wording.explanation(settings),
+        tables=wording.main_tables(found, settings),
+        details=wording.detail_tables(found, settings),
+        **found,
+    )
+
+
+def _arms(table: pd.DataFrame) -> pd.DataFrame:
+    each = table.groupby([*ARM, "control", "replicate"], sort=False)[list(MEASURES)].mean()
+    rows = [
+        {**dict(zip([*ARM, "control"], key, strict=True)), "measure": measure}
+        | {**mean_interval(group[measure])._asdict(), "replicates": len(group)}
+        for key, group in each.groupby(level=[*ARM, "control"], sort=False)
+        for measure in MEASURES
+    ]
+    return pd.DataFrame(rows)
+
+
+def _differences(table: pd.DataFrame, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
+    rows = [
+        {**arm._asdict(), "measure": measure, "against": against}
+        | hierarchical_difference(*paired(table, arm, against, measure), rng)._asdict()
+        for measure, against in COMPARED
+        for arm in arms
+    ]
+    differences = pd.DataFrame(rows, columns=[*ARM, "measure", "against", "mean", "low", "high", "p"])
+    families = differences.groupby(["measure", "against"], sort=False)["p"]
+    return differences.assign(p_holm=families.transform(lambda p: holm(p.to_numpy())))
+
+
+def _verdicts(differences: pd.DataFrame) -> pd.DataFrame:
+    judged = differences.query("measure == 'robustness' and against == @MATCHED")
+    verdicts = [verdict(mean, p) for mean, p in zip(judged["mean"], judged["p_holm"], strict=True)]
+    return judged[ARM].assign(verdict=verdicts)
+
+
+def _cliffs(table: pd.DataFrame, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
+    rows = []
+    for arm in arms:
+        size, random = paired(table, arm, MATCHED, "drop")
+        share = paired(table, arm, MATCHED, "drop_at")[0]
+        cliff = compare_drops(Drop(size, share), random, rng)
+        place = dict(zip(("place", "place_low", "place_high"), cliff.step, strict=True))
+        sizes = dict(zip(("size", "size_low", "size_high"), cliff.size, strict=True))
+        rows.append({**arm._asdict(), **sizes, **place, "random": random.mean(), "p": cliff.p})
+    columns = [*ARM, "size", "size_low", "size_high", "place", "place_low", "place_high", "random", "p"]
+    cliffs = pd.DataFrame(rows, columns=columns)
+    cliffs["p_holm"] = holm(cliffs["p"].to_numpy())
+    return cliffs.assign(verdict=[cliff_verdict(p) for p in cliffs["p_holm"]])

@@ -4,10 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint format clean
+.PHONY: demo demo-lesion demo-knockout test bench lint format clean
 
 demo: $(READY)
 	$(BIN)/karikomi lottery --preset post --replicates 5
+
+demo-lesion: $(READY)
+	$(BIN)/karikomi lesion
+
+demo-knockout: $(READY)
+	$(BIN)/karikomi knockout
 
 test: $(READY) lint
 	$(BIN)/pytest

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from karikomi.api import load, lottery
+    from karikomi.api import knockout, lesion, load, lottery
     from karikomi.data.dataset import Dataset
     from karikomi.errors import InputError
     from karikomi.own import graph, knock_out, lesion_curve, shapley
@@ -17,6 +17,8 @@ _HOMES = {
     "InputError": "karikomi.errors",
     "graph": "karikomi.own",
     "knock_out": "karikomi.own",
+    "knockout": "karikomi.api",
+    "lesion": "karikomi.api",
     "lesion_curve": "karikomi.own",
     "load": "karikomi.api",
     "load_ticket": "karikomi.studies.lottery.tickets",
@@ -30,6 +32,8 @@ __all__ = [
     "InputError",
     "graph",
     "knock_out",
+    "knockout",
+    "lesion",
     "lesion_curve",
     "load",
     "load_ticket",

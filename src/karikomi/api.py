@@ -1,14 +1,19 @@
 """The toolkit from Python."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from karikomi.data.dataset import Dataset
+from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
 from karikomi.studies import studies, study_of
-from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.healthy.settings import OWN
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def lottery(
@@ -32,9 +37,84 @@ def lottery(
     Raises:
         InputError: if something given is wrong; nothing is written then.
     """
+    return _run("lottery", data, (), out, quiet, cluster, settings)
+
+
+def lesion(
+    *,
+    models: "Sequence[nn.Module | str | Path]" = (),
+    data: Dataset | str = "mnist",
+    out: str | Path | None = None,
+    quiet: bool = False,
+    cluster: str | None = None,
+    **settings: Any,
+) -> Result:
+    """Run the lesion study, or go on with it, or return at once if it is finished.
+
+    Args:
+        models: your own trained networks, one per replicate: modules of one architecture, or safetensors files with
+            the weights of the setting ``network``. Nothing is trained then.
+        data: as in :func:`lottery`.
+        out: as in :func:`lottery`.
+        quiet: show no progress.
+        cluster: as in :func:`lottery`.
+        **settings: those of :class:`~karikomi.studies.lesion.settings.LesionSettings`, by name, for example
+            ``preset="quick"``, ``criteria=["taylor", "out-strength"]``, ``timing=["adaptive"]``; the flags of
+            ``karikomi lesion``.
+
+    Raises:
+        InputError: if something given is wrong; nothing is written then.
+    """
+    return _run("lesion", data, models, out, quiet, cluster, settings)
+
+
+def knockout(
+    *,
+    models: "Sequence[nn.Module | str | Path]" = (),
+    data: Dataset | str = "mnist",
+    out: str | Path | None = None,
+    quiet: bool = False,
+    cluster: str | None = None,
+    **settings: Any,
+) -> Result:
+    """Run the knock-out study, or go on with it, or return at once if it is finished.
+
+    Args:
+        models: your own trained networks, one per replicate: modules of one architecture, or safetensors files with
+            the weights of the setting ``network``. Nothing is trained then.
+        data: as in :func:`lottery`.
+        out: as in :func:`lottery`.
+        quiet: show no progress.
+        cluster: as in :func:`lottery`.
+        **settings: those of :class:`~karikomi.studies.knockout.settings.KnockoutSettings`, by name, for example
+            ``preset="quick"``, ``criteria=["taylor", "out-strength"]``, ``shapley=100``; the flags of ``karikomi
+            knockout``.
+
+    Raises:
+        InputError: if something given is wrong; nothing is written then.
+    """
+    return _run("knockout", data, models, out, quiet, cluster, settings)
+
+
+def _run(
+    name: str,
+    data: Dataset | str,
+    models: "Sequence[nn.Module | str | Path]",
+    out: str | Path | None,
+    quiet: bool,
+    cluster: str | None,
+    settings: dict[str, Any],
+) -> Result:
+    study = studies()[name]
     named, own = (data, None) if isinstance(data, str) else (data.name, data)
-    chosen = LotterySettings.of(**settings, data=named)
-    return run(studies()["lottery"], chosen, data=own, out=Path(out) if out else None, quiet=quiet, cluster=cluster)
+    files = [str(model) for model in models if isinstance(model, str | Path)]
+    modules = [model for model in models if not isinstance(model, str | Path)]
+    if files and modules:
+        raise InputError("models are modules or files, not both")
+    given = {"models": files} if files else {"network": OWN, "replicates": len(modules)} if modules else {}
+    chosen = study.settings.of(**settings, **given, data=named)
+    where = Path(out) if out else None
+    return run(study, chosen, data=own, models=modules, out=where, quiet=quiet, cluster=cluster)
 
 
 def load(path: str | Path) -> Result:

@@ -78,13 +78,14 @@ def runs(folder: Annotated[Path, Parameter(help="Where to look.")] = RUNS, /) ->
 
 def show(run: Run, /, *, margin: Margin = None) -> None:
     """Show the answer of a run again, or what an unfinished run has so far."""
-    _print_answer(_result(run), _margins(margin))
+    result = _result(run)
+    _print_answer(result, _margins(result, margin))
 
 
 def report(run: Run, /, *, margin: Margin = None) -> None:
     """Draw a run's figures and page again, from the run folder alone."""
     result = _result(run)
-    result.draw(**_margins(margin))
+    result.draw(**_margins(result, margin))
     _console().print(f"{result.page}", soft_wrap=True)
 
 
@@ -134,8 +135,12 @@ def _result(run: str):
     return result
 
 
-def _margins(margin: float | None) -> dict[str, float]:
-    return {} if margin is None else {"accuracy_margin": margin}
+def _margins(result, margin: float | None) -> dict[str, float]:
+    if margin is None:
+        return {}
+    if result.study.name != "lottery":
+        raise InputError(f"only a lottery's verdicts have a margin; {result.folder.path} is a {result.study.name} run")
+    return {"accuracy_margin": margin}
 
 
 def _print_answer(result, margins: dict[str, float]) -> None:

@@ -99,7 +99,7 @@ def assert_exact(case: Case, seed: int, ablation: Ablation, threads: int = 1) ->
     rng = np.random.default_rng(seed)
     orders = np.stack([rng.permutation(units) for _ in range(2)])[:, : rng.integers(units + 1)]
     found = sparse.remove_in_order(case.subnetwork, orders, case.examples, ablation, threads=threads)
-    assert found.correct.shape == (2, orders.shape[1] + 1, case.subnetwork.module[-2].out_features)
+    assert found.correct.shape == (2, orders.shape[1] + 1, len(found.present))
     for row, order in enumerate(orders):
         for step in range(len(order) + 1):
             assert_is(found, (row, step), brute_force(case, x, order[:step].tolist(), shown).outputs, y)

@@ -55,17 +55,19 @@ def test_ties_are_decided_by_the_draw_and_every_tied_link_can_go():
 
 
 @given(SHAPES, st.integers(0, 2**32))
-def test_shuffling_keeps_every_layers_count(shapes, seed):
-    masks, _, rng = layers(shapes, seed)
-    shuffled = shuffle_links(masks, rng)
+def test_shuffling_keeps_every_layers_count_and_stays_where_links_can_be(shapes, seed):
+    masks, scores, rng = layers(shapes, seed)
+    among = {name: mask | (scores[name] > np.median(scores[name])) for name, mask in masks.items()}
+    shuffled = shuffle_links(masks, among, rng)
     assert {n: (m.shape, m.sum()) for n, m in shuffled.items()} == {n: (m.shape, m.sum()) for n, m in masks.items()}
+    assert not any((shuffled[name] & ~among[name]).any() for name in masks)
 
 
 def test_shuffling_moves_links_everywhere_alike():
-    mask = {"a": np.arange(10).reshape(2, 5) < 5}
+    mask, among = {"a": np.arange(14).reshape(2, 7) < 5}, {"a": np.arange(14).reshape(2, 7) < 10}
     rng = np.random.default_rng(0)
-    counts = np.sum([shuffle_links(mask, rng)["a"] for _ in range(400)], axis=0)
-    assert np.abs(counts - 200).max() < 5 * np.sqrt(400 / 4)
+    counts = np.sum([shuffle_links(mask, among, rng)["a"] for _ in range(400)], axis=0)
+    assert np.abs(counts[among["a"]] - 200).max() < 5 * np.sqrt(400 / 4)
 
 
 def test_nothing_given_is_changed():
@@ -73,7 +75,7 @@ def test_nothing_given_is_changed():
     before = [array.copy() for array in (*masks.values(), *scores.values())]
     remove_links(masks, scores, {"l0": 1, "l1": 2}, rng)
     remove_links(masks, scores, 3, rng)
-    shuffle_links(masks, rng)
+    shuffle_links(masks, masks, rng)
     assert all((a == b).all() for a, b in zip(before, (*masks.values(), *scores.values()), strict=True))
 
 

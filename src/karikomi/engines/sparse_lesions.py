@@ -22,8 +22,8 @@ from karikomi.engines.kernels.circuits import (
 )
 from karikomi.engines.kernels.gather import Source
 from karikomi.engines.kernels.layout import Network, aligned, lay_out
-from karikomi.engines.kernels.lesions import Signals, knock_out_each, pass_whole, remove_in_orders
-from karikomi.engines.kernels.packs import Circuit, State
+from karikomi.engines.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
+from karikomi.engines.kernels.packs import Circuit, Signals, State
 from karikomi.engines.kernels.rows import PACK
 from karikomi.engines.kernels.vector import LANES
 from karikomi.engines.kernels.verdicts import Tally

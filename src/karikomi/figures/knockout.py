@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -20,7 +21,7 @@ DECADES = [0, *(sign * step * 10**power for power in range(5) for step in (1, 3)
 RANKS_DRAWN = 65
 
 # Panels with axes of their own stand in line only if the axes do not count for their size.
-FLUSH = {"row": 42, "column": 52}
+FLUSH = {"row": 54, "column": 44}
 
 
 def scores(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixin:
@@ -39,10 +40,10 @@ def scores(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixin
     rows = shown[["layer", *names]].assign(loss_rise=1000 * shown["loss_rise"])
     points = (
         alt.Chart()
-        .mark_point(filled=True, size=11, opacity=0.55)
+        .mark_point(filled=True, size=11, opacity=1, fillOpacity=0.55)
         .encode(
             x=alt.X("score:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format=PLAIN)),
-            y=_rise(shown["loss_rise"]),
+            y=alt.Y("loss_rise:Q", **_rise(shown["loss_rise"])),
             color=layer_colour(shown["layer"]),
             tooltip=["layer:N", "score:Q", alt.Tooltip("loss_rise:Q", title=MILLINATS)],
         )
@@ -110,8 +111,8 @@ def cost_by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
     )
     colour = layer_colour(table["layer"]).legend(None)
     base = alt.Chart().encode(x=alt.X("replicate:O", title="replicate", axis=alt.Axis(labelAngle=0)))
-    y = _rise(table["loss_rise"])
-    points = base.mark_point(filled=True, size=9, opacity=0.35).encode(
+    y = alt.Y("loss_rise:Q", **_rise(table["loss_rise"]))
+    points = base.mark_point(filled=True, size=9, opacity=1, fillOpacity=0.35).encode(
         y=y,
         xOffset=alt.XOffset("jitter:Q", scale=alt.Scale(domain=[-1, 1])),
         color=colour,
@@ -119,14 +120,14 @@ def cost_by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
     )
     quartiles = [f"{name}(loss_rise):Q" for name in ("q1", "median", "q3")]
     box = base.mark_bar(fillOpacity=0, stroke=theme.INK, strokeWidth=1.2, width=22).encode(
-        y=alt.Y(quartiles[0], title=y["title"]), y2=quartiles[2]
+        y=alt.Y(quartiles[0], title=MILLINATS), y2=quartiles[2]
     )
-    middle = base.mark_tick(color=theme.INK, thickness=2, width=22).encode(y=alt.Y(quartiles[1], title=y["title"]))
+    middle = base.mark_tick(color=theme.INK, thickness=2, width=22).encode(y=alt.Y(quartiles[1], title=MILLINATS))
     width = max(60, 48 * table["replicate"].nunique())
     return theme.styled(
         alt.layer(points, box, middle, data=theme.inline(shown))
         .properties(width=width, height=theme.HEIGHT)
-        .facet(alt.Column("layer:N", sort=order, title=None))
+        .facet(column=alt.Column("layer:N", sort=order, title=None))
     )
 
 
@@ -211,11 +212,13 @@ def shapley(table: pd.DataFrame, redundant: pd.Series) -> alt.TopLevelMixin:
         loss_rise=1000 * shown["loss_rise"], value=value, low=value - error, high=value + error
     )
     y = alt.Y("value:Q", title="Shapley value (points of accuracy)")
-    base = alt.Chart(theme.inline(rows)).encode(x=_rise(shown["loss_rise"], alt.X), y=y)
+    base = alt.Chart(theme.inline(rows)).encode(x=alt.X("loss_rise:Q", **_rise(shown["loss_rise"])), y=y)
     return theme.styled(
         alt.layer(
-            base.mark_rule(opacity=0.25).encode(y=alt.Y("low:Q"), y2="high:Q", color=layer_colour(shown["layer"])),
-            base.mark_point(filled=True, size=24, opacity=0.8).encode(
+            base.mark_rule(opacity=1, strokeOpacity=0.25).encode(
+                y=alt.Y("low:Q"), y2="high:Q", color=layer_colour(shown["layer"])
+            ),
+            base.mark_point(filled=True, size=24, opacity=1, fillOpacity=0.8).encode(
                 color=layer_colour(shown["layer"]),
                 tooltip=["layer:N", "index:Q", alt.Tooltip("loss_rise:Q", title=MILLINATS), "value:Q"],
             ),
@@ -239,7 +242,7 @@ def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
     if table.empty:
         raise InputError("the table has no pairs")
     shown = _one_replicate(table)
-    first, second = (shown[f"{end}_layer"] + " " + shown[f"{end}_index"].astype(str) for end in ("first", "second"))
+    first, second = (shown[f"{end}_layer"] + ":" + shown[f"{end}_index"].astype(str) for end in ("first", "second"))
     interaction = 1000 * shown["interaction"]
     order = list(dict.fromkeys([*first, *second]))
     halves = [(first, second), (second, first)]
@@ -267,12 +270,12 @@ def layer_colour(names: pd.Series) -> alt.Color:
     return alt.Color("layer:N", title=None, scale=alt.Scale(domain=order, range=LAYER_COLOURS[: len(order)]))
 
 
-def _rise(nats: pd.Series, channel: type[alt.X] | type[alt.Y] = alt.Y) -> alt.X | alt.Y:
-    """The axis of the field ``loss_rise`` in 0.001 nats: linear near 0, logarithmic beyond."""
+def _rise(nats: pd.Series) -> dict[str, Any]:
+    """Title, scale and axis of a rise in loss in 0.001 nats: linear near 0, logarithmic beyond."""
     low, high = 1000 * nats.min(), 1000 * nats.max()
     ticks = [tick for tick in DECADES if low <= tick <= high]
     scale = alt.Scale(type="symlog", constant=1, domain=[low, high], nice=False, padding=4)
-    return channel("loss_rise:Q", title=MILLINATS, scale=scale, axis=alt.Axis(values=ticks, format="~g"))
+    return {"title": MILLINATS, "scale": scale, "axis": alt.Axis(values=ticks, format="~g")}
 
 
 def _diverging(field: str, title: str, limit: float) -> alt.Color:

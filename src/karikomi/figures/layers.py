@@ -84,7 +84,7 @@ def _lines(ends: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
             color=alt.Color(
                 "sign:N", title=None, scale=signs, legend=alt.Legend(orient="bottom", symbolType="stroke", columns=1)
             ),
-            opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.75]), legend=None),
+            strokeOpacity=alt.StrokeOpacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.75]), legend=None),
         )
     )
 

@@ -59,5 +59,5 @@ class Subnetwork:
 
     @property
     def density(self) -> float:
-        """Links left over links at the start."""
+        """Links left over those that there could be."""
         return self.links / sum(mask.size for mask in self.masks.values())

@@ -67,7 +67,7 @@ def death_counts(units: int, deaths: float, cycles: int) -> np.ndarray:
     """
     if 0 < deaths < 1:
         return -np.diff([links_left(units, deaths, cycle) for cycle in range(cycles + 1)])
-    if deaths < 1 or deaths != int(deaths):
+    if not (deaths >= 1 and float(deaths).is_integer()):
         raise InputError(f"deaths is a whole number of units from 1, or a share between 0 and 1; it is {deaths}")
     return np.full(cycles, int(deaths))
 

@@ -54,9 +54,12 @@ def remove_links(
     return {name: _shrink(mask, scores[name], left[name], rng, name) for name, mask in masks.items()}
 
 
-def shuffle_links(masks: Masks, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """As many links in every layer, at random places."""
-    return {name: rng.permutation(mask.ravel()).reshape(mask.shape) for name, mask in masks.items()}
+def shuffle_links(masks: Masks, among: Masks, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """As many links in every layer, at random places of those that ``among`` has a link at."""
+    shuffled = {name: np.zeros(mask.shape, bool) for name, mask in masks.items()}
+    for name, mask in masks.items():
+        shuffled[name][among[name]] = rng.permutation(mask[among[name]])
+    return shuffled
 
 
 def _shrink(mask: np.ndarray, scores: np.ndarray, left: int, rng: np.random.Generator, where: str) -> np.ndarray:

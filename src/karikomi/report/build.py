@@ -14,8 +14,8 @@ import vl_convert
 from markupsafe import Markup
 
 from karikomi.figures.save import VEGA_LITE
+from karikomi.report.verdicts import VERDICTS
 
-VERDICTS = {"winning ticket": "won", "not shown": "open", "lost": "lost"}
 _NUMBER = re.compile(r"[<≈]?\s*[+\-−]?\.?\d.*|[–—]")
 
 

@@ -9,6 +9,8 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from karikomi.errors import InputError, unknown
+from karikomi.networks import NAMES
+from karikomi.networks.modular import Control, Modular
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,6 +24,7 @@ SCHEMA = 1
 # The sections of a study's --help.
 START = Parameter(group=Group("Start from", sort_key=1))
 NETWORK = Parameter(group=Group("Data and network", sort_key=2))
+MODULAR = Parameter(group=Group("Modular network", sort_key=2))
 TRAINING = Parameter(group=Group("Training", sort_key=4))
 REPLICATION = Parameter(group=Group("Replication", sort_key=5))
 
@@ -41,11 +44,30 @@ class StudySettings(BaseModel):
     data_sha256: Annotated[str, Parameter(parse=False)] = Field(
         default="", description="What an .npz file held when the run began; filled in by Karikomi."
     )
-    network: Annotated[str, NETWORK] = Field(
-        default="lenet-300-100", description="Architecture: lenet-300-100, or mlp-<h1>-<h2>-…"
-    )
+    network: Annotated[str, NETWORK] = Field(default="lenet-300-100", description=f"Architecture: {', '.join(NAMES)}.")
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
         default="glorot", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
+    )
+    within: Annotated[float, MODULAR] = Field(
+        default=Modular.within, description="Probability of a link within a group, above 0 to 1."
+    )
+    long_range: Annotated[float, MODULAR] = Field(
+        default=Modular.long_range, description="Probability of a link between two groups, 0 to 1."
+    )
+    reach: Annotated[float | None, MODULAR] = Field(
+        default=Modular.reach,
+        description="Distance at which that probability has fallen to 1/e, groups on a circle of diameter 1; by"
+        " default it does not fall.",
+    )
+    entry: Annotated[int, MODULAR] = Field(default=Modular.entry, description="Group that the inputs link to, from 0.")
+    exit: Annotated[int | None, MODULAR] = Field(
+        default=Modular.exit, description="Group that the outputs are linked from; by default one across from group 0."
+    )
+    control: Annotated[Control, MODULAR] = Field(
+        default=Modular.control, description="matched: as many links between any two layers, but at random places."
+    )
+    wiring_cost: Annotated[float, MODULAR] = Field(
+        default=0.0, ge=0, lt=100, description="λ of the wiring cost in the loss, λ Σ |w| · distance."
     )
     iterations: Annotated[int, TRAINING] = Field(
         default=5000, ge=1, description="Training steps (minibatches) of every network."
@@ -79,6 +101,16 @@ class StudySettings(BaseModel):
         default="auto",
         description="sparse: perceptrons on CPU, cost falls with density; population: torch, any network.",
     )
+
+    @property
+    def modular(self) -> Modular:
+        """How the groups of a modular network are wired."""
+        return Modular(self.within, self.long_range, self.reach, self.entry, self.exit, self.control)
+
+    @model_validator(mode="after")
+    def _can_be_wired(self) -> Self:
+        _ = self.modular
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
+import numpy as np
 from torch import nn
 
 from karikomi import data as datasets
 from karikomi import seeds
 from karikomi.data.dataset import Dataset, Split
 from karikomi.engines.choice import choose
-from karikomi.engines.contract import Engine, Recipe
+from karikomi.engines.contract import Engine, OptimizerState, Recipe, Trial
 from karikomi.errors import InputError
-from karikomi.networks import build
-from karikomi.networks.subnetwork import Subnetwork
+from karikomi.networks import build, layout
+from karikomi.networks.initialization import initialize
+from karikomi.networks.modular import Layout, wire
+from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.studies.settings import StudySettings
 
 SettingsT = TypeVar("SettingsT", bound=StudySettings)
@@ -26,6 +29,7 @@ class Setup(Generic[SettingsT]):
 
     Attributes:
         trained: networks that are trained already, one per replicate; none where they are trained here.
+        layout: groups and places of a modular network's units; None for any other network.
     """
 
     settings: SettingsT
@@ -33,6 +37,7 @@ class Setup(Generic[SettingsT]):
     module: nn.Module
     engine: Engine
     trained: Sequence[Subnetwork] = ()
+    layout: Layout | None = None
 
     @cached_property
     def splits(self) -> list[Split]:
@@ -41,6 +46,36 @@ class Setup(Generic[SettingsT]):
         return [
             self.data.split(s.validation, seeds.stream(s.seed, "split", replicate)) for replicate in range(s.replicates)
         ]
+
+    @cached_property
+    def wirings(self) -> list[Arrays | None]:
+        """Which links each replicate's network has before any is removed; None: every one."""
+        s = self.settings
+        if self.layout is None:
+            return [None] * s.replicates
+        streams = (seeds.stream(s.seed, "wiring", replicate) for replicate in range(s.replicates))
+        return [wire(self.layout, s.modular, rng) for rng in streams]
+
+    @cached_property
+    def link_cost(self) -> Arrays | None:
+        """What a link of size 1 costs in the loss, by weight; None: nothing."""
+        price = self.settings.wiring_cost
+        if price == 0:
+            return None
+        if self.layout is None:
+            raise InputError(
+                f"wiring_cost counts distances, which only a modular network has; the network is {self.settings.network}"
+            )
+        return {name: (price * length).astype(np.float32) for name, length in self.layout.distances().items()}
+
+    def initial(self, replicate: int, rng: np.random.Generator) -> Subnetwork:
+        """A replicate's network with fresh weights."""
+        return initialize(self.module, self.settings.initialization, rng, self.wirings[replicate])
+
+    def trial(self, subnetwork: Subnetwork, replicate: int, *key: int, state: OptimizerState | None = None) -> Trial:
+        """To train a network of a replicate; networks of equal ``key`` see the same minibatches."""
+        order = seeds.sequence(self.settings.seed, "order", replicate, *key)
+        return Trial(subnetwork, self.splits[replicate], order, state, self.link_cost)
 
     def recipe(self, snapshot_at: int | None = None) -> Recipe:
         """How the settings say that networks are trained."""
@@ -57,9 +92,7 @@ class Setup(Generic[SettingsT]):
         )
 
 
-def prepare(
-    settings: SettingsT, data: Dataset | None = None, models: Sequence[nn.Module] = ()
-) -> Setup[SettingsT]:
+def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[nn.Module] = ()) -> Setup[SettingsT]:
     """Load and check everything, so that what cannot work is refused before anything is written.
 
     Args:
@@ -76,7 +109,9 @@ def prepare(
         data = datasets.load(settings.data)
     module = models[0] if models else build(settings.network, data.sample_shape, data.classes)
     trained = [Subnetwork.from_module(model) for model in models]
-    setup = Setup(settings, data, module, choose(settings.engine, module), trained)
+    places = None if models else layout(settings.network, module, settings.modular)
+    setup = Setup(settings, data, module, choose(settings.engine, module), trained, places)
+    _ = setup.wirings, setup.link_cost
     if settings.trains:
         _ = setup.splits
     return setup

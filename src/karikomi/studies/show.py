@@ -8,7 +8,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-VERDICT_STYLES = {"winning ticket": "green", "not shown": "yellow", "lost": "red"}
+from karikomi.report.verdicts import VERDICTS
+
+STYLES = {"won": "green", "open": "yellow", "lost": "red"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class DisplayTable:
         for position, column in enumerate(self.columns):
             table.add_column(column, justify="left" if self._is_text(position) else "right", no_wrap=True)
         for row in self.rows:
-            table.add_row(*(Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in row))
+            table.add_row(*(Text(cell, style=STYLES.get(VERDICTS.get(cell, ""), "")) for cell in row))
         return table
 
     def _repr_html_(self) -> str:

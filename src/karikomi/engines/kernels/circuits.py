@@ -64,6 +64,7 @@ def make_state(circuit: Circuit) -> State:
         some=np.zeros(rows, np.int64),
         verdict=np.zeros(3),
         close=aligned(PACK),
+        margin=aligned(PACK),
     )
 
 

@@ -8,29 +8,15 @@ from karikomi.engines.kernels.fused import any_bit
 from karikomi.engines.kernels.gather import Source, find_present, gather
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.loss import activate
-from karikomi.engines.kernels.packs import LOWEST, Circuit, State, activated, pass_on, send, shift
+from karikomi.engines.kernels.packs import LOWEST, Circuit, Signals, State, activated, pass_on, send, shift
 from karikomi.engines.kernels.products import linear
 from karikomi.engines.kernels.rows import PACK, inlined
 from karikomi.engines.kernels.vector import LANES, add, at, kernel, load16, splat16, store, subtract
-from karikomi.engines.kernels.verdicts import Tally, count, judge
+from karikomi.engines.kernels.verdicts import Tally, count, judge, set_margin
 
 _ZERO = np.float32(0)
 # A pack's lanes beyond its examples do not count.
 _VALID = np.repeat(np.array([1, 0], np.float32), PACK)
-
-
-class Signals(NamedTuple):
-    """Some packs in the whole network: ``[packs, rows, 16]``, flat.
-
-    ``before`` and ``after`` are every unit's values before and after its activation, ``removed`` those that it shows
-    once it is removed. Pack k has ``sizes[k]`` examples, all of the class ``labels[k]``.
-    """
-
-    before: np.ndarray
-    after: np.ndarray
-    removed: np.ndarray
-    labels: np.ndarray
-    sizes: np.ndarray
 
 
 class Orders(NamedTuple):
@@ -79,6 +65,7 @@ def knock_out_each(
     last, nothing = circuit.levels.size - 1, splat16(_ZERO)
     start, label = pack * circuit.level_of.size * PACK, at(signals.labels, pack)
     valid = load16(_VALID, PACK - at(signals.sizes, pack))
+    set_margin(circuit, state, signals, start)
     for lesion in range(rows.size + 1):
         row = at(rows, lesion - 1) if lesion else np.intp(0)
         number: int = at(circuit.level_of, row)
@@ -101,6 +88,7 @@ def remove_in_orders(circuit: Circuit, state: State, signals: Signals, pack: int
     many, steps = orders.rows.shape
     start, label = pack * circuit.level_of.size * PACK, at(signals.labels, pack)
     valid = load16(_VALID, PACK - at(signals.sizes, pack))
+    set_margin(circuit, state, signals, start)
     for number in range(many):
         order, sequence = orders.rows[number], orders.sequences[number]
         remove_all(circuit, state, signals, start, sequence, orders.lasting[number])

@@ -39,13 +39,27 @@ class Circuit(NamedTuple):
     biases: np.ndarray
 
 
+class Signals(NamedTuple):
+    """Some packs in the whole network: ``[packs, rows, 16]``, flat.
+
+    ``before`` and ``after`` are every unit's values before and after its activation, ``removed`` those that it shows
+    once it is removed. Pack k has ``sizes[k]`` examples, all of the class ``labels[k]``.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    removed: np.ndarray
+    labels: np.ndarray
+    sizes: np.ndarray
+
+
 class State(NamedTuple):
     """A pack in a network that lost units.
 
     ``sums`` is what enters each unit's activation, ``fixed`` the part of it that comes from the bias and from removed
     units. ``outputs`` is what leaves the activation, where a product cannot apply it on the way. Of every level the
     first ``kept`` units of a sequence are left; ``some`` is room for a list of units. ``verdict`` and ``close`` are
-    what :func:`karikomi.engines.kernels.verdicts.judge` says.
+    what :func:`karikomi.engines.kernels.verdicts.judge` says, where a lead below ``margin`` says nothing.
     """
 
     sums: np.ndarray
@@ -55,6 +69,7 @@ class State(NamedTuple):
     some: np.ndarray
     verdict: np.ndarray
     close: np.ndarray
+    margin: np.ndarray
 
 
 @kernel

@@ -12,9 +12,7 @@ from torch import nn
 from karikomi import seeds
 from karikomi.data.dataset import Dataset
 from karikomi.engines import population
-from karikomi.engines.contract import Trial
 from karikomi.errors import InputError
-from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.networks.units import hidden_units
 from karikomi.runs.files import read_arrays, write_arrays
@@ -82,11 +80,7 @@ def load_healthy(setup: Setup[Any], folder: RunFolder, replicate: int) -> Subnet
 def _train(setup: Setup[Any], advance: Advance, replicates: Sequence[int]) -> list[Healthy]:
     s = setup.settings
     trials = [
-        Trial(
-            initialize(setup.module, s.initialization, seeds.stream(s.seed, "init", replicate)),
-            setup.splits[replicate],
-            seeds.sequence(s.seed, "order", replicate),
-        )
+        setup.trial(setup.initial(replicate, seeds.stream(s.seed, "init", replicate)), replicate)
         for replicate in replicates
     ]
     trained = setup.engine.train(trials, setup.data, setup.recipe(), advance)

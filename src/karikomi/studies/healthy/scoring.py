@@ -10,7 +10,6 @@ from karikomi.data.dataset import Examples
 from karikomi.engines import population
 from karikomi.engines.contract import Ablation, Engine
 from karikomi.engines.lesion_input import ablation_by
-from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.networks.units import hidden_units
 from karikomi.removal.orders import order, random_order
@@ -55,8 +54,7 @@ def try_criteria(setup: Setup[Any], names: Sequence[str]) -> None:
     Raises:
         InputError: for a criterion that means nothing for this network and these data.
     """
-    fresh = initialize(setup.module, "pytorch", np.random.default_rng(0))
-    subnetwork = setup.trained[0] if setup.trained else fresh
+    subnetwork = setup.trained[0] if setup.trained else setup.initial(0, np.random.default_rng(0))
     known = scoring_examples(setup, 0)
     examples = known.take(np.arange(len(known))[:TRIED])
     tried = _evidence(setup, population, 0, subnetwork, examples, Ablation())

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
-from karikomi.networks import hidden_widths
+from karikomi.networks import NAMES, hidden_widths
 from karikomi.runs.files import read_arrays
 from karikomi.studies.settings import NETWORK, TRAINING, StudySettings
 
@@ -28,9 +28,7 @@ OWN = "model"
 class HealthySettings(StudySettings):
     """Settings of studies that begin with healthy networks."""
 
-    network: Annotated[str, NETWORK] = Field(
-        default="mlp-256-256", description="Architecture: lenet-300-100, or mlp-<h1>-<h2>-…"
-    )
+    network: Annotated[str, NETWORK] = Field(default="mlp-256-256", description=f"Architecture: {', '.join(NAMES)}.")
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
         default="pytorch", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
     )

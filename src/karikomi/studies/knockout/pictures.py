@@ -4,6 +4,7 @@ import altair as alt
 
 from karikomi.figures import knockout, layers
 from karikomi.studies.knockout.associations import CRITICALITY, between_scores
+from karikomi.studies.knockout.settings import KnockoutSettings
 from karikomi.studies.knockout.summary import redundant
 from karikomi.studies.knockout.tables import wiring
 from karikomi.studies.result import Result
@@ -14,7 +15,7 @@ def scores(result: Result) -> alt.TopLevelMixin:
 
 
 def associations(result: Result) -> alt.TopLevelMixin:
-    return knockout.associations(result.summary().associations, result.settings.given)
+    return knockout.associations(result.summary().associations, KnockoutSettings.of(**result.folder.settings).given)
 
 
 def cost_by_layer(result: Result) -> alt.TopLevelMixin:

@@ -35,15 +35,20 @@ def headline(found: Frames, tables: Frames, settings: KnockoutSettings) -> str:
 def _who_tells(found: Frames) -> str:
     all_scores = found["associations"].assign(verdict=lambda rows: rows.apply(verdict, axis=1))
     scores = all_scores[~all_scores["criterion"].isin(NO_RIVALS)]
+    if scores.empty:
+        return "There is no score here that could tell critical units without their removal."
     by_verdict = {name: group["criterion"].tolist() for name, group in scores.groupby("verdict")}
     tell = scores[scores["verdict"] == TELLS]
     if tell.empty:
         highest = scores.iloc[0]
         return (
-            f"No score is shown to tell critical units (the highest: {highest['criterion']}, ρ = {interval(highest)})."
+            f"No score is shown to tell critical units; the highest is {highest['criterion']}, ρ = {interval(highest)}."
         )
     best = tell.iloc[0]
     parts = [f"{best['criterion']} tells critical units best: ρ = {interval(best)} within layers{_ahead(found, tell)}"]
+    if "knock-out" in set(all_scores["criterion"]):
+        reachable = all_scores.set_index("criterion").loc["knock-out"]
+        parts.append(f"knock-outs on other examples reach {number(reachable['rho'])}")
     if NOT_SHOWN in by_verdict:
         parts.append(f"not shown: {_list(by_verdict[NOT_SHOWN])}")
     if REVERSED in by_verdict:
@@ -62,11 +67,12 @@ def _ahead(found: Frames, tell: pd.DataFrame) -> str:
 
 def _alone_and_together(found: Frames, tables: Frames) -> str:
     highest = tables["table"]["accuracy_drop"].max()
-    sentence = f"Alone a unit costs at most {_points(highest)} points of accuracy"
+    sentence = f"The loss of one unit costs at most {_points(highest)} points of accuracy"
     if found["redundancy"].empty:
         return sentence + "."
     mean = found["redundancy"].set_index("measure")["mean"]
-    return f"{sentence}, all alone in sum {_points(mean['singles'])}, all together {_points(mean['whole'])}."
+    singles, whole = _points(mean["singles"]), _points(mean["whole"])
+    return f"{sentence}; one by one they sum to {singles}, where all at once cost {whole}."
 
 
 def explanation(tables: Frames, settings: KnockoutSettings) -> str:
@@ -79,8 +85,8 @@ def explanation(tables: Frames, settings: KnockoutSettings) -> str:
         "Criticality is the rise in test loss (cross-entropy) when a unit alone is gone"
         f" (ablation: {settings.ablation}), not the drop in accuracy, which for most units is below an accuracy's"
         f" standard error, {_points(error)} points here. ρ is Spearman's within each layer, pooled over layers by"
-        f" Fisher's z, with its 95 % interval {over}; q is Benjamini and Hochberg's over the scores: from {ALPHA} on, not"
-        " shown. Scores come from training examples; of them knock-out is criticality itself, on these other"
+        f" Fisher's z, with its 95 % interval {over}; q is Benjamini and Hochberg's over the scores; not shown: q from"
+        f" {ALPHA} on. Scores come from training examples; of them knock-out is criticality itself, on these other"
         " examples: about the most that a score can reach."
     )
     if settings.given:
@@ -147,16 +153,16 @@ def _layer_differences(differences: pd.DataFrame) -> DisplayTable:
 def _most_critical(table: pd.DataFrame, classes: pd.DataFrame) -> DisplayTable:
     each = max(1, CRITICAL_SHOWN // table["replicate"].nunique())
     ranked = table.sort_values(CRITICALITY, ascending=False).groupby("replicate").head(each)
-    by_class = classes.set_index(["replicate", "unit", "class"])["accuracy_drop"]
+    by_class = classes.set_index(["replicate", "unit", "class"])["accuracy_drop"].sort_index()
     rows = []
     for _, unit in ranked.sort_values(["replicate", CRITICALITY], ascending=[True, False]).iterrows():
         drops = by_class.loc[(unit["replicate"], unit["unit"])]
-        row = [unit["replicate"], f"{unit['layer']} {unit['index']}", f"{1000 * unit[CRITICALITY]:.1f}"]
+        row = [unit["replicate"], unit["layer"], unit["index"], f"{1000 * unit[CRITICALITY]:.1f}"]
         row += [_points(unit["accuracy_drop"]), f"{drops.idxmax()}: {_points(drops.max())}"]
         if "shapley_value" in unit:
             row.append(f"{_points(unit['shapley_value'])} ± {_points(unit['shapley_error'])}")
         rows.append([str(cell) for cell in row])
-    columns = ["replicate", "unit", "loss, 0.001 nats", "accuracy, points", "worst class, points"]
+    columns = ["replicate", "layer", "unit", "loss, 0.001 nats", "accuracy, points", "worst class, points"]
     columns += ["Shapley ± error"] if "shapley_value" in table else []
     return DisplayTable("The most critical units of each replicate", columns, rows)
 

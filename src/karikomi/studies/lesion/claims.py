@@ -8,7 +8,7 @@ import pandas as pd
 
 from karikomi.statistics import Difference, hierarchical_difference
 from karikomi.studies.lesion.arms import RANDOM, TARGETED, Arm
-from karikomi.studies.lesion.paired import measured, paired
+from karikomi.studies.lesion.paired import Orders, measured, paired
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lesion.verdict import NOT_SHOWN
 
@@ -40,7 +40,7 @@ CLAIMS = (
 
 
 def judge_claims(
-    table: pd.DataFrame, arms: Sequence[Arm], settings: LesionSettings, rng: np.random.Generator
+    orders: Orders, arms: Sequence[Arm], settings: LesionSettings, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Every claim with the accuracy that it is about, the difference (mean, low, high, p) and whether it holds.
 
@@ -51,8 +51,8 @@ def judge_claims(
     for claim in CLAIMS:
         if claim.arm not in arms or not _is_the_posts(settings):
             continue
-        ours, random = paired(table, claim.arm, RANDOM, "accuracy_at_post")
-        against = random if claim.says == "worse" else measured(table, claim.arm, TARGETED, "accuracy").to_numpy()
+        ours, random = paired(orders, claim.arm, RANDOM, "accuracy_at_post")
+        against = random if claim.says == "worse" else measured(orders, claim.arm, TARGETED, "accuracy").to_numpy()
         found = hierarchical_difference(ours, against, rng)
         what = {**claim.arm._asdict(), "says": claim.says, "post": claim.accuracy, "accuracy": ours.mean()}
         rows.append({**what, **found._asdict(), "verdict": judge(claim.says, found)})

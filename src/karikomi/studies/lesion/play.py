@@ -18,7 +18,7 @@ from karikomi.studies.healthy.scoring import try_criteria
 from karikomi.studies.lesion.arms import Piece, controls_of, pieces
 from karikomi.studies.lesion.protocol import LesionSetup, lesion, score
 from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.lesion.tables import LESIONS, SCORES, lesioned, read_scores, scored
+from karikomi.studies.lesion.tables import LESIONS, SCORES, curves_file, lesioned, read_scores, scored, scores_file
 from karikomi.studies.pieces import play_pieces
 
 
@@ -57,10 +57,10 @@ def _score(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | 
 
     total, layers = s.replicates * len(s.criteria), hidden_units(setup.module)
     for replicate, scores in play_pieces("scoring", score, arguments, setup, missing, total, quiet, pool):
-        file = folder.pieces / f"replicate-{replicate}-scores.safetensors"
+        file = scores_file(folder, replicate)
         write_arrays(file, scores, {})
-        record = {"stage": SCORES, "replicate": replicate, "file": f"{folder.pieces.name}/{file.name}"}
-        folder.journal.append({**record, "layers": layers, "criteria": list(scores)})
+        record = {"stage": SCORES, "replicate": replicate, "layers": layers, "criteria": list(scores)}
+        folder.journal.append({**record, "file": f"{folder.pieces.name}/{file.name}"})
 
 
 def _lesion(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | None) -> None:
@@ -74,8 +74,7 @@ def _lesion(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor |
 
     total = sum(steps.values())
     for piece, result in play_pieces("lesions", lesion, arguments, setup, missing, total, quiet, pool):
-        name = "-".join(piece.arm) if piece.arm.is_targeted else "random"
-        file = folder.pieces / f"replicate-{piece.replicate}-{name}.safetensors"
+        file = curves_file(folder, piece)
         write_arrays(file, result.curves, {})
         record = {"stage": LESIONS, "replicate": piece.replicate, "arm": list(piece.arm)}
         folder.journal.append({**record, "file": f"{folder.pieces.name}/{file.name}", "rows": result.rows})

@@ -24,6 +24,7 @@ from karikomi.studies.setup import Setup
 
 LesionSetup = Setup[LesionSettings]
 
+
 @dataclass(frozen=True)
 class Lesioned:
     """What a piece gives: a row of the table per order, and curves, by names that begin with the control."""

@@ -26,7 +26,7 @@ class LesionSettings(HealthySettings):
             "iterations": 400,
             "validation": 2_000,
             "scoring": 2_000,
-            "replicates": 3,
+            "criteria": ("in-strength", "taylor", "knock-out"),
         },
     }
 

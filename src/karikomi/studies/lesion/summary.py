@@ -1,4 +1,4 @@
-"""From the tables to the answer: robustness with intervals, differences from random orders, cliffs, the post's claims."""
+"""From the tables to the answer: robustness, differences from random orders, cliffs, the post's claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from karikomi.statistics import (
 from karikomi.studies.lesion import wording
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, Arm, targeted_arms
 from karikomi.studies.lesion.claims import judge_claims
-from karikomi.studies.lesion.paired import paired
+from karikomi.studies.lesion.paired import Orders, by_kind, paired
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lesion.verdict import cliff_verdict, verdict
 from karikomi.studies.show import Answer
 
-MEASURES = ("robustness", "loss_rise", "f50", "accuracy_at_half", "drop", "accuracy")
+MEASURES = ("robustness", "loss_rise", "f50", "accuracy_at_half", "drop", "drop_at")
 COMPARED = (("robustness", MATCHED), ("robustness", RANDOM), ("loss_rise", MATCHED))
 ARM = list(Arm._fields)
 
@@ -52,22 +52,22 @@ class LesionSummary(Answer):
 
 def summarize(tables: Mapping[str, pd.DataFrame], settings: LesionSettings) -> LesionSummary:
     """Summarize the tables of a lesion run."""
-    table, rng = tables["table"], seeds.stream(settings.seed, "bootstrap")
+    orders, rng = by_kind(tables["table"]), seeds.stream(settings.seed, "bootstrap")
     # An unfinished run may lack some, or have no replicate yet with both kinds of order.
-    arms = [arm for arm in targeted_arms(settings) if len(paired(table, arm, MATCHED, "robustness")[0])]
-    differences = _differences(table, arms, rng)
+    arms = [arm for arm in targeted_arms(settings) if len(paired(orders, arm, MATCHED, "robustness")[0])]
+    differences = _differences(orders, arms, rng)
     found = {
-        "arms": _arms(table),
+        "arms": _arms(tables["table"]),
         "differences": differences,
         "verdicts": _verdicts(differences),
-        "cliffs": _cliffs(table, arms, rng),
-        "claims": judge_claims(table, arms, settings, rng),
+        "cliffs": _cliffs(orders, arms, rng),
+        "claims": judge_claims(orders, arms, settings, rng),
     }
     return LesionSummary(
-        headline=wording.headline(found, settings),
+        headline=wording.headline(found),
         explanation=wording.explanation(settings),
-        tables=wording.main_tables(found, settings),
-        details=wording.detail_tables(found, settings),
+        tables=wording.main_tables(found),
+        details=wording.detail_tables(found),
         **found,
     )
 
@@ -83,10 +83,10 @@ def _arms(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(table: pd.DataFrame, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
+def _differences(orders: Orders, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
     rows = [
         {**arm._asdict(), "measure": measure, "against": against}
-        | hierarchical_difference(*paired(table, arm, against, measure), rng)._asdict()
+        | hierarchical_difference(*paired(orders, arm, against, measure), rng)._asdict()
         for measure, against in COMPARED
         for arm in arms
     ]
@@ -101,11 +101,11 @@ def _verdicts(differences: pd.DataFrame) -> pd.DataFrame:
     return judged[ARM].assign(verdict=verdicts)
 
 
-def _cliffs(table: pd.DataFrame, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
+def _cliffs(orders: Orders, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
     rows = []
     for arm in arms:
-        size, random = paired(table, arm, MATCHED, "drop")
-        share = paired(table, arm, MATCHED, "drop_at")[0]
+        size, random = paired(orders, arm, MATCHED, "drop")
+        share = paired(orders, arm, MATCHED, "drop_at")[0]
         cliff = compare_drops(Drop(size, share), random, rng)
         place = dict(zip(("place", "place_low", "place_high"), cliff.step, strict=True))
         sizes = dict(zip(("size", "size_low", "size_high"), cliff.size, strict=True))

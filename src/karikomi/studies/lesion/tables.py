@@ -1,6 +1,7 @@
 """What a lesion run leaves in its folder, as tables and as files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from karikomi.runs.files import read_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy.tables import healthy_rows
-from karikomi.studies.lesion.arms import Arm, Piece, controls_of, pieces
+from karikomi.studies.lesion.arms import Arm, Piece, pieces
 from karikomi.studies.lesion.settings import LesionSettings
 
 SCORES, LESIONS = "scores", "lesions"
@@ -25,7 +26,7 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     done = lesioned(folder)
     # A cluster finishes in any order; the tables have one.
     ordered = [piece for piece in pieces(LesionSettings.of(**folder.settings)) if piece in done]
-    curves = [frame for piece in ordered for frame in _curves(folder, piece, done[piece])]
+    curves = [frame for piece in ordered for frame in _curves(folder, piece)]
     return {
         "table": pd.DataFrame([row for piece in ordered for row in done[piece]["rows"]]),
         "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
@@ -47,12 +48,23 @@ def scored(folder: RunFolder) -> dict[int, dict[str, Any]]:
 
 def read_scores(folder: RunFolder, replicate: int) -> dict[str, np.ndarray]:
     """The scores of a replicate's units by every criterion, float64 ``[units]``."""
-    return read_arrays(folder.path / scored(folder)[replicate]["file"])[0]
+    return read_arrays(scores_file(folder, replicate))[0]
 
 
-def _curves(folder: RunFolder, piece: Piece, record: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
-    arrays, _ = read_arrays(folder.path / record["file"])
-    for control in controls_of(piece.arm, LesionSettings.of(**folder.settings)):
+def scores_file(folder: RunFolder, replicate: int) -> Path:
+    """Where the scores of a replicate's units are."""
+    return folder.pieces / f"replicate-{replicate}-scores.safetensors"
+
+
+def curves_file(folder: RunFolder, piece: Piece) -> Path:
+    """Where the orders of a piece are, and what they leave."""
+    arm = "-".join(piece.arm) if piece.arm.is_targeted else "random"
+    return folder.pieces / f"replicate-{piece.replicate}-{arm}.safetensors"
+
+
+def _curves(folder: RunFolder, piece: Piece) -> Iterator[pd.DataFrame]:
+    arrays, _ = read_arrays(curves_file(folder, piece))
+    for control in dict.fromkeys(name.partition("/")[0] for name in arrays):
         its = {name.removeprefix(f"{control}/"): array for name, array in arrays.items() if name.startswith(control)}
         steps = np.arange(len(its["accuracy"]))
         by_class = dict(enumerate(its["class_accuracy"].T))

@@ -4,135 +4,181 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED
-from karikomi.studies.lesion.claims import ALMOST_NOTHING, POST_SHARE
+from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm
+from karikomi.studies.lesion.claims import POST_SHARE
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lesion.verdict import ALPHA, BETTER, CLIFF, NOT_SHOWN, WORSE
 from karikomi.studies.show import DisplayTable
 
 Frames = Mapping[str, pd.DataFrame]
 
+ARM = list(Arm._fields)
 CLIFFS_NAMED = 3
-SAYS = {"worse": "is worse than random", "stays": "costs almost nothing"}
+SAYS = {"worse": ("is worse than random", "random"), "stays": ("costs next to nothing", "healthy")}
 
 
-def headline(found: Frames, settings: LesionSettings) -> str:
+def headline(found: Frames) -> str:
     """The answer in a few sentences."""
     verdicts = found["verdicts"]
     if verdicts.empty:
-        return "No order was compared with random ones yet."
-    parts = []
-    for name, text in ((WORSE, "accuracy falls sooner with"), (BETTER, "it holds out longer with")):
-        if not (arms := verdicts[verdicts["verdict"] == name]).empty:
-            parts.append(f"{text} {_first(arms)} first")
-    if not (arms := verdicts[verdicts["verdict"] == NOT_SHOWN]).empty:
-        parts.append(f"not shown: {_first(arms)}")
-    return f"Against random units of the same layers {'; '.join(parts)}. {_cliffs_in_words(found['cliffs'])}"
+        return "No order has been compared with random ones yet."
+    if set(verdicts["verdict"]) == {NOT_SHOWN}:
+        return f"No order is shown to differ from random units of the same layers. {_cliffs_in_words(found)}"
+    texts = {
+        WORSE: "accuracy falls sooner with the {} first",
+        BETTER: "it lasts longer with the {} first",
+        NOT_SHOWN: "neither is shown for the {}",
+    }
+    parts = [
+        text.format(_together(verdicts[verdicts["verdict"] == name]))
+        for name, text in texts.items()
+        if name in set(verdicts["verdict"])
+    ]
+    return f"Against random units of the same layers, {'; '.join(parts)}. {_cliffs_in_words(found)}"
 
 
-def _cliffs_in_words(cliffs: pd.DataFrame) -> str:
+def _cliffs_in_words(found: Frames) -> str:
+    cliffs, arms = found["cliffs"], found["arms"]
+    random = arms[arms["control"] == RANDOM].set_index("measure")["mean"]
+    usual = f"A random order's largest drop by a single unit is {_drop(random['drop'], random['drop_at'])} on average"
     shown = cliffs[cliffs["verdict"] == CLIFF].sort_values("size", ascending=False)
     if shown.empty:
-        return "No drop by one unit is shown to be larger than random orders have."
-    named = [
-        f"{100 * row['size']:.1f} points when {100 * row['place']:.0f} % of the units are gone, {_arm(row)} first"
-        for _, row in shown.head(CLIFFS_NAMED).iterrows()
-    ]
-    more = f"; and {len(shown) - len(named)} more" if len(shown) > len(named) else ""
-    return f"Cliffs, drops by one unit larger than random orders have: {'; '.join(named)}{more}."
+        return f"{usual}; no other order is shown to have a larger one, a cliff."
+    named = [f"{_order(row)} ({_drop(row['size'], row['place'])})" for _, row in shown.head(CLIFFS_NAMED).iterrows()]
+    more = [f"{len(shown) - len(named)} more"] if len(shown) > len(named) else []
+    return f"{usual}; larger ones, cliffs, are shown for the {_list([*named, *more])}."
+
+
+def _drop(size: float, place: float) -> str:
+    return f"{100 * size:.1f} points with {100 * place:.0f} % of the units gone"
 
 
 def explanation(settings: LesionSettings) -> str:
     """What the numbers mean."""
     s = settings
     scope = (
-        "Layers lose their units in proportion, so that targeted orders differ from random ones in which units go."
+        "Layers lose their units in proportion, so orders differ in which units go, not in which layers."
         if s.scope == "layer"
-        else "Units of all layers compete, so that against random orders it counts, too, which layer goes first."
+        else "Units of all layers compete, so against random orders it counts, too, which layer goes first."
     )
     return (
-        "R is the mean share of the accuracy above chance that is left over all removals (Schneider et al. 2011): 1 if"
-        " nothing were ever lost; f50 the share of the units with which half of it is gone. ± is half a 95 % interval:"
-        f" Student's t over replicates; of differences a bootstrap of replicates and of their {s.orders} random orders."
-        f" p is Holm-corrected over the orders; a verdict needs p < {ALPHA} against layer-matched random orders, which"
-        f" take a random unit of the same layer at every step. {scope} A cliff is a largest drop by one unit that"
-        " layer-matched orders do not show (Monte Carlo test in each replicate, combined by Fisher's method)."
-        f" Units are scored on training examples; curves are of the test set (ablation: {s.ablation})."
+        "R is the share of the accuracy above chance that is left, its mean over all removals (Schneider et al. 2011):"
+        " 1 if nothing is ever lost; f50 is the share of the units without which half of it is gone. ± is half a 95 %"
+        " interval: of means Student's t over replicates, of differences a bootstrap of replicates and of their"
+        f" {s.orders} random orders. p is Holm-corrected over the orders; verdicts need p < {ALPHA} against"
+        f" layer-matched random orders, which take a random unit of the same layer at every step. {scope} A cliff is a"
+        " largest drop by a single unit that layer-matched orders do not show (a Monte Carlo test in each replicate,"
+        " combined by Fisher's method). Units are scored on training examples; accuracy is that of the test set"
+        f" (ablation: {s.ablation})."
     )
 
 
-def main_tables(found: Frames, settings: LesionSettings) -> list[DisplayTable]:
+def main_tables(found: Frames) -> list[DisplayTable]:
     """The post's claims, if it is the post's experiment; the verdicts; the cliffs."""
-    shown = [_claims(found["claims"]), _verdicts(found), _cliffs(found["cliffs"])]
-    return [table for table in shown if table.rows]
+    tables = [_claims(found["claims"]), _verdicts(found), _cliffs(found["cliffs"])]
+    return [table for table in tables if table.rows]
 
 
-def detail_tables(found: Frames, settings: LesionSettings) -> list[DisplayTable]:
-    """Against random orders of all units, loss, and where half is gone."""
-    shown = [_against_random(found), _halves(found["arms"])]
-    return [table for table in shown if table.rows]
+def detail_tables(found: Frames) -> list[DisplayTable]:
+    """Every kind of order, and the other comparisons."""
+    return [_levels(found["arms"]), _comparisons(found["differences"])]
 
 
 def _claims(claims: pd.DataFrame) -> DisplayTable:
-    rows = [
-        (
-            f"{_order(row)} first {SAYS[row['says']]}",
-            row["post"],
-            f"{100 * row['accuracy']:.2f}",
-            AGAINST[row["says"]],
-            _difference(row, 100, 2),
-            row["verdict"],
-        )
-        for _, row in claims.iterrows()
-    ]
+    rows = []
+    for _, row in claims.iterrows():
+        says, against = SAYS[row["says"]]
+        accuracies = (row["post"], f"{100 * row['accuracy']:.2f}", against, _difference(row, 100, 2))
+        rows.append((f"{_order(row)} {says}", *accuracies, row["verdict"]))
     title = f"What the post saw once: accuracy, %, with {100 * POST_SHARE:.0f} % of the parameters left"
-    return DisplayTable(title, ("", "the post's", "ours", "minus", "points", "verdict"), rows)
+    return DisplayTable(title, ("first", "the post's", "ours", "minus", "points", "verdict"), rows)
 
 
 def _verdicts(found: Frames) -> DisplayTable:
-    robustness = found["arms"].query("measure == 'robustness'")
+    means = found["arms"].query("measure == 'robustness'").set_index([*ARM, "control"])
+    differences = _differences(found["differences"], "robustness", MATCHED)
     rows = []
-    for key, row in _compared(found, "robustness", MATCHED).iterrows():
-        ours, matched = _cells(robustness, key, TARGETED), _cells(robustness, key, MATCHED)
-        verdict = found["verdicts"].set_index(ARM).loc[key, "verdict"]
-        cells = (_mean(ours, 1, 3), f"{matched['mean']:.3f}", _difference(row, 1, 3), _p(row["p_holm"]))
-        rows.append((_order(row), *cells, verdict))
-    return DisplayTable("Robustness R", ("first", "R", "layer-matched", "difference", "p", "verdict"), rows)
+    for _, judged in found["verdicts"].iterrows():
+        key = tuple(judged[ARM])
+        matched = (*key, MATCHED) if (*key, MATCHED) in means.index else (*Arm(), MATCHED)
+        cells = (_mean(means.loc[(*key, TARGETED)], 1, 3), f"{means.loc[matched, 'mean']:.3f}")
+        difference = differences.loc[key]
+        rows.append(
+            (_order(judged), *cells, _difference(difference, 1, 3), _p(difference["p_holm"]), judged["verdict"])
+        )
+    return DisplayTable("Robustness", ("first", "R", "layer-matched", "difference", "p", "verdict"), rows)
 
 
 def _cliffs(cliffs: pd.DataFrame) -> DisplayTable:
-    rows = [
-        (
-            _order(row),
-            _half(row, "size", 100, 2),
-            f"{100 * row['random']:.2f}",
-            _half(row, "place", 100, 0),
-            _p(row["p_holm"]),
-            row["verdict"],
-        )
-        for _, row in cliffs.iterrows()
-    ]
-    columns = ("first", "points", "layer-matched", "units gone, %", "p", "verdict")
-    return DisplayTable("The largest drop by one unit", columns, rows)
-
-
-def _against_random(found: Frames) -> DisplayTable:
-    loss = _compared(found, "loss_rise", MATCHED)
     rows = []
-    for key, row in _compared(found, "robustness", RANDOM).iterrows():
-        cells = (_difference(row, 1, 3), _p(row["p_holm"]), _difference(loss.loc[key], 1, 2), _p(loss.loc[key, "p_holm"]))
-        rows.append((_order(row), *cells))
-    columns = ("first", "R minus random", "p", "loss minus layer-matched, nats", "p")
-    return DisplayTable("Against random orders of all units; mean rise in loss", columns, rows)
+    for _, row in cliffs.iterrows():
+        size, place = (
+            _mean(row.rename({name: "mean", f"{name}_low": "low", f"{name}_high": "high"}), 100, digits)
+            for name, digits in (("size", 2), ("place", 0))
+        )
+        rows.append((_order(row), size, f"{100 * row['random']:.2f}", place, _p(row["p_holm"]), row["verdict"]))
+    columns = ("first", "points", "layer-matched", "units gone, %", "p", "verdict")
+    return DisplayTable("The largest drop by a single unit", columns, rows)
 
 
 def _levels(arms: pd.DataFrame) -> DisplayTable:
     measures = (("robustness", 1, 3), ("f50", 100, 1), ("accuracy_at_half", 100, 2), ("loss_rise", 1, 2))
-    # Layer-matched orders that belong to one arm stand beside it in the table of verdicts.
-    shown = arms[(arms["control"] == TARGETED) | (arms["criterion"] == "")]
-    wide = shown.set_index(["measure"])
     rows = []
-    for _, row in wide.loc[["robustness"]].iterrows():
-        ...
-    columns = ("first", "R", "f50, %", "accuracy with half the units, %", "mean rise in loss, nats")
-    return DisplayTable("Every kind of order: means over replicates", columns, rows)
+    for (*arm, control), group in arms.groupby([*ARM, "control"], sort=False):
+        by_measure = group.set_index("measure")
+        cells = [_mean(by_measure.loc[measure], factor, digits) for measure, factor, digits in measures]
+        order = _order(by_measure.iloc[0]) if arm[0] else ""
+        name = order if control == TARGETED else f"{control} {order}".strip()
+        rows.append((name, *cells))
+    columns = ("first", "R", "f50, %", "accuracy at half, %", "loss rise, nats")
+    return DisplayTable("Every kind of order", columns, rows)
+
+
+def _comparisons(differences: pd.DataFrame) -> DisplayTable:
+    """Robustness against random orders of all units, and loss against layer-matched ones."""
+    random, loss = _differences(differences, "robustness", RANDOM), _differences(differences, "loss_rise", MATCHED)
+    rows = []
+    for key, row in random.iterrows():
+        its = loss.loc[key]
+        cells = (_difference(row, 1, 3), _p(row["p_holm"]), _difference(its, 1, 2), _p(its["p_holm"]))
+        rows.append((_order(dict(zip(ARM, key, strict=True))), *cells))
+    columns = ("first", "R minus random", "p", "loss minus layer-matched, nats", "p")
+    return DisplayTable("Other comparisons", columns, rows)
+
+
+def _differences(differences: pd.DataFrame, measure: str, against: str) -> pd.DataFrame:
+    return differences.query("measure == @measure and against == @against").set_index(ARM)
+
+
+def _order(arm: Mapping[str, str]) -> str:
+    """What goes first: lowest taylor; lowest adaptive taylor."""
+    adaptive = "adaptive " if arm["timing"] == "adaptive" else ""
+    return f"{arm['direction']}est {adaptive}{arm['criterion']}"
+
+
+def _together(arms: pd.DataFrame) -> str:
+    """What goes first in several arms: highest taylor and knock-out, and lowest taylor."""
+    alike = arms.groupby(["direction", "timing"], sort=False)["criterion"]
+    groups = [_order({"direction": d, "timing": t, "criterion": _list(list(names))}) for (d, t), names in alike]
+    return _list(groups, ", and the ")
+
+
+def _mean(row: pd.Series, factor: float, digits: int) -> str:
+    return f"{factor * row['mean']:.{digits}f}{_half(row, factor, digits)}"
+
+
+def _difference(row: pd.Series, factor: float, digits: int) -> str:
+    return f"{factor * row['mean']:+.{digits}f}{_half(row, factor, digits)}"
+
+
+def _half(row: pd.Series, factor: float, digits: int) -> str:
+    half = factor * (row["high"] - row["low"]) / 2
+    return "" if pd.isna(half) else f" ± {half:.{digits}f}"
+
+
+def _p(p: float) -> str:
+    return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _list(words: Sequence[str], last: str = " and ") -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + last + words[-1]

@@ -16,6 +16,8 @@ def export_ticket(folder: RunFolder, replicate: int, number: int, to: Path) -> N
     Raises:
         InputError: if the run has no such ticket, or ``to`` cannot be written.
     """
+    if folder.study != "lottery":
+        raise InputError(f"only lotteries have tickets; {folder.path} is a {folder.study} run")
     settings = LotterySettings.of(**folder.settings)
     path = ticket_file(folder, replicate, number)
     if not path.exists():

@@ -4,17 +4,15 @@ All networks of a round, of every arm and replicate, go to the engine as one lis
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from karikomi import seeds
 from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
-from karikomi.networks.initialization import initialize
-from karikomi.networks.subnetwork import Subnetwork, link_weights
-from karikomi.removal.masks import links_left, remove_links, shuffle_links
+from karikomi.networks.subnetwork import Subnetwork
+from karikomi.removal.masks import Masks, links_left, remove_links, shuffle_links
 from karikomi.removal.scores import Evidence, link_criterion
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.tickets import Ticket
@@ -26,12 +24,16 @@ Past = Callable[[int, int], Ticket]
 
 @dataclass(frozen=True)
 class Entry:
-    """One network of a round; ``reinit`` counts re-initializations from 1 and is 0 in all other arms."""
+    """One network of a round.
+
+    ``reinit`` counts re-initializations from 1 and is 0 in all other arms; ``links`` are those of the dense network.
+    """
 
     replicate: int
     arm: str
     reinit: int
     network: Subnetwork
+    links: int
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,7 @@ def play_round(
     """Train every network of round ``number`` (0 is the dense networks) and measure it."""
     s = setup.settings
     entries = [entry for replicate in replicates for entry in _entries(setup, number, replicate, past)]
-    trials = [
-        Trial(entry.network, setup.splits[entry.replicate], seeds.sequence(s.seed, "order", entry.replicate))
-        for entry in entries
-    ]
+    trials = [setup.trial(entry.network, entry.replicate) for entry in entries]
     rewinds_later = number == 0 and isinstance(s.rewind, int) and s.rewind > 0
     recipe = setup.recipe(snapshot_at=int(s.rewind) if rewinds_later else None)
     trained = setup.engine.train(trials, setup.data, recipe, advance)
@@ -70,36 +69,36 @@ def networks_per_round(settings: LotterySettings, number: int) -> int:
 
 
 def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: Past) -> Iterator[Entry]:
-    s, module = setup.settings, setup.module
+    s = setup.settings
     if number == 0:
-        dense = initialize(module, s.initialization, seeds.stream(s.seed, "init", replicate))
-        yield Entry(replicate, "dense", 0, dense)
+        dense = setup.initial(replicate, seeds.stream(s.seed, "init", replicate))
+        yield Entry(replicate, "dense", 0, dense, dense.links)
         return
-    left = target(s, module, number)
     first = past(replicate, 0)
-    origin = Subnetwork.full(module, first.rewind or first.initial)
+    origin = replace(first.trained, weights=first.rewind or first.initial)
+    left = target(s, origin.masks, number)
     if "ticket" in s.arms:
         before = past(replicate, number - 1) if s.schedule == "iterative" and number > 1 else first
         masks = _next_masks(s, before, left, number, replicate)
-        start = Subnetwork.full(module, before.final) if s.rewind == "none" else origin
-        yield Entry(replicate, "ticket", 0, start.masked(masks))
+        start = replace(origin, weights=before.final) if s.rewind == "none" else origin
+        yield Entry(replicate, "ticket", 0, start.masked(masks), origin.links)
         if "reinit" in s.arms:
             for k in range(1, s.reinits + 1):
-                fresh = initialize(module, s.initialization, seeds.stream(s.seed, "reinit", replicate, number, k))
-                yield Entry(replicate, "reinit", k, fresh.masked(masks))
+                fresh = setup.initial(replicate, seeds.stream(s.seed, "reinit", replicate, number, k))
+                yield Entry(replicate, "reinit", k, fresh.masked(masks), origin.links)
         if "shuffled" in s.arms:
-            shuffled = shuffle_links(masks, seeds.stream(s.seed, "shuffle", replicate, number))
-            yield Entry(replicate, "shuffled", 0, origin.masked(shuffled))
+            shuffled = shuffle_links(masks, origin.masks, seeds.stream(s.seed, "shuffle", replicate, number))
+            yield Entry(replicate, "shuffled", 0, origin.masked(shuffled), origin.links)
     if "random" in s.arms:
         # One draw per replicate, whatever the round: the masks of later rounds are nested in the earlier ones'.
         rng = seeds.stream(s.seed, "random", replicate)
         draw = {name: rng.random(mask.shape) for name, mask in origin.masks.items()}
-        yield Entry(replicate, "random", 0, origin.masked(remove_links(origin.masks, draw, left, rng)))
+        yield Entry(replicate, "random", 0, origin.masked(remove_links(origin.masks, draw, left, rng)), origin.links)
 
 
-def target(settings: LotterySettings, module: nn.Module, number: int) -> dict[str, int] | int:
-    """Links to leave after round ``number``: per layer, or in the whole network for scope ``global``."""
-    sizes = {name: module.get_parameter(name).numel() for name in link_weights(module)}
+def target(settings: LotterySettings, dense: Masks, number: int) -> dict[str, int] | int:
+    """Links of ``dense`` to leave after round ``number``: per layer, or in the whole network for scope ``global``."""
+    sizes = {name: int(mask.sum()) for name, mask in dense.items()}
     if settings.scope == "global":
         return links_left(sum(sizes.values()), settings.rate, number)
     output = next(reversed(sizes))
@@ -148,7 +147,7 @@ def _outcome(
         "arm": entry.arm,
         "reinit": entry.reinit,
         "round": number,
-        "density": entry.network.density,
+        "density": entry.network.links / entry.links,
         "links": entry.network.links,
         "early_stop_iteration": result.early_stop_iteration,
         "validation_loss": float(curve.validation_loss[list(curve.iteration).index(result.early_stop_iteration)]),

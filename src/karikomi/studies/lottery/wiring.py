@@ -11,7 +11,7 @@ from karikomi.studies.lottery.tickets import Ticket, load_ticket
 
 def first_layer(folder: RunFolder) -> dict[int, np.ndarray]:
     """Replicate 0's mask of the first layer per pruning round: bool ``[units, inputs]``; empty if it is not linear."""
-    masks = {number: _first_mask(ticket) for number, ticket in _tickets(folder, replicate=0) if number > 0}
+    masks = {number: _first_mask(ticket) for number, ticket, _ in _tickets(folder, replicate=0) if number > 0}
     return {number: mask for number, mask in masks.items() if mask.ndim == 2}
 
 
@@ -22,13 +22,13 @@ def pixels(folder: RunFolder) -> pd.DataFrame:
     """
     frames = []
     for replicate in range(LotterySettings.of(**folder.settings).replicates):
-        for number, ticket in _tickets(folder, replicate):
+        for number, ticket, density in _tickets(folder, replicate):
             shape, first = ticket.sample_shape, _first_mask(ticket)
             if first.ndim != 2 or len(shape) != 2:
                 return pd.DataFrame()
             row, column = (place.ravel() for place in np.indices(shape))
             links = {"row": row, "column": column, "links": first.sum(axis=0)}
-            frames.append(pd.DataFrame({"round": number, "density": ticket.trained.density, **links}))
+            frames.append(pd.DataFrame({"round": number, "density": density, **links}))
     by = ["round", "row", "column"]
     return pd.concat(frames).groupby(by, as_index=False)[["density", "links"]].mean()
 
@@ -36,20 +36,22 @@ def pixels(folder: RunFolder) -> pd.DataFrame:
 def units(folder: RunFolder) -> pd.DataFrame:
     """Replicate 0's surviving links into and out of each unit: round, density, layer, side, unit, links."""
     frames = []
-    for number, ticket in _tickets(folder, replicate=0):
+    for number, ticket, density in _tickets(folder, replicate=0):
         for name, mask in ticket.trained.masks.items():
             grid = mask.reshape(*mask.shape[:2], -1).sum(axis=2)
             for side, links in (("into", grid.sum(axis=1)), ("out of", grid.sum(axis=0))):
-                where = {"round": number, "density": ticket.trained.density, "layer": name.removesuffix(".weight")}
+                where = {"round": number, "density": density, "layer": name.removesuffix(".weight")}
                 frames.append(pd.DataFrame({**where, "side": side, "unit": np.arange(len(links)), "links": links}))
     return pd.concat(frames, ignore_index=True)
 
 
-def _tickets(folder: RunFolder, replicate: int) -> list[tuple[int, Ticket]]:
-    """The tickets of one replicate with their rounds, as far as there are any."""
+def _tickets(folder: RunFolder, replicate: int) -> list[tuple[int, Ticket, float]]:
+    """The tickets of one replicate with their rounds and densities, as far as there are any."""
     rounds = range(LotterySettings.of(**folder.settings).rounds + 1)
     files = {number: ticket_file(folder, replicate, number) for number in rounds}
-    return [(number, load_ticket(path)) for number, path in files.items() if path.exists()]
+    tickets = {number: load_ticket(path) for number, path in files.items() if path.exists()}
+    links = {number: ticket.trained.links for number, ticket in tickets.items()}
+    return [(number, ticket, links[number] / links[0]) for number, ticket in tickets.items()]
 
 
 def _first_mask(ticket: Ticket) -> np.ndarray:

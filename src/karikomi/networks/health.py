@@ -1,0 +1,90 @@
+"""The health of a network's representations: how like the healthy ones they are, and which units still take part."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from karikomi.networks.subnetwork import Subnetwork
+from karikomi.networks.units import hidden_units
+
+DORMANT = 0.025
+"""The share of its layer's mean activation up to which a unit is dormant (Sokar et al. 2023)."""
+
+
+class LayerHealth(NamedTuple):
+    """A hidden layer of a network.
+
+    Attributes:
+        living: units that a link leads to.
+        dormant: how many of them are, see :func:`dormant_units`.
+        cka: likeness of the layer's activations to the healthy ones, see :func:`linear_cka`.
+    """
+
+    living: int
+    dormant: int
+    cka: float
+
+
+def health(subnetwork: Subnetwork, after: np.ndarray, healthy: np.ndarray) -> dict[str, LayerHealth]:
+    """Every hidden layer by name.
+
+    Args:
+        subnetwork: the network.
+        after: what its hidden units do, ``[units, examples]``: :attr:`karikomi.engines.contract.Activations.after`.
+        healthy: what those of the healthy network do on the same examples.
+    """
+    layers = hidden_units(subnetwork.module)
+    ends, found = np.cumsum(list(layers.values())), {}
+    for name, now, then in zip(layers, np.split(after, ends), np.split(healthy, ends), strict=False):
+        mask = subnetwork.masks[f"{name}.weight"]
+        living = mask.reshape(len(mask), -1).any(axis=1)
+        dormant = int(dormant_units(now[living]).sum())
+        found[name] = LayerHealth(int(living.sum()), dormant, linear_cka(now, then))
+    return found
+
+
+def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
+    """Centred kernel alignment of two layers, linear kernel (Kornblith et al. 2019): ‖Y Xᵀ‖² / (‖X Xᵀ‖ ‖Y Yᵀ‖).
+
+    X and Y are the activations about each unit's mean, the norms Frobenius'. 0 … 1; 1 if one layer's activations are
+    the other's but for rotation, reflection, scale and shift; NaN if a layer does the same on all examples. With fewer
+    examples than some times the units even layers that have nothing in common come out alike.
+
+    Args:
+        x: ``[units, examples]``.
+        y: the same examples, ``[other units, examples]``.
+
+    >>> x = np.array([[0.0, 1, 2, 3], [1, 0, 0, 1]])
+    >>> round(linear_cka(x, 5 * x[::-1] + 1), 6)
+    1.0
+    """
+    centred = [a - a.mean(axis=1, keepdims=True) for a in (np.asarray(x, np.float64), np.asarray(y, np.float64))]
+    (xx, yy), xy = (np.linalg.norm(a @ a.T) for a in centred), np.linalg.norm(centred[1] @ centred[0].T)
+    return float(xy**2 / (xx * yy)) if xx * yy > 0 else np.nan
+
+
+def dormant_units(activations: np.ndarray, threshold: float = DORMANT) -> np.ndarray:
+    """Which units of a layer hardly take part: s ≤ τ, s = E|a| / mean of E|a| over the layer (ReDo, Sokar et al. 2023).
+
+    Args:
+        activations: those of the layer's living units, ``[units, examples]``.
+        threshold: τ.
+
+    Returns:
+        bool ``[units]``; True for all if the whole layer is silent.
+
+    >>> dormant_units(np.array([[1.0, -3], [0, 0], [2, 2]]))
+    array([False,  True, False])
+    """
+    size = np.abs(activations).mean(axis=1, dtype=np.float64)
+    return size <= threshold * size.mean() if len(size) else np.zeros(0, bool)
+
+
+def weight_norms(subnetwork: Subnetwork) -> dict[str, float]:
+    """√Σ w² of every layer's links, by the layer's name; the output layer is the last."""
+    return {
+        name.removesuffix(".weight"): float(np.linalg.norm(subnetwork.weights[name].astype(np.float64)))
+        for name in subnetwork.masks
+    }

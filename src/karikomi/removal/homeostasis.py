@@ -1,0 +1,88 @@
+"""Survivors that turn up their weights, without training, to make up for the dead (synaptic scaling, Turrigiano 2008).
+
+Weights change, biases do not, and a unit that nothing leads to any more stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from karikomi.errors import InputError
+from karikomi.networks.chain import follow
+from karikomi.networks.subnetwork import Subnetwork
+
+if TYPE_CHECKING:
+    from karikomi.engines.contract import Activations
+
+# What is left of a variation, as a share of it, may be rounding alone, and rounding must not be turned up.
+ROUNDING = 1e-6
+
+
+def scale_by_count(before: Subnetwork, after: Subnetwork) -> Subnetwork:
+    """The weights into every unit times n / (n − k), where k of the n links into it died.
+
+    A full layer that lost k of n units passes on n / (n − k) times what it would have, as in dropout (Srivastava et
+    al. 2014). Over several cycles the factors multiply to the number of links at the start over those left.
+
+    Args:
+        before: the network before the deaths.
+        after: the network after them.
+    """
+    factors = {}
+    for name, mask in after.masks.items():
+        inputs = tuple(range(1, mask.ndim))
+        factors[name] = _ratio(before.masks[name].sum(axis=inputs), mask.sum(axis=inputs))
+    return _scaled(after, factors)
+
+
+def restore_variance(
+    before: Subnetwork, after: Subnetwork, activations: Callable[[Subnetwork], Activations]
+) -> Subnetwork:
+    """The weights into every unit times √(Var z / Var z'), z being what entered it before the deaths, z' after them.
+
+    Layer by layer, the first one first, so that z' is that of a unit whose inputs are scaled already: afterwards the
+    input of every survivor, outputs included, varies as it did. It varies about another mean, as the deaths took one.
+
+    Args:
+        before: the network before the deaths.
+        after: the network after them.
+        activations: what the hidden units of a network do, always on the same examples. It is asked once for ``before``
+            and once for every layer.
+
+    Raises:
+        InputError: if the network is no perceptron.
+    """
+    layers = [stage.name for stage in follow(after.module).stages]
+    wanted = _spreads(before, activations(before))
+    for layer in layers:
+        found = _spreads(after, activations(after))
+        after = _scaled(after, {f"{layer}.weight": _ratio(wanted[layer], found[layer])})
+    return after
+
+
+def _spreads(subnetwork: Subnetwork, seen: Activations) -> dict[str, np.ndarray]:
+    """Standard deviation of what enters every unit, hidden ones and outputs, by layer."""
+    stages = follow(subnetwork.module).stages
+    if any(subnetwork.weights[f"{stage.name}.weight"].ndim > 2 for stage in stages):
+        raise InputError("only a perceptron's input variances can be restored; a channel has one for every place")
+    ends = np.cumsum([stage.units for stage in stages[:-1]])
+    last = seen.after[ends[-2] if len(ends) > 1 else 0 :].astype(np.float64)
+    inputs = [*np.split(seen.before, ends[:-1]), subnetwork.weights[f"{stages[-1].name}.weight"] @ last]
+    return {stage.name: entering.std(axis=1, dtype=np.float64) for stage, entering in zip(stages, inputs, strict=True)}
+
+
+def _scaled(subnetwork: Subnetwork, factors: Mapping[str, np.ndarray]) -> Subnetwork:
+    weights = dict(subnetwork.weights)
+    for name, by_unit in factors.items():
+        weight = weights[name]
+        weights[name] = weight * by_unit.reshape(-1, *[1] * (weight.ndim - 1)).astype(weight.dtype)
+    return replace(subnetwork, weights=weights)
+
+
+def _ratio(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """``before`` over ``after``, 1 where nothing is left."""
+    return np.divide(before, after, out=np.ones(len(after)), where=after > ROUNDING * before)

@@ -1,0 +1,41 @@
+"""New units and links in the place of the dead."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from karikomi.networks.initialization import Initialization, initialize
+from karikomi.networks.subnetwork import Subnetwork
+from karikomi.removal.deaths import Deaths, die
+from karikomi.removal.units import hidden_stages, parameters_of_units
+
+
+def regrow(before: Subnetwork, dead: Deaths, scheme: Initialization, rng: np.random.Generator) -> Subnetwork:
+    """The network after the deaths, with a new unit or link for each that died, in its place and with its links.
+
+    New weights into a new unit are drawn, with its bias, for the links that it has; new links into a survivor start
+    at 0. So the new ones change nothing of what the survivors compute until training brings them in, as in Net2Net
+    (Chen et al. 2016) and in RigL's new links (Evci et al. 2020): what is measured is what they learn, not the noise
+    of their arrival. Nor do they stay alike: a new unit's own inputs differ from the first step on, so from then on
+    the weights out of it differ too.
+
+    Args:
+        before: the network before the deaths.
+        dead: who died in it.
+        scheme: how large the new weights are, see :func:`~karikomi.networks.initialization.initialize`.
+        rng: draws them.
+    """
+    after = replace(die(before, dead), masks=before.masks)
+    if isinstance(dead, Mapping):
+        return after
+    fresh = initialize(before.module, scheme, rng, before.masks).weights
+    stages = [stage for stage, _ in hidden_stages(before.module)]
+    ends = np.cumsum([stage.units for stage in stages])
+    weights, new = dict(after.weights), np.isin(np.arange(ends[-1]), dead)
+    for stage, ours in zip(stages, np.split(new, ends[:-1]), strict=True):
+        for name in (f"{stage.name}.weight", *parameters_of_units(stage)):
+            if name in weights:
+                rows = ours.repeat(len(weights[name]) // stage.units)
+                weights[name] = np.where(rows.reshape(-1, *[1] * (weights[name].ndim - 1)), fresh[name], weights[name])
+    return replace(after, weights=weights)

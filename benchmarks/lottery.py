@@ -17,6 +17,7 @@ from workers import CORES
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import sparse
+from karikomi.engines.compilation import compile_kernels
 from karikomi.engines.contract import Advance, Evaluation, Recipe, Trained, Trial
 from karikomi.studies.lottery.protocol import play_round
 from karikomi.studies.lottery.settings import LotterySettings
@@ -70,7 +71,7 @@ class Both:
 def measure(arguments: Arguments) -> dict:
     iterations = 100 if arguments.quick else 5000
     replicates = 2 if arguments.quick else 5
-    sparse.compile_kernels()
+    compile_kernels()
     script, choice = _best_script()
     lotteries = {}
     for name, protocol in PROTOCOLS.items():

@@ -44,14 +44,14 @@ def _peak() -> float:
 
 def _sparse(replicates: int) -> None:
     """The lottery as a user runs it, but for the figures; 0 replicates: what it loads before its first network."""
-    from karikomi.engines import sparse
+    from karikomi.engines.compilation import compile_kernels
     from karikomi.runs.folder import RunFolder
     from karikomi.studies import studies
     from karikomi.studies.lottery.settings import LotterySettings
     from karikomi.studies.settings import SCHEMA
     from karikomi.studies.setup import prepare
 
-    sparse.compile_kernels()
+    compile_kernels()
     settings = LotterySettings.of(iterations=ITERATIONS, rounds=ROUNDS, replicates=max(1, replicates))
     setup = prepare(settings)
     if replicates:

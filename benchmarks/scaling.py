@@ -9,6 +9,7 @@ from problem import Problem, mnist, recipe
 from workers import CORES
 
 from karikomi.engines import sparse
+from karikomi.engines.compilation import compile_kernels
 
 WIDTHS = (64, 128, 256, 512, 1024)
 REPLICATES = (1, 2, 4, 8, 16)
@@ -21,7 +22,7 @@ WORK = 2e10
 def measure(arguments: Arguments) -> dict:
     repetitions = 1 if arguments.quick else 5
     work = WORK / 16 if arguments.quick else WORK
-    sparse.compile_kernels()
+    compile_kernels()
     say("density")
     rounds = (0, 1, 2, 3, 4, 5, 7, 10, 12, 15, 18, 21)
     density = _in_turn([(Problem(number), CORES, CORES) for number in rounds], repetitions, work)

@@ -121,13 +121,15 @@ def test_where_nobody_died_nothing_changes(small):
     assert all((same.weights[name] == weight).all() for name, weight in small.weights.items())
 
 
-def test_a_unit_whose_inputs_are_all_silent_is_not_turned_up(subnetwork):
-    network = subnetwork(mlp((2, 3), [3, 2], 2))
-    bias = np.array([0.5, -100, -100], np.float32)  # only the first unit of fc1 ever fires
-    network = Subnetwork(network.module, {**network.weights, "fc1.bias": bias}, network.masks)
+def test_units_whose_inputs_vary_no_more_are_not_turned_up(subnetwork):
+    network = subnetwork(mlp((2, 3), [3, 4], 40))
+    bias = np.array([0.5, -100, 100], np.float32)
+    weights = {**network.weights, "fc1.bias": bias, "fc1.weight": network.weights["fc1.weight"] * [[1], [0], [0]]}
+    network = Subnetwork(network.module, {name: w.astype(np.float32) for name, w in weights.items()}, network.masks)
     left = die(network, np.array([0]))
+    assert 0 < entering(left)["output"].T.std(axis=1).max() < 1e-12, "the deviation of a constant is rounding"
     restored = restore_variance(network, left, activations)
-    assert (restored.weights["fc2.weight"] == left.weights["fc2.weight"]).all()
+    assert all((restored.weights[name] == weight).all() for name, weight in left.weights.items())
 
 
 def test_the_engines_activations_fit(small):

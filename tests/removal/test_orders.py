@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from karikomi.errors import InputError
 from karikomi.networks.mlp import mlp
-from karikomi.removal.orders import adaptive_order, layer_matched, order, random_order
+from karikomi.networks.subnetwork import Subnetwork
+from karikomi.removal.orders import adaptive_order, in_proportion, layer_matched, order, random_order
 
 SCORES = st.lists(st.integers(-3, 3).map(float) | st.floats(-1e300, 1e300) | st.just(np.inf), max_size=30)
 DIRECTIONS = st.sampled_from(["low", "high"])
@@ -118,3 +119,27 @@ def test_what_is_gone_needs_no_score(subnetwork):
 def test_scoring_every_0_removals_is_refused(small):
     with pytest.raises(InputError, match="every must be at least 1; it is 0"):
         adaptive_order(magnitudes, small, "low", generator(), every=0)
+
+
+@given(st.lists(st.integers(1, 8), min_size=1, max_size=4), st.integers(0, 2**32))
+def test_in_proportion_the_fullest_layer_loses_the_next_of_its_units(sizes, seed):
+    layer_of = np.repeat(np.arange(len(sizes)), sizes)
+    before = random_order(len(layer_of), generator(seed))
+    found = in_proportion(before, layer_of)
+    waiting = {layer: [unit for unit in before if layer_of[unit] == layer] for layer in range(len(sizes))}
+    for unit in found:
+        fullest = max(waiting, key=lambda layer: (len(waiting[layer]) / sizes[layer], -layer))
+        assert unit == waiting[fullest].pop(0)
+    # Those that are left go on as they would have gone.
+    half = len(found) // 2
+    left = np.array([unit for unit in before if unit in found[half:]], np.int64)
+    assert (in_proportion(left, layer_of) == found[half:]).all()
+
+
+@pytest.mark.parametrize("every", [1, 3, 20])
+def test_an_adaptive_order_keeps_layers_in_proportion(every):
+    network = Subnetwork.from_module(mlp((4,), [6, 3], 2))
+    layer_of = np.repeat([0, 1], [6, 3])
+    scores = np.arange(9.0)
+    found = adaptive_order(lambda _: scores, network, "low", generator(), every, layer_of)
+    assert found.tolist() == in_proportion(np.arange(9), layer_of).tolist()

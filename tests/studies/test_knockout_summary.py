@@ -108,7 +108,8 @@ def test_what_is_not_shown_to_be_ahead_is_said_not_to_be(made):
     found = summarize({**made, "table": near}, both)
     apart = difference(found.within, "good", "twin")
     assert apart.low < 0 < apart.high
-    assert "is not shown)" in found.headline
+    assert found.headline.startswith("good and twin tell critical units best, ρ = 0.9")
+    assert "which of them is best is not shown" in found.headline
 
 
 def test_scores_that_tell_nothing_are_not_called_best(made):

@@ -29,12 +29,12 @@ def choose(name: str, module: nn.Module) -> Engine:
     return population
 
 
-def warm_up(engine: Engine, say: Callable[[str], None]) -> None:
+def warm_up(engine: Engine, say: Callable[[str], None], *, lesions: bool = False) -> None:
     """Have the engine's kernels compiled, saying so where that takes long enough to be noticed."""
     if engine is population:
         return
-    from karikomi.engines import sparse
+    from karikomi.engines.compilation import compile_kernels, compiled
 
-    if not sparse.compiled():
-        say("Compiling the kernels for this processor: 10 to 20 seconds, once.")
-        sparse.compile_kernels()
+    if not compiled(lesions=lesions):
+        say("Compiling the kernels for this processor: 10 to 30 seconds, once.")
+        compile_kernels(lesions=lesions)

@@ -5,9 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
-import numba
 import numpy as np
 from torch import nn
 
@@ -28,8 +26,6 @@ _CHUNK = 250
 
 __all__ = [
     "activations",
-    "compile_kernels",
-    "compiled",
     "evaluate",
     "knock_out",
     "remove_in_order",
@@ -86,33 +82,6 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: 
     return run(job, subnetworks, threads, None)
 
 
-def compiled() -> bool:
-    """Whether the kernels need not be compiled any more: they are loaded, or in Numba's cache on disk."""
-    return all(
-        kernel.signatures or kernel._cache.load_overload(tuple(map(numba.typeof, arguments)), kernel.targetctx)
-        for kernel, arguments in _smallest_calls()
-    )
-
-
-def compile_kernels() -> None:
-    """Compile the kernels, or load them: some seconds, once per machine and version of this package."""
-    for kernel, arguments in _smallest_calls():
-        kernel(*arguments)
-
-
-def _smallest_calls() -> list[tuple[Any, tuple[Any, ...]]]:
-    """Both entry points of the kernels with arguments of the types they always have."""
-    source = source_of(Examples(np.zeros((2, 1), np.uint8), np.arange(2)))
-    subnetwork = Subnetwork.full(nn.Sequential(nn.Linear(1, 2)), {"0.weight": np.zeros((2, 1)), "0.bias": np.zeros(2)})
-    network, _ = lay_out(subnetwork, np.ones(1), 2, keep_idle=False)
-    optimizer = _optimizer(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), network)
-    examples, correct = np.arange(2), np.zeros(2, np.int64)
-    return [
-        (train_steps, (source, examples[None].copy(), network, optimizer, 0)),
-        (evaluate_all, (source, examples, network, correct)),
-    ]
-
-
 def _train(
     trial: Trial, source: Source, popularity: np.ndarray, recipe: Recipe, report: Advance, stop: threading.Event
 ) -> Trained:
@@ -120,7 +89,7 @@ def _train(
     # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
     moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
     network, places = lay_out(trial.subnetwork, popularity, recipe.batch, keep_idle=moved)
-    optimizer = _optimizer(recipe, network)
+    optimizer = optimizer_of(recipe, network)
     taken = 0 if trial.state is None else trial.state.steps
     if trial.state is not None:
         _fill(optimizer.first, places, trial.state.first)
@@ -169,7 +138,7 @@ def _goals(recipe: Recipe) -> list[int]:
     return sorted(goals | ({recipe.snapshot_at} if recipe.snapshot_at else set()))
 
 
-def _optimizer(recipe: Recipe, network: Network) -> Optimizer:
+def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
     adam, size = recipe.optimizer == "adam", network.parameters.size
     return Optimizer(
         adam,

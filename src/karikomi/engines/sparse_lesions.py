@@ -55,7 +55,7 @@ def activations(subnetwork: Subnetwork, examples: Examples, *, threads: int | No
         InputError: if the network is not of the supported kind, has no hidden units or does not fit the examples, or
             one of them holds NaN.
     """
-    return _Whole.of(subnetwork, examples, threads).activations()
+    return Whole.of(subnetwork, examples, threads).activations()
 
 
 def knock_out(
@@ -73,7 +73,7 @@ def knock_out(
     Raises:
         InputError: as :func:`activations`, and for unknown or repeated units and an ablation that does not fit.
     """
-    whole = _Whole.of(subnetwork, examples, threads)
+    whole = Whole.of(subnetwork, examples, threads)
     single = single_lesions(units, whole.units)
     rows, sequence = whole.rows[single], units_in_sequence(whole.circuit)
 
@@ -102,7 +102,7 @@ def remove_in_order(
     Raises:
         InputError: as :func:`knock_out`.
     """
-    whole = _Whole.of(subnetwork, examples, threads)
+    whole = Whole.of(subnetwork, examples, threads)
     orders = lesion_orders(orders, whole.units)
     if not len(orders):
         raise InputError("there are no orders to remove units in")
@@ -123,7 +123,7 @@ def remove_in_order(
 
 
 @dataclass(frozen=True)
-class _Whole:
+class Whole:
     """A whole network and the examples, laid out to be lesioned."""
 
     subnetwork: Subnetwork
@@ -159,22 +159,25 @@ class _Whole:
             for values, packs in ((found.before, signals.before), (found.after, signals.after)):
                 values[:, portion.examples] = self._by_unit(packs)[:, self.rows].swapaxes(0, 1)
 
-        run(job, self._portions(), self.threads, None)
+        run(job, self.portions(), self.threads, None)
         return found
 
     def signals(self, portion: Packs) -> Signals:
         """Of some packs, where removed units show 0."""
-        before, after, removed = (aligned(len(portion.sizes) * self.circuit.biases.size) for _ in range(3))
-        signals = Signals(before, after, removed, portion.labels, portion.sizes)
+        signals = self.room_for(portion)
         pass_whole(self.source, portion.examples.ravel(), with_own_scratch(self.network), self.circuit, signals)
         return signals
+
+    def room_for(self, portion: Packs) -> Signals:
+        before, after, removed = (aligned(len(portion.sizes) * self.circuit.biases.size) for _ in range(3))
+        return Signals(before, after, removed, portion.labels, portion.sizes)
 
     def outcomes(
         self, lesions: _Lesions, ablation: Ablation, advance: Advance | None = None, steps: int = 0
     ) -> Outcomes:
         """Of every lesion; ``advance`` hears of ``steps`` in all."""
         check_ablation(ablation, self.units, len(self.examples))
-        shown, portions = self._shown(ablation), self._portions()
+        shown, portions = self._shown(ablation), self.portions()
         classes = int(self.circuit.levels["units"][-1])
         correct, turn = np.zeros((classes, lesions.count), np.int64), threading.Lock()
 
@@ -182,7 +185,7 @@ class _Whole:
             signals, state = self.signals(portions[number]), make_state(self.circuit)
             if shown is not None:
                 self._by_unit(signals.removed)[:, self.rows] = shown[:, portions[number].examples].swapaxes(0, 1)
-            close, own = [], _empty_tally(classes, lesions.count)
+            close, own = [], empty_tally(classes, lesions.count)
             for pack, examples in enumerate(portions[number].examples):
                 if stop.is_set():
                     raise InterruptedError
@@ -210,7 +213,7 @@ class _Whole:
             answers = decide(self.subnetwork, self.examples, chosen, lesions.gone(some), ablation)
             np.add.at(correct, (labels, some), answers == labels)
 
-    def _portions(self) -> list[Packs]:
+    def portions(self) -> list[Packs]:
         packs = make_packs(self.source.labels)
         starts = range(0, len(packs.sizes), _PORTION)
         return [Packs(*(part[start : start + _PORTION] for part in packs)) for start in starts]
@@ -227,7 +230,7 @@ class _Whole:
         return packs.reshape(-1, len(self.circuit.level_of), PACK)
 
 
-def _empty_tally(classes: int, lesions: int) -> Tally:
+def empty_tally(classes: int, lesions: int) -> Tally:
     # The memory for all calls being close is asked for, not touched.
     close = np.empty((lesions * PACK, 2), np.int64)
     return Tally(np.zeros(lesions), np.zeros((classes, lesions), np.int64), close, np.zeros(1, np.int64))

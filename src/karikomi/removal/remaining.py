@@ -1,5 +1,6 @@
 """What is left of a network while its units go."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +11,14 @@ from karikomi.removal.units import parameters_of_units, sources
 
 
 class Remaining(NamedTuple):
-    """What is left after 0, 1, … removals, int64 ``[steps + 1]``; ``parameters`` are the links and all that units own."""
+    """What is left after 0, 1, … removals, int64 ``[…, steps + 1]``; ``parameters`` are links and what units own."""
 
     links: np.ndarray
     parameters: np.ndarray
 
 
-def remaining(subnetwork: Subnetwork, order: np.ndarray) -> Remaining:
-    """How many links and parameters are left while the hidden units go in ``order`` ``[steps]``.
+def remaining(subnetwork: Subnetwork, orders: np.ndarray) -> Remaining:
+    """How many links and parameters are left while the hidden units go along each of ``orders`` ``[…, steps]``.
 
     A link goes with the first of its two units, a bias with its unit.
 
@@ -29,23 +30,32 @@ def remaining(subnetwork: Subnetwork, order: np.ndarray) -> Remaining:
     >>> remaining(network, np.array([0, 4])).parameters.tolist()
     [32, 26, 20]
     """
-    stages, steps = follow(subnetwork.module).stages, len(order)
-    units = [stage.units for stage in stages]
-    gone_at = np.full(sum(units), steps + 1)
-    gone_at[order] = np.arange(1, steps + 1)
-    links, owned = np.zeros(steps + 2), np.zeros(steps + 2)
-    before = np.empty(0, np.int64)
-    for number, (stage, ours) in enumerate(zip(stages, np.split(gone_at, np.cumsum(units)[:-1]), strict=True)):
+    stages, (*many, steps) = follow(subnetwork.module).stages, orders.shape
+    gaps = []
+    for stage in stages:
         mask = subnetwork.masks[f"{stage.name}.weight"]
-        counts = mask.reshape(*mask.shape[:2], -1).sum(axis=2)
-        if number == 0:  # Inputs stay, so a row goes as a whole.
-            goes, counts = ours, counts.sum(axis=1)
-        else:
-            goes = np.minimum(ours[:, None], before[sources(stage)])
-        links += np.bincount(goes.ravel(), counts.ravel(), steps + 2)
         own = sum(subnetwork.weights[name].size for name in parameters_of_units(stage) if name in subnetwork.weights)
-        owned += np.bincount(ours, minlength=steps + 2) * (own / stage.units)
-        before = ours
-    # What goes at step s is left after steps before s: counted from the end.
-    left = [np.cumsum(going[::-1])[::-1][1:].round().astype(np.int64) for going in (links, links + owned)]
+        gaps.append((stage.units, sources(stage), mask.reshape(*mask.shape[:2], -1).sum(axis=2), own / stage.units))
+
+    def along(order: np.ndarray) -> np.ndarray:
+        """Links and other parameters that go at each step, ``[2, steps + 2]``; at the last step those that stay."""
+        gone_at = np.full(sum(stage.units for stage in stages), steps + 1)
+        gone_at[order] = np.arange(1, steps + 1)
+        going, before, start = np.zeros((2, steps + 2)), np.empty(0, np.int64), 0
+        for units, source, links, own in gaps:
+            ours = gone_at[start : start + units]
+            if start == 0:  # Inputs stay, so a row of links goes as a whole.
+                going[0] += np.bincount(ours, links.sum(axis=1), steps + 2)
+            else:
+                going[0] += np.bincount(np.minimum(ours[:, None], before[source]).ravel(), links.ravel(), steps + 2)
+            going[1] += own * np.bincount(ours, minlength=steps + 2)
+            before, start = ours, start + units
+        return going
+
+    links, others = np.stack([along(order) for order in orders.reshape(math.prod(many), steps)], axis=1)
+    # What goes at step s is left after the steps before it: counted from the end.
+    left = [
+        np.cumsum(going[:, ::-1], axis=1)[:, ::-1][:, 1:].round().astype(np.int64).reshape(*many, steps + 1)
+        for going in (links, links + others)
+    ]
     return Remaining(*left)

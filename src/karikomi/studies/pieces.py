@@ -45,13 +45,14 @@ def play_pieces(
             return
         settings = setup.settings
         given = (compute, type(settings), settings.model_dump_json())
-        running = {pool.submit(_compute_there, *given, *arguments(piece)): piece for piece in pieces}
+        running = {pool.submit(compute_there, *given, *arguments(piece)): piece for piece in pieces}
         for task in as_completed(running):
             yield running[task], task.result()
             advance(pieces[running[task]])
 
 
-def _compute_there(compute: Callable[..., R], kind: type[StudySettings], settings: str, *arguments: Any) -> R:
+def compute_there(compute: Callable[..., R], kind: type[StudySettings], settings: str, *arguments: Any) -> R:
+    """What a worker does: prepare the setup from the settings, and compute."""
     return compute(_setup(kind, settings), lambda n, description=None: None, *arguments)
 
 

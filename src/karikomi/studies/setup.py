@@ -64,7 +64,7 @@ class Setup(Generic[SettingsT]):
             return None
         if self.layout is None:
             raise InputError(
-                f"wiring_cost counts distances, which only a modular network has; the network is {self.settings.network}"
+                f"wiring_cost needs distances, which only a modular network has; it is {self.settings.network}"
             )
         return {name: (price * length).astype(np.float32) for name, length in self.layout.distances().items()}
 

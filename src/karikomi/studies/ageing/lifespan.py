@@ -50,7 +50,7 @@ def _left(s: AgeingSettings, network: Subnetwork, order: np.ndarray | None) -> t
 
 def _first(left: np.ndarray, end: int, what: str) -> int:
     if left[0] <= end:
-        raise InputError(f"the healthy network has no more than {left[0]} {what}; {what}_left must be less, it is {end}")
+        raise InputError(f"the healthy network has {left[0]} {what}: {what}_left must be less, it is {end}")
     if left[-1] > end:
         raise InputError(f"with all deaths that there can be {left[-1]} {what} are left, not {end}; name the cycles")
     return int((left <= end).argmax())

@@ -9,9 +9,9 @@ import numpy as np
 from karikomi.engines.contract import OptimizerState
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.studies.ageing.schedule import Schedule
-from karikomi.studies.ageing.settings import AgeingSettings
+from karikomi.studies.ageing.settings import SCRATCH, SHAM, AgeingSettings
 
-ALL_PATTERNS = ""
+NO_PATTERN = ""
 """The pattern of what no death reaches: the healthy network, and the arm sham."""
 
 
@@ -20,6 +20,9 @@ class Life(NamedTuple):
 
     arm: str
     pattern: str
+
+
+HEALTHY = Life("healthy", NO_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,19 @@ class Aged:
 
 @dataclass(frozen=True)
 class Past:
-    """What a cycle of a replicate begins with: the healthy network, who dies when, and every life as it is now."""
+    """What a cycle of a replicate begins with.
+
+    Attributes:
+        healthy: the healthy network.
+        schedule: who dies when.
+        lives: every life as the last cycle left it.
+        scratch: whether networks from scratch belong to this cycle.
+    """
 
     healthy: Subnetwork
     schedule: Schedule
     lives: Mapping[Life, Aged]
+    scratch: bool
 
 
 def lives(settings: AgeingSettings) -> list[Life]:
@@ -44,8 +55,8 @@ def lives(settings: AgeingSettings) -> list[Life]:
     return [
         Life(arm, pattern)
         for arm in settings.arms
-        if arm != "scratch"
-        for pattern in ((ALL_PATTERNS,) if arm == "sham" else settings.drawn)
+        if arm != SCRATCH
+        for pattern in ((NO_PATTERN,) if arm == SHAM else settings.drawn)
     ]
 
 

@@ -19,7 +19,7 @@ from karikomi.removal.deaths import (
 from karikomi.removal.link_deaths import matched_link_deaths, scattered_link_deaths
 from karikomi.removal.orders import in_proportion, layer_matched, order, random_order
 from karikomi.studies.ageing.lifespan import lifespan
-from karikomi.studies.ageing.settings import CLUSTER, LINK_PATTERNS, RANDOM, REGIONAL, AgeingSettings, control_of
+from karikomi.studies.ageing.settings import CLUSTER, LINK_PATTERNS, RANDOM, REGIONAL, AgeingSettings
 from karikomi.studies.setup import Setup
 
 AgeingSetup = Setup[AgeingSettings]
@@ -55,15 +55,16 @@ def draw_schedules(setup: AgeingSetup, healthy: Sequence[Subnetwork], score: Sco
 
 def dying(when: Arrays, cycle: int) -> Deaths:
     """Who dies in a cycle of a pattern."""
-    if UNITS in when:
-        return np.flatnonzero(when[UNITS] == cycle)
-    return {name: each == cycle for name, each in when.items()}
+    return _those({name: each == cycle for name, each in when.items()})
 
 
-def dead_units(when: Arrays, cycle: int) -> np.ndarray:
-    """The units that are dead after a cycle of a pattern; none where links die."""
-    each = when.get(UNITS, np.empty(0, np.int32))
-    return np.flatnonzero((each > 0) & (each <= cycle))
+def dead(when: Arrays, cycle: int) -> Deaths:
+    """Who is dead after a cycle of a pattern."""
+    return _those({name: (each > 0) & (each <= cycle) for name, each in when.items()})
+
+
+def _those(chosen: dict[str, np.ndarray]) -> Deaths:
+    return np.flatnonzero(chosen[UNITS]) if UNITS in chosen else chosen
 
 
 def _orders(setup: AgeingSetup, replicate: int, healthy: Subnetwork, score: Score) -> dict[str, np.ndarray]:

@@ -17,7 +17,8 @@ DEATHS = Parameter(group=Group("Deaths", sort_key=3))
 ARMS = Parameter(group=Group("Arms", sort_key=3))
 
 Arm = Literal["none", "retrain", "sham", "homeostasis", "regrowth", "scratch"]
-TRAINED: tuple[Arm, ...] = ("retrain", "sham", "regrowth")
+NONE, RETRAIN, SHAM, REGROWTH, SCRATCH = "none", "retrain", "sham", "regrowth", "scratch"
+TRAINED = (RETRAIN, SHAM, REGROWTH)
 """Arms that go on training in every cycle."""
 
 LINK_PATTERNS = ("local", "long-range")

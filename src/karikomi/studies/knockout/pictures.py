@@ -2,7 +2,8 @@
 
 import altair as alt
 
-from karikomi.figures import knockout, layers
+from karikomi.figures import knockout, layers, units
+from karikomi.figures import scores as drawn
 from karikomi.studies.knockout.associations import CRITICALITY, between_scores
 from karikomi.studies.knockout.settings import KnockoutSettings
 from karikomi.studies.knockout.summary import redundant
@@ -11,11 +12,11 @@ from karikomi.studies.result import Result
 
 
 def scores(result: Result) -> alt.TopLevelMixin:
-    return knockout.scores(result.table, result.summary().associations)
+    return drawn.scatter(result.table, result.summary().associations)
 
 
 def associations(result: Result) -> alt.TopLevelMixin:
-    return knockout.associations(result.summary().associations, KnockoutSettings.of(**result.folder.settings).given)
+    return drawn.associations(result.summary().associations, KnockoutSettings.of(**result.folder.settings).given)
 
 
 def cost_by_layer(result: Result) -> alt.TopLevelMixin:
@@ -25,16 +26,16 @@ def cost_by_layer(result: Result) -> alt.TopLevelMixin:
 def score_correlations(result: Result) -> alt.TopLevelMixin:
     matrix = between_scores(result.table, [CRITICALITY, *_best_first(result)])
     named = {CRITICALITY: "rise in loss"}
-    return knockout.score_correlations(matrix.rename(index=named, columns=named))
+    return drawn.correlations(matrix.rename(index=named, columns=named))
 
 
 def ranks(result: Result) -> alt.TopLevelMixin:
-    return knockout.ranks(result.table, _best_first(result))
+    return drawn.ranks(result.table, _best_first(result))
 
 
 def network(result: Result) -> alt.TopLevelMixin | None:
     drawn = wiring(result.folder)
-    return layers.network(*drawn, knockout.MILLINATS) if drawn else None
+    return layers.network(*drawn, units.MILLINATS) if drawn else None
 
 
 def shapley(result: Result) -> alt.TopLevelMixin | None:

@@ -41,7 +41,7 @@ def play(setup: Setup[KnockoutSettings], folder: RunFolder, quiet: bool, pool: E
     of work whole or not at all, and repeats the same work with the same streams.
     """
     if pool is None:
-        warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True))
+        warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True), lesions=True)
     train_healthy(setup, folder, quiet, pool)
     s, layers, done = setup.settings, hidden_units(setup.module), measured(folder)
     steps = sum(layers.values()) * (1 + s.shapley)

@@ -44,11 +44,10 @@ def _who_tells(found: Frames) -> str:
         return (
             f"No score is shown to tell critical units; the highest is {highest['criterion']}, ρ = {interval(highest)}."
         )
-    best = tell.iloc[0]
-    parts = [f"{best['criterion']} tells critical units best: ρ = {interval(best)} within layers{_ahead(found, tell)}"]
+    parts = [_best(found["within"], tell)]
     if "knock-out" in set(all_scores["criterion"]):
-        reachable = all_scores.set_index("criterion").loc["knock-out"]
-        parts.append(f"knock-outs on other examples reach {number(reachable['rho'])}")
+        reachable = all_scores.set_index("criterion").loc["knock-out", "rho"]
+        parts.append(f"knock-outs on other examples reach {number(reachable)}")
     if NOT_SHOWN in by_verdict:
         parts.append(f"not shown: {_list(by_verdict[NOT_SHOWN])}")
     if REVERSED in by_verdict:
@@ -56,13 +55,18 @@ def _who_tells(found: Frames) -> str:
     return "; ".join(parts) + "."
 
 
-def _ahead(found: Frames, tell: pd.DataFrame) -> str:
-    if len(tell) < 2:
-        return ""
-    first, second = tell["criterion"].iloc[:2]
-    is_ahead = difference(found["within"], first, second).low > 0
-    shown = f"{second} ({tell['rho'].iloc[1]:.2f})"
-    return f", ahead of {shown}" if is_ahead else f" (that it is ahead of {shown} is not shown)"
+def _best(within: pd.DataFrame, tell: pd.DataFrame) -> str:
+    """The best of the scores that tell, the highest first, with those that it is not shown to be ahead of."""
+    names, rhos = tell["criterion"].tolist(), tell["rho"].map(number).tolist()
+    level = 1
+    while level < len(names) and (rhos[level] == rhos[0] or not difference(within, names[0], names[level]).low > 0):
+        level += 1
+    first = interval(tell.iloc[0])
+    if level > 1:
+        known = f"ρ = {first} for the first, within layers; which of them is best is not shown"
+        return f"{_list(names[:level])} tell critical units best, {known}"
+    ahead = f", ahead of {names[1]} ({rhos[1]})" if len(names) > 1 else ""
+    return f"{names[0]} tells critical units best: ρ = {first} within layers{ahead}"
 
 
 def _alone_and_together(found: Frames, tables: Frames) -> str:

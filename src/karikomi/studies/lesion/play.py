@@ -42,7 +42,7 @@ def play(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | No
     a piece of work whole or not at all, and repeats the same work with the same streams.
     """
     if pool is None:
-        warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True))
+        warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True), lesions=True)
     train_healthy(setup, folder, quiet, pool)
     _score(setup, folder, quiet, pool)
     _lesion(setup, folder, quiet, pool)

@@ -108,7 +108,7 @@ def _left(subnetwork: Subnetwork, orders: np.ndarray) -> Remaining:
     if chain_of(subnetwork.module) is None:
         unknown = np.full((len(orders), orders.shape[1] + 1), np.nan)
         return Remaining(unknown, unknown)
-    return Remaining(*map(np.stack, zip(*(remaining(subnetwork, order) for order in orders), strict=True)))
+    return remaining(subnetwork, orders)
 
 
 def _rows(outcomes: Outcomes, left: Remaining, classes: int) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,129 @@
+"""What an ageing run leaves in its folder, as tables and as files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from karikomi.runs.files import read_arrays
+from karikomi.runs.folder import RunFolder
+from karikomi.studies.ageing.protocol import AFTER, BEFORE
+from karikomi.studies.ageing.schedule import UNITS
+from karikomi.studies.healthy.tables import healthy_rows
+
+DEATHS, CYCLE = "deaths", "cycle"
+"""What the journal calls the piece that draws who dies, and the pieces that let a cycle pass."""
+
+
+def deaths_file(folder: RunFolder, replicate: int) -> Path:
+    """Where it is written who dies when in a replicate, an array ``<pattern>/<units, or a weight>`` each."""
+    return folder.pieces / f"replicate-{replicate}-deaths.safetensors"
+
+
+def aged_file(folder: RunFolder, replicate: int, number: int) -> Path:
+    """Where the lives of a replicate are as cycle ``number`` left them."""
+    return folder.subnetworks / f"replicate-{replicate}-cycle-{number}.safetensors"
+
+
+def layout_file(folder: RunFolder) -> Path:
+    """Where the groups and places of a modular network's units are, ``groups/<layer>`` and ``positions/<layer>``."""
+    return folder.pieces / "layout.safetensors"
+
+
+def read_schedule(folder: RunFolder, replicate: int) -> dict[str, dict[str, np.ndarray]]:
+    """Who dies when in a replicate, by pattern."""
+    schedule: dict[str, dict[str, np.ndarray]] = {}
+    for path, array in read_arrays(deaths_file(folder, replicate))[0].items():
+        pattern, name = path.split("/")
+        schedule.setdefault(pattern, {})[name] = array
+    return schedule
+
+
+def drawn(folder: RunFolder) -> dict[str, Any] | None:
+    """The journal's record of who dies when: cycles, replicates, hidden layers with their units; None before that."""
+    return next((record for record in folder.journal.records() if record["stage"] == DEATHS), None)
+
+
+def passed(folder: RunFolder) -> set[tuple[int, int]]:
+    """The cycles that the journal has, each a replicate and a number."""
+    return {
+        (replicate, record["cycle"])
+        for record in folder.journal.records()
+        if record["stage"] == CYCLE
+        for replicate in record["replicates"]
+    }
+
+
+def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
+    """What a run has so far.
+
+    ``table``: a row per network and measurement; in cycle 0 it is the healthy network. ``layers``: the same by layer.
+    ``classes``: by class and cycle the accuracy before and after, what was forgotten since the last cycle's end and
+    what was recovered. ``deaths``: a row per unit, or per link that dies, with the cycle; 0 if it lives on.
+    ``networks``: a row per healthy network.
+    """
+    records = [record for record in folder.journal.records() if record["stage"] in (DEATHS, CYCLE)]
+    rows = [row for record in records for row in record["rows"]]
+    # A cluster finishes in any order; the tables have one.
+    rows.sort(key=lambda row: (row["cycle"], row["replicate"]))
+    layers = [{**_point(row), "layer": name, **seen} for row in rows for name, seen in row["layers"].items()]
+    return {
+        "table": pd.DataFrame(rows).drop(columns=["class_accuracy", "layers"], errors="ignore"),
+        "layers": pd.DataFrame(layers),
+        "classes": _classes(rows),
+        "deaths": _deaths(folder),
+        "networks": pd.DataFrame(healthy_rows(folder)),
+    }
+
+
+def _point(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("replicate", "arm", "pattern", "cycle", "when")}
+
+
+def _classes(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    each = pd.DataFrame(
+        [{**_point(row), "class": label, "a": a} for row in rows for label, a in enumerate(row["class_accuracy"])],
+        columns=["replicate", "arm", "pattern", "cycle", "when", "class", "a"],
+    )
+    keys = ["replicate", "arm", "pattern", "class", "cycle"]
+    wide = each.pivot(index=keys, columns="when", values="a").reindex(columns=[BEFORE, AFTER]).reset_index()
+    first = wide[wide["cycle"] == 0].set_index(["replicate", "class"])[AFTER]
+    aged = wide[wide["cycle"] > 0]
+    healthy = pd.Series(
+        first.reindex(pd.MultiIndex.from_frame(aged[["replicate", "class"]])).to_numpy(), index=aged.index, dtype=float
+    )
+    last = aged.groupby(keys[:-1])[AFTER].shift().fillna(healthy)
+    found = aged.assign(forgotten=last - aged[BEFORE], recovered=aged[AFTER] - aged[BEFORE])
+    return found.rename_axis(columns=None).reset_index(drop=True)
+
+
+def _deaths(folder: RunFolder) -> pd.DataFrame:
+    record = drawn(folder)
+    if record is None:
+        return pd.DataFrame()
+    layers = [name for name, units in record["layers"].items() for _ in range(units)]
+    units = pd.DataFrame({"layer": layers, "unit": np.arange(len(layers)), **_places(folder, record["layers"])})
+    frames = []
+    for replicate in range(record["replicates"]):
+        for pattern, when in read_schedule(folder, replicate).items():
+            each = [units.assign(cycle=when[UNITS])] if UNITS in when else [_links(*link) for link in when.items()]
+            frames += [frame.assign(replicate=replicate, pattern=pattern) for frame in each]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _links(weight: str, when: np.ndarray) -> pd.DataFrame:
+    to, source = np.nonzero(when)
+    places = {"layer": weight.removesuffix(".weight"), "to": to, "from": source}
+    return pd.DataFrame({**places, "cycle": when[to, source]})
+
+
+def _places(folder: RunFolder, layers: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Group and place of every hidden unit, if there are any."""
+    if not layout_file(folder).exists():
+        return {}
+    arrays, _ = read_arrays(layout_file(folder))
+    places = np.concatenate([arrays[f"positions/{name}"] for name in layers])
+    groups = np.concatenate([arrays[f"groups/{name}"] for name in layers])
+    return {"group": groups, "x": places[:, 0], "y": places[:, 1]}

@@ -95,3 +95,8 @@ def test_one_replicate_has_no_interval():
 def test_targeted_and_random_must_have_the_same_replicates():
     with pytest.raises(InputError, match=r"they are \[4\] and \[5, 30\]"):
         hierarchical_difference(np.zeros(4), np.zeros((5, 30)), _rng())
+
+
+def test_what_is_undefined_in_one_replicate_shows_nothing():
+    values = np.array([[1.0, 2.0], [np.nan, 3.0], [4.0, 5.0]])
+    assert np.isnan(hierarchical_interval(values, np.random.default_rng(0))).all()

@@ -30,7 +30,7 @@ UNITS = 13
 def settings(tiny):
     given = {"data": tiny, "network": "mlp-8-5", "replicates": 2, "iterations": 40, "batch": 20, "validation": 200}
     given |= {"criteria": ("in-strength", "taylor"), "timing": ("static", "adaptive"), "every": 4, "orders": 3}
-    return LesionSettings.of(**given, validate_every=20, scoring=150, engine="population")
+    return LesionSettings.of(**given, learning_rate=0.01, validate_every=20, scoring=150, engine="population")
 
 
 @pytest.fixture(scope="module")

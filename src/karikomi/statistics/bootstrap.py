@@ -32,7 +32,7 @@ def hierarchical_interval(values: np.ndarray, rng: np.random.Generator, *, resam
     3           1 : 1, normal    77           77   97    95
     ==========  ===============  ===========  ===  ====  =========
 
-    NaN but for the mean with a single replicate.
+    NaN but for the mean with a single replicate; all NaN where a value is.
 
     Args:
         values: one per replicate and order, ``[replicates, orders]``.
@@ -42,7 +42,7 @@ def hierarchical_interval(values: np.ndarray, rng: np.random.Generator, *, resam
     values = np.asarray(values, dtype=float)
     replicates, orders = values.shape
     mean = float(values.mean())
-    if replicates < 2:
+    if replicates < 2 or np.isnan(mean):
         return Difference(mean, np.nan, np.nan, np.nan)
     drawn = rng.integers(replicates, size=(resamples, replicates, 1))
     within = rng.integers(orders, size=(resamples, replicates, orders))

@@ -32,6 +32,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 # Outputs that differ by less than this share of what was added up, regardless of sign, may be in the other order
 # without rounding. Differences in trained networks of one to five hidden layers were off by a fourth of that at most.
 _ROUNDING = np.float32(2**-19)
+_LEFT_OVER = np.float32(2**-3)
 
 
 class Tally(NamedTuple):
@@ -65,12 +66,18 @@ def product(typing_context, vector):
 def set_margin(circuit: Circuit, state: State, signals: Signals, start: int) -> None:
     """By how much rounding may change an output of the pack that starts at ``start``, more than enough."""
     last = circuit.levels.size - 1
-    level, outputs, largest = circuit.levels[last - 1], circuit.levels[last], splat16(_ZERO)
+    level, outputs, largest, peak = circuit.levels[last - 1], circuit.levels[last], splat16(_ZERO), splat16(_ZERO)
+    for row in range(outputs.row):
+        peak = larger(absolute(load16(signals.before, start + row * PACK)), peak)
+    # What cancels in one level leaves its rounding to the next ones, even to units that are silent.
+    floor = multiply(peak, splat16(_LEFT_OVER))
     for output in range(outputs.units):
         added = absolute(load16(circuit.biases, (outputs.row + output) * PACK))
         for unit in range(level.units):
             place = start + (level.row + unit) * PACK
-            value = larger(absolute(load16(signals.after, place)), absolute(load16(signals.removed, place)))
+            # Before the activation: a unit may be silent only until another one is gone.
+            value = larger(absolute(load16(signals.before, place)), absolute(load16(signals.removed, place)))
+            value = larger(value, floor)
             weight = at(circuit.weights, level.links + unit * level.stride + output)
             added = multiply_add(absolute(splat16(weight)), value, added)
         largest = larger(added, largest)

@@ -88,11 +88,12 @@ def explanation(tables: Frames, settings: KnockoutSettings) -> str:
     text = (
         "Criticality is the rise in test loss (cross-entropy) when a unit alone is gone"
         f" (ablation: {settings.ablation}), not the drop in accuracy, which for most units is below an accuracy's"
-        f" standard error, {_points(error)} points here. ρ is Spearman's within each layer, pooled over layers by"
-        f" Fisher's z, with its 95 % interval {over}; q is Benjamini and Hochberg's over the scores; not shown: q from"
-        f" {ALPHA} on. Scores come from training examples; of them knock-out is criticality itself, on these other"
-        " examples: about the most that a score can reach."
+        f" standard error, {_points(error)} points here, where whole networks have {_points(p)} %. ρ is Spearman's"
+        f" within each layer, pooled over layers by Fisher's z, with its 95 % interval {over}; q is Benjamini and"
+        f" Hochberg's over the scores; not shown: q from {ALPHA} on. Scores come from training examples."
     )
+    if "knock-out" in settings.criteria:
+        text += " knock-out is criticality itself on those other examples: about the most that a score can reach."
     if settings.given:
         text += f" Partial ρ holds {_list(settings.given)} constant."
     if settings.shapley:

@@ -29,5 +29,6 @@ def cliffs(result: Result) -> alt.TopLevelMixin:
 
 def class_accuracy(result: Result) -> alt.TopLevelMixin:
     differences = result.summary().differences.query("measure == 'robustness' and against == 'layer-matched'")
-    strongest = str(differences.loc[differences["mean"].abs().idxmax(), "criterion"])
+    # Without accuracy above chance there is no robustness, and any criterion will do.
+    strongest = str(differences.loc[differences["mean"].abs().fillna(0).idxmax(), "criterion"])
     return lesion.class_accuracy(result.tables["curves"], strongest)

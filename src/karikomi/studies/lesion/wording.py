@@ -101,7 +101,7 @@ def _verdicts(found: Frames) -> DisplayTable:
     for _, judged in found["verdicts"].iterrows():
         key = tuple(judged[ARM])
         matched = (*key, MATCHED) if (*key, MATCHED) in means.index else (*Arm(), MATCHED)
-        cells = (_mean(means.loc[(*key, TARGETED)], 1, 3), f"{means.loc[matched, 'mean']:.3f}")
+        cells = (_mean(means.loc[(*key, TARGETED)], 1, 3), _number(means.loc[matched, "mean"], ".3f"))
         difference = differences.loc[key]
         rows.append(
             (_order(judged), *cells, _difference(difference, 1, 3), _p(difference["p_holm"]), judged["verdict"])
@@ -164,11 +164,15 @@ def _together(arms: pd.DataFrame) -> str:
 
 
 def _mean(row: pd.Series, factor: float, digits: int) -> str:
-    return f"{factor * row['mean']:.{digits}f}{_half(row, factor, digits)}"
+    return _number(factor * row["mean"], f".{digits}f") + _half(row, factor, digits)
 
 
 def _difference(row: pd.Series, factor: float, digits: int) -> str:
-    return f"{factor * row['mean']:+.{digits}f}{_half(row, factor, digits)}"
+    return _number(factor * row["mean"], f"+.{digits}f") + _half(row, factor, digits)
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if pd.isna(value) else format(value, form)
 
 
 def _half(row: pd.Series, factor: float, digits: int) -> str:

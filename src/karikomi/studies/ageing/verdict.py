@@ -1,0 +1,37 @@
+"""When a life counts as held, and when a difference counts as shown."""
+
+import numpy as np
+
+from karikomi.statistics import Difference
+
+ALPHA = 0.05
+"""What a p-value, corrected for the number of comparisons, must be below."""
+
+MARGIN = 0.002
+"""How much accuracy may go while it still holds: 0.2 points."""
+
+HOLDS, FALLS, NOT_SHOWN, HIGHER, LOWER = "holds", "falls", "not shown", "higher", "lower"
+
+
+def held(found: Difference) -> str:
+    """Whether accuracy holds, from its difference to the healthy network's: by the interval, within ``MARGIN``.
+
+    >>> held(Difference(0.001, -0.001, 0.003, 0.2)), held(Difference(-0.02, -0.03, -0.01, 0.0))
+    ('holds', 'falls')
+    >>> held(Difference(-0.001, -0.004, 0.002, 0.3))
+    'not shown'
+    """
+    if found.low > -MARGIN:
+        return HOLDS
+    return FALLS if found.high < -MARGIN else NOT_SHOWN
+
+
+def compared(mean: float, p: float) -> str:
+    """The verdict on a difference with its corrected p; a NaN shows nothing.
+
+    >>> compared(0.01, 0.01), compared(-0.01, 0.01), compared(-0.01, np.nan)
+    ('higher', 'lower', 'not shown')
+    """
+    if not p < ALPHA:
+        return NOT_SHOWN
+    return HIGHER if mean > 0 else LOWER

@@ -1,0 +1,32 @@
+"""Numbers and lists in words, as all answers write them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+def plus_minus(found: Mapping[str, float], factor: float = 1, digits: int = 2, sign: str = "") -> str:
+    """A mean with half of its interval, both times ``factor``; without an interval the mean alone.
+
+    >>> plus_minus({"mean": 0.9812, "low": 0.9802, "high": 0.9822}, factor=100)
+    '98.12 ± 0.10'
+    """
+    half = factor * (found["high"] - found["low"]) / 2
+    return f"{factor * found['mean']:{sign}.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
+
+
+def p_value(p: float) -> str:
+    """A p-value, or a dash for none.
+
+    >>> p_value(0.00004), p_value(0.04), p_value(float("nan"))
+    ('< 0.001', '0.040', '–')
+    """
+    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def listed(words: Sequence[str], last: str = " and ") -> str:
+    """
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return ", ".join(words[:-1]) + last + words[-1] if len(words) > 1 else words[0]

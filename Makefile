@@ -18,7 +18,8 @@ demo-knockout: $(READY)
 test: $(READY) lint
 	$(BIN)/pytest
 
-# About forty minutes on two quiet cores. BENCH=--quick takes two and writes nothing.
+# About forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes and
+# writes nothing.
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks $(BENCH)

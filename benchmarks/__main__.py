@@ -1,13 +1,13 @@
-"""All parts of the benchmark, one after the other, each in a process of its own: ``python benchmarks``.
+"""The parts of the benchmark, one after the other, each in a process of its own: ``python benchmarks [PART …]``.
 
-Writes benchmarks/results.json and docs/performance.md; a part that fails is reported there, the others go on.
+Writes benchmarks/results.json and docs/performance.md; a part that fails is reported there, the others go on. Parts
+that are not asked for keep their earlier figures.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -21,27 +21,18 @@ HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.json", HERE.parent / "docs" / "performance.md"
 # A part that hangs must not hold up the others; the longest, the lottery, takes half an hour.
 LIMIT_SECONDS = 3 * 3600
-PARTS = ("steps", "lottery", "scaling", "memory")
+PARTS = ("steps", "lottery", "lesions", "scaling", "memory")
 
 
 def main() -> int:
-    given = parse(argparse.ArgumentParser(prog="benchmarks", description=__doc__))
-    flags = [f"--{name}" for name, chosen in vars(given).items() if chosen]
-    results = {"date": environment.now()[:10], "machine": _machine(), "flags": flags, "seconds": {}, "failed": {}}
-    for name in PARTS:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=f"of {', '.join(PARTS)}; all")
+    given = parse(parser)
+    results = json.loads(RESULTS.read_text()) if given.parts and not given.quick else {"dates": {}, "failed": {}}
+    results["machine"] = _machine()
+    for name in given.parts or PARTS:
         print(f"{name} …", file=sys.stderr, flush=True)
-        began = time.perf_counter()
-        done = subprocess.Popen([sys.executable, str(HERE / f"{name}.py"), *flags], stdout=subprocess.PIPE, text=True)
-        try:
-            output, _ = done.communicate(timeout=LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            done.terminate()
-            output, _ = done.communicate()
-        results["seconds"][name] = round(time.perf_counter() - began)
-        if done.returncode == 0:
-            results[name] = json.loads(output.splitlines()[-1])
-        else:
-            results["failed"][name] = f"it ended with status {done.returncode}"
+        _measure(name, ["--quick"] if given.quick else [], results)
     if given.quick:
         print(page(results))
     else:
@@ -49,6 +40,22 @@ def main() -> int:
         PAGE.write_text(page(results))
         print(f"{RESULTS.relative_to(HERE.parent)} and {PAGE.relative_to(HERE.parent)} are written", file=sys.stderr)
     return 1 if results["failed"] else 0
+
+
+def _measure(name: str, flags: list[str], results: dict) -> None:
+    done = subprocess.Popen([sys.executable, str(HERE / f"{name}.py"), *flags], stdout=subprocess.PIPE, text=True)
+    try:
+        output, _ = done.communicate(timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        done.terminate()
+        output, _ = done.communicate()
+    results["failed"].pop(name, None)
+    results.pop(name, None)
+    results["dates"][name] = environment.now()[:10]
+    if done.returncode == 0:
+        results[name] = json.loads(output.splitlines()[-1])
+    else:
+        results["failed"][name] = f"it ended with status {done.returncode}"
 
 
 def _machine() -> dict:

@@ -4,93 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from peak import UNIT
-
-HEAD = """# Performance
-
-Written by `make bench`; the raw figures are in `benchmarks/results.json`. Everything was measured in one run on
-one machine:
-
-{machine}
-
-All contestants take turns (A B C, A B C, …), because other work on a machine slows all of them alike: times are
-medians over the repetitions, ratios are medians of the ratios within each repetition. Trust the ratios first.
-"""
-
-STEPS = """## Training steps
-
-LeNet-300-100 on MNIST, minibatches of 60, Adam with learning rate 0.0012, data in memory, masks as uneven as those of
-tickets after 0, 3, 7, 10, 15 and 18 rounds. A step's time is the wall time divided by the steps of all networks that
-trained at once, on all {cores} cores unless it says one core. It includes what a training costs once.
-
-How many times faster the sparse engine is:
-
-{ratios}
-
-Microseconds per step:
-
-{times}
-
-- *sparse*: this package's engine, one network per core.
-- *PyTorch*: a loop with masks multiplied into the gradients (so that removed weights and Adam's moments stay 0) and
-  fused Adam. A dense network has no masks. *prune*: the same loop with `torch.nn.utils.prune`.
-- *JAX*: the whole loop under `jit` and `lax.scan`, masks multiplied in.
-- *population*: this package's engine for any module, {population}.
-- *limit*: two products per surviving link and example, three behind the first layer, at this machine's own peak
-  rate, {peak}, as measured between the others.
-
-Each library was given the setup that was the fastest here, chosen at density 0.108: {chosen}. All did the same
-work: after 200 steps from the same weights, with the same minibatches, the mean training loss and the loss on the
-test images differ from the sparse engine's by {apart} at most (allowed: {tolerance}).
-"""
-
-LOTTERY = """## Whole lotteries
-
-Dense networks, tickets and re-initialized tickets, {replicates} replicates, {iterations} iterations each, validated
-every 100 iterations on 10,000 images; at the end test accuracy at the early stop and after the last iteration, and
-accuracy on all 50,000 training images. *ten rounds*: 20 % of the links a round in every layer. *eighteen rounds*:
-10 % in the output layer, as in the paper.
-
-{table}
-
-The script is plain PyTorch with data in memory, masks multiplied in and fused Adam ({script}: the faster choice here).
-It is given {scripted} of the very same networks of every round, in turn with the sparse engine, and its time is
-multiplied up to all of them, since it trains one after the other; scoring, removal and re-initialization are on the
-sparse engine's account alone. The accuracies that the two reach after the last iteration differ by {apart} percentage
-points on average.
-"""
-
-SCALING = """## How cost grows
-
-Sparse engine, microseconds per step and network, one network per core unless the table says otherwise.
-
-With density (LeNet-300-100). Layers that are still nearly whole use a dense product:
-
-{density}
-
-With width (two hidden layers of that many units):
-
-{width}
-
-With the number of networks in one list (density 0.108). Fewer networks than cores leave cores idle:
-
-{replicates}
-
-With cores, one network on each: how many times faster than one core.
-
-{cores}
-"""
-
-MEMORY = """## Peak memory
-
-Of a process that plays the first {rounds} rounds of the lottery ({iterations} iterations), in megabytes. Later rounds
-hold fewer links, and tickets of earlier ones are on disk. Both load PyTorch itself: it is most of what is there before
-the first network.
-
-{table}
-
-The script trains one network after the other, so that more of them take no more; where it is faster as one process
-per core, each of them takes this much.
-"""
+from texts import HEAD, LESIONS, LOTTERY, MEMORY, SCALING, STEPS
 
 
 def page(results: dict) -> str:
@@ -98,6 +12,7 @@ def page(results: dict) -> str:
     for name, section, title in (
         ("steps", _steps, "Training steps"),
         ("lottery", _lottery, "Whole lotteries"),
+        ("lesions", _lesions, "Lesions"),
         ("scaling", _scaling, "How cost grows"),
         ("memory", _memory, "Peak memory"),
     ):
@@ -112,7 +27,7 @@ def _machine(results: dict) -> str:
     return _table(
         ("", ""),
         [
-            ("date", results["date"]),
+            ("dates", ", ".join(f"{part} {date}" for part, date in results["dates"].items())),
             ("processor", f"{machine['cpu']} ({machine['llvm']}; {', '.join(machine['vectors'])})"),
             ("cores", machine["cores"]),
             ("system", machine["platform"]),
@@ -211,6 +126,26 @@ def _memory(memory: dict) -> str:
         for case, megabytes in memory["megabytes"].items()
     ]
     return MEMORY.format(rounds=memory["rounds"], iterations=memory["iterations"], table=_table(("", "MB"), rows))
+
+
+def _lesions(lesions: dict) -> str:
+    def row(name: str, one: dict) -> tuple[str, ...]:
+        rivals = [f"{one[rival]:.1f} s" if rival in one else "" for rival in ("pass each", "cached")]
+        faster = [f"{one[f'ratio {rival}']:.0f}" if rival in one else "" for rival in ("pass each", "cached")]
+        return name, f"{one['sparse']:.3f} s", *rivals, *faster
+
+    head = ("lesions", "sparse", "a pass each", "cached", "times faster than a pass each", "than cached")
+    graph = lesions["betweenness"]
+    return LESIONS.format(
+        **{name: f"{lesions[name]:,}" for name in ("examples", "sampled", "apart", "answers")},
+        times=_table(head, [row(name, one) for name, one in lesions["times"].items()]),
+        nodes=f"{graph['nodes']:,}",
+        links=f"{graph['links']:,}",
+        betweenness=_table(
+            ("karikomi", "networkx", "times faster"),
+            [(f"{graph['karikomi']:.3f} s", f"{graph['networkx']:.1f} s", f"{graph['ratio']:.0f}")],
+        ),
+    )
 
 
 def _density(row: dict) -> str:

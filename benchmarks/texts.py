@@ -1,0 +1,104 @@
+"""What docs/performance.md says around its figures."""
+
+HEAD = """# Performance
+
+Written by `make bench`; the raw figures are in `benchmarks/results.json`. Everything was measured in one run on
+one machine:
+
+{machine}
+
+All contestants take turns (A B C, A B C, …), because other work on a machine slows all of them alike: times are
+medians over the repetitions, ratios are medians of the ratios within each repetition. Trust the ratios first.
+"""
+
+STEPS = """## Training steps
+
+LeNet-300-100 on MNIST, minibatches of 60, Adam with learning rate 0.0012, data in memory, masks as uneven as those of
+tickets after 0, 3, 7, 10, 15 and 18 rounds. A step's time is the wall time divided by the steps of all networks that
+trained at once, on all {cores} cores unless it says one core. It includes what a training costs once.
+
+How many times faster the sparse engine is:
+
+{ratios}
+
+Microseconds per step:
+
+{times}
+
+- *sparse*: this package's engine, one network per core.
+- *PyTorch*: a loop with masks multiplied into the gradients (so that removed weights and Adam's moments stay 0) and
+  fused Adam. A dense network has no masks. *prune*: the same loop with `torch.nn.utils.prune`.
+- *JAX*: the whole loop under `jit` and `lax.scan`, masks multiplied in.
+- *population*: this package's engine for any module, {population}.
+- *limit*: two products per surviving link and example, three behind the first layer, at this machine's own peak
+  rate, {peak}, as measured between the others.
+
+Each library was given the setup that was the fastest here, chosen at density 0.108: {chosen}. All did the same
+work: after 200 steps from the same weights, with the same minibatches, the mean training loss and the loss on the
+test images differ from the sparse engine's by {apart} at most (allowed: {tolerance}).
+"""
+
+LOTTERY = """## Whole lotteries
+
+Dense networks, tickets and re-initialized tickets, {replicates} replicates, {iterations} iterations each, validated
+every 100 iterations on 10,000 images; at the end test accuracy at the early stop and after the last iteration, and
+accuracy on all 50,000 training images. *ten rounds*: 20 % of the links a round in every layer. *eighteen rounds*:
+10 % in the output layer, as in the paper.
+
+{table}
+
+The script is plain PyTorch with data in memory, masks multiplied in and fused Adam ({script}: the faster choice here).
+It is given {scripted} of the very same networks of every round, in turn with the sparse engine, and its time is
+multiplied up to all of them, since it trains one after the other; scoring, removal and re-initialization are on the
+sparse engine's account alone. The accuracies that the two reach after the last iteration differ by {apart} percentage
+points on average.
+"""
+
+SCALING = """## How cost grows
+
+Sparse engine, microseconds per step and network, one network per core unless the table says otherwise.
+
+With density (LeNet-300-100). Layers that are still nearly whole use a dense product:
+
+{density}
+
+With width (two hidden layers of that many units):
+
+{width}
+
+With the number of networks in one list (density 0.108). Fewer networks than cores leave cores idle:
+
+{replicates}
+
+With cores, one network on each: how many times faster than one core.
+
+{cores}
+"""
+
+MEMORY = """## Peak memory
+
+Of a process that plays the first {rounds} rounds of the lottery ({iterations} iterations), in megabytes. Later rounds
+hold fewer links, and tickets of earlier ones are on disk. Both load PyTorch itself: it is most of what is there before
+the first network.
+
+{table}
+
+The script trains one network after the other, so that more of them take no more; where it is faster as one process
+per core, each of them takes this much.
+"""
+
+LESIONS = """## Lesions
+
+784-256-256-10 trained on MNIST; {examples} test images; zero ablation. The sparse engine counts every right answer of
+every lesion; with it compared are *a pass each*: the plain PyTorch forward with a mask on the lesioned unit, all cores,
+data in memory (timed for {sampled} lesions and multiplied up), and *cached*: PyTorch with activations computed once and
+the unit's rank-one term subtracted.
+
+{times}
+
+The counts of right answers are those of the PyTorch passes, image for image, but for {apart} of {answers} answers.
+
+Betweenness (distance 1 / |w|) of the whole graph, {nodes} nodes and {links} links:
+
+{betweenness}
+"""

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-lesion demo-knockout test bench lint format clean
+.PHONY: demo demo-lesion demo-knockout demo-ageing test bench lint format clean
 
 demo: $(READY)
 	$(BIN)/karikomi lottery --preset post --replicates 5
@@ -14,6 +14,9 @@ demo-lesion: $(READY)
 
 demo-knockout: $(READY)
 	$(BIN)/karikomi knockout
+
+demo-ageing: $(READY)
+	$(BIN)/karikomi ageing --preset demo
 
 test: $(READY) lint
 	$(BIN)/pytest

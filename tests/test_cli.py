@@ -56,6 +56,12 @@ WRONG = [
     ("lottery --validation 60000", "validation must lie between 10 and 59990 examples for mnist"),
     ("lottery --out /proc/run", "cannot write the run folder /proc/run"),
     ("lottery --out broken.npz", "broken.npz"),
+    ("lesion --criteria taylr", "did you mean 'taylor'?"),
+    ("lesion --criteria clustering", "clustering means nothing for the units of a layered network"),
+    ("lesion --directions up", "--directions should be 'low' or 'high'"),
+    ("lesion --orders 1", "--orders should be greater than or equal to 2; it is 1"),
+    ("lesion --models absent.safetensors", "cannot read absent.safetensors"),
+    ("lesion --network model", "only Python can give"),
     ("lotery", 'Did you mean "lottery"?'),
     ("show nothing", "there is no run 'nothing'"),
     ("export nothing --replicate 0 --round 0 --to x.safetensors", "there is no run 'nothing'"),
@@ -120,7 +126,7 @@ def loaded(*arguments):
     return set(told.stdout.split())
 
 
-@pytest.mark.parametrize("line", ["--help", "lottery --help", "runs"])
+@pytest.mark.parametrize("line", ["--help", "lottery --help", "lesion --help", "runs"])
 def test_help_and_lists_load_nothing_heavy(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not loaded(*line.split()) & {"torch", "numba", "pandas", "scipy", "altair"}

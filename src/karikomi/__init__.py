@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from karikomi.api import knockout, lesion, load, lottery
+    from karikomi.api import ageing, knockout, lesion, load, lottery
     from karikomi.data.dataset import Dataset
     from karikomi.errors import InputError
     from karikomi.own import graph, knock_out, lesion_curve, shapley
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Dataset": "karikomi.data.dataset",
     "InputError": "karikomi.errors",
+    "ageing": "karikomi.api",
     "graph": "karikomi.own",
     "knock_out": "karikomi.own",
     "knockout": "karikomi.api",
@@ -30,6 +31,7 @@ _HOMES = {
 __all__ = [
     "Dataset",
     "InputError",
+    "ageing",
     "graph",
     "knock_out",
     "knockout",

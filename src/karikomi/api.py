@@ -96,6 +96,34 @@ def knockout(
     return _run("knockout", data, models, out, quiet, cluster, settings)
 
 
+def ageing(
+    *,
+    models: "Sequence[nn.Module | str | Path]" = (),
+    data: Dataset | str = "mnist",
+    out: str | Path | None = None,
+    quiet: bool = False,
+    cluster: str | None = None,
+    **settings: Any,
+) -> Result:
+    """Run the ageing study, or go on with it, or return at once if it is finished.
+
+    Args:
+        models: your own trained networks, one per replicate: modules of one architecture, or safetensors files with
+            the weights of the setting ``network``. They are where life begins.
+        data: as in :func:`lottery`.
+        out: as in :func:`lottery`.
+        quiet: show no progress.
+        cluster: as in :func:`lottery`.
+        **settings: those of :class:`~karikomi.studies.ageing.settings.AgeingSettings`, by name, for example
+            ``preset="quick"``, ``deaths=0.05``, ``arms=["none", "retrain", "regrowth"]``; the flags of ``karikomi
+            ageing``.
+
+    Raises:
+        InputError: if something given is wrong; nothing is written then.
+    """
+    return _run("ageing", data, models, out, quiet, cluster, settings)
+
+
 def _run(
     name: str,
     data: Dataset | str,
@@ -111,8 +139,9 @@ def _run(
     modules = [model for model in models if not isinstance(model, str | Path)]
     if files and modules:
         raise InputError("models are modules or files, not both")
-    given = {"models": files} if files else {"network": OWN, "replicates": len(modules)} if modules else {}
-    chosen = study.settings.of(**settings, **given, data=named)
+    given = {"models": files} if files else {"network": OWN} if modules else {}
+    many = {"replicates": len(modules)} if modules else {}
+    chosen = study.settings.of(**{**many, **settings, **given, "data": named})
     where = Path(out) if out else None
     return run(study, chosen, data=own, models=modules, out=where, quiet=quiet, cluster=cluster)
 

@@ -60,6 +60,22 @@ app.command(
     "\n\nTwo rivals, finer Shapley values: karikomi knockout --criteria taylor betweenness-inverse --shapley 100"
     "\n\nYour networks: karikomi knockout --network mlp-256-256 --models a.safetensors b.safetensors",
 )
+app.command(
+    "karikomi.commands:ageing",
+    name="ageing",
+    help="Let neurons die cycle by cycle, and the network relearn: does it hold, and by what?"
+    "\n\nTrains a network in several replicates (or takes yours). In every cycle some units die, the same in all arms;"
+    " what is left is measured on the test set, trains for a fixed number of steps, and is measured again. Beside it"
+    " the same network ages without training, trains as long with no deaths, or is trained anew at its new size; and deaths"
+    " in one region stand beside as many that are scattered. Ends with the answer: accuracy after a life with 95 %"
+    " intervals, differences paired by replicate, and a page with figures. The same command again goes on where it was"
+    " stopped; a finished run answers at once."
+    "\n\nThe notebooks' protocol: karikomi ageing"
+    "\n\nIn seconds: karikomi ageing --preset quick"
+    "\n\nRegion by region: karikomi ageing --network modular-5-60-200-60 --patterns regional scattered --regions 1 3 4"
+    "\n\nLinks: karikomi ageing --network modular-5-60-200-200-60 --patterns local long-range --deaths 50 --cycles 10"
+    "\n\nYour networks: karikomi ageing --network mlp-256-256 --models a.safetensors b.safetensors",
+)
 app.command("karikomi.commands:runs", name="runs", help="List the run folders here.")
 app.command("karikomi.commands:show", name="show", help="Show the answer of a run again.")
 app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")

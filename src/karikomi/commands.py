@@ -9,6 +9,7 @@ from rich.table import Table
 
 from karikomi.errors import InputError
 from karikomi.runs.folder import RUNS, RunFolder, list_runs
+from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.knockout.settings import KnockoutSettings
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lottery.settings import LotterySettings
@@ -55,6 +56,17 @@ def knockout(
 ) -> None:
     """Run the knock-out study and print its answer."""
     _run("knockout", settings or KnockoutSettings(), out, quiet, cluster)
+
+
+def ageing(
+    *,
+    settings: Annotated[AgeingSettings | None, Parameter(name="*")] = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    cluster: Cluster = None,
+) -> None:
+    """Run the ageing study and print its answer."""
+    _run("ageing", settings or AgeingSettings(), out, quiet, cluster)
 
 
 def runs(folder: Annotated[Path, Parameter(help="Where to look.")] = RUNS, /) -> None:

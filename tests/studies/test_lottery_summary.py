@@ -7,8 +7,8 @@ from scipy import stats
 
 from karikomi.errors import InputError
 from karikomi.statistics import holm
-from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery import summary as lottery
+from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.summary import MEASURES
 from karikomi.studies.lottery.verdict import LOST, NOT_SHOWN, WINNING, verdict
 from karikomi.studies.lottery.wording import POST, percent

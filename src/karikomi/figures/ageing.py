@@ -1,10 +1,11 @@
-"""The ageing study's curves: accuracy over a life, what training gives back, who dies, and what classes are forgotten."""
+"""The ageing study's curves: accuracy over a life, what training gives back, who dies, and which classes are lost."""
 
 from collections.abc import Iterable, Sequence
 
 import altair as alt
 import pandas as pd
 
+from karikomi.errors import InputError
 from karikomi.figures import theme
 from karikomi.statistics import mean_interval
 
@@ -17,78 +18,214 @@ ARMS = {
     "scratch": theme.Arm("from scratch, same size", "#CC79A7", "circle"),
 }
 HEALTHY, SHAM, SCRATCH = "healthy", "sham", "scratch"
-AFTER, BEFORE = "after", "before"
-# Arms in which something follows on the deaths.
 TREATED = ("retrain", "homeostasis", "regrowth")
-MOMENTS = {AFTER: "at the end of the cycle", BEFORE: "after its deaths"}
+"""Arms in which something follows on the deaths."""
+
+AFTER, BEFORE = "after", "before"
+MOMENTS = {AFTER: "at the end of a cycle", BEFORE: "after its deaths"}
 
 PATTERN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 CONTROL = "scattered-"
-LINKS_CONTROL = "scattered-links"
 
-STATES = {
-    "loss": ("test loss (nats)", 1),
-    "cka": ("CKA with the healthy network", 1),
-    "dormant": ("dormant units", 1),
-    "norm": ("norm of the weights", 1),
+HEALTH = {
+    "loss": "test loss (nats)",
+    "cka": "CKA with the healthy network",
+    "dormant": "dormant units",
+    "norm": "norm of the weights",
 }
 
 
 def life(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Accuracy over life, a panel per pattern of deaths; dashed: before the survivors were trained.
+    """Accuracy over life, a panel per pattern of deaths.
 
-    What to see: whether retraining keeps the blue line up where the orange one falls, how far below the dark line of
-    the same training without deaths it stays, and whether networks from scratch (marks) are better or worse. Lines are
-    means over replicates, bands 95 % intervals.
+    What to see: whether the survivors' line (blue) stays up where that without training falls, how far it stays below
+    that of the same training without deaths (dark), and how it compares with networks from scratch (marks with bars).
+    Dashed: after a cycle's deaths, before training. Lines are means over replicates, bands 95 % intervals.
 
     Args:
         table: a row per network and measurement, with columns replicate, arm, pattern (empty where nothing dies), cycle
             (0: the healthy network), when (before, after), accuracy (0 … 1).
     """
-    shown = _curves(table, "accuracy", 100)
-    arms = _arms(shown["arm"])
-    drawn = shown[(shown["when"] == AFTER) | shown["arm"].isin(TREATED)]
-    lines = _labelled(drawn[drawn["arm"] != SCRATCH])
-    marks = _labelled(drawn[drawn["arm"] == SCRATCH])
-    base = alt.Chart().encode(x=_cycles(), color=_colour(arms))
-    y = alt.Y("mean:Q", title="test accuracy (%)", scale=alt.Scale(zero=False))
-    dash = alt.StrokeDash(
-        "when:N", title=None, scale=alt.Scale(domain=list(MOMENTS.values()), range=[[1, 0], [3, 3]])
-    )
-    tooltip = _tooltip("arm:N", "test accuracy (%)", ".2f")
-    at_end = alt.datum["when"] == MOMENTS[AFTER]
-    panels = alt.layer(
-        base.transform_filter(alt.datum["arm"] != ARMS[SCRATCH].label)
-        .transform_filter(at_end)
-        .mark_area(opacity=0.16)
-        .encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.transform_filter(alt.datum["arm"] != ARMS[SCRATCH].label)
-        .mark_line(strokeWidth=1.8)
-        .encode(y=y, strokeDash=dash, tooltip=tooltip),
-        base.transform_filter(alt.datum["arm"] == ARMS[SCRATCH].label).mark_rule().encode(y="low:Q", y2="high:Q"),
-        base.transform_filter(alt.datum["arm"] == ARMS[SCRATCH].label)
-        .mark_point(filled=True, size=50, opacity=1)
-        .encode(y=y, tooltip=tooltip),
-        data=theme.inline(pd.concat([lines, marks])),
-    )
-    return theme.styled(_by_pattern(panels, shown["pattern"]))
+    shown = _curves(table, ["arm", "when"], accuracy=100)
+    shown = shown[(shown["when"] == AFTER) | shown["arm"].isin(TREATED)]
+    moments = alt.Scale(domain=list(MOMENTS.values()), range=[[1, 0], [3, 3]])
+    dash = alt.StrokeDash("when:N", title=None, scale=moments, legend=alt.Legend(symbolType="stroke", orient="bottom"))
+    at_end, scratch = alt.datum["when"] == MOMENTS[AFTER], alt.datum["arm"] == ARMS[SCRATCH].label
+    base = alt.Chart().encode(x=_cycle(), color=_arm_colour(shown["arm"]))
+    mean, low, tooltip = _y("test accuracy (%)", "arm")
+    marks = [
+        base.transform_filter(at_end & ~scratch).mark_area(opacity=0.16).encode(y=low, y2="high:Q"),
+        base.transform_filter(~scratch).mark_line(strokeWidth=1.8).encode(y=mean, strokeDash=dash, tooltip=tooltip),
+        base.transform_filter(scratch).mark_rule().encode(y=low, y2="high:Q"),
+        base.transform_filter(scratch).mark_point(filled=True, size=50, opacity=1).encode(y=mean, tooltip=tooltip),
+    ]
+    return _side_by_side(marks, _in_words(shown), "pattern", shown["pattern"])
 
 
 def recovery(table: pd.DataFrame) -> alt.TopLevelMixin:
     """What each cycle gives back: accuracy at its end minus accuracy after its deaths; the table is that of ``life``.
 
-    What to see: whether what retraining gives back grows or dwindles with age, and how much of it the same training
-    gives a network that has lost nothing.
+    What to see: whether it grows or dwindles with age, and how much of it the same training gives a network that has
+    lost nothing.
     """
-    keys = ["arm", "pattern", "replicate", "cycle"]
-    wide = table.pivot(index=keys, columns="when", values="accuracy")
-    gained = (wide[AFTER] - wide[BEFORE]).dropna().rename("accuracy").reset_index().assign(when=AFTER)
-    shown = _curves(gained[gained["arm"].isin((*TREATED, SHAM))], "accuracy", 100)
-    title = "recovered in the cycle (points)"
-    base = alt.Chart().encode(x=_cycles(), color=_colour(_arms(shown["arm"])))
-    panels = alt.layer(
-        base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
-        base.mark_line(strokeWidth=1.8).encode(y=alt.Y("mean:Q"), tooltip=_tooltip("arm:N", title, "+.2f")),
-        data=theme.inline(_labelled(shown)),
+    wide = table.pivot(index=["arm", "pattern", "replicate", "cycle"], columns="when", values="accuracy")
+    gained = (wide[AFTER] - wide[BEFORE]).rename("gained").reset_index()
+    shown = _curves(gained[gained["arm"].isin((*TREATED, SHAM))], ["arm"], gained=100)
+    base = alt.Chart().encode(x=_cycle(), color=_arm_colour(shown["arm"]))
+    marks = _bands(base, "recovered in a cycle (points)", "arm")
+    return _side_by_side(marks, _in_words(shown), "pattern", shown["pattern"])
+
+
+def patterns(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Accuracy over life by pattern of deaths, a panel per arm; the table is that of ``life``.
+
+    What to see: whether a pattern (full) and its scattered control (dashed, of the same colour) come apart, and whether
+    training closes the gap.
+
+    Raises:
+        InputError: if there are not two patterns to compare.
+    """
+    shown = _curves(table[(table["when"] == AFTER) & ~table["arm"].isin((SHAM, SCRATCH))], ["arm"], accuracy=100)
+    names = list(shown["pattern"].unique())
+    if len(names) < 2:
+        raise InputError("the table has one pattern only; there is nothing to compare")
+    own = [name for name in names if name.removeprefix(CONTROL) not in names or not name.startswith(CONTROL)]
+    colours = dict(zip(own, PATTERN_COLOURS, strict=False))
+    colours |= {name: colours[name.removeprefix(CONTROL)] for name in names if name not in own}
+    dashes = [[4, 3] if name.startswith(CONTROL) else [1, 0] for name in names]
+    legend = alt.Legend(symbolType="stroke")
+    base = alt.Chart().encode(
+        x=_cycle(),
+        color=alt.Color("pattern:N", title=None, legend=legend, scale=_scale({n: colours[n] for n in names})),
+        strokeDash=alt.StrokeDash("pattern:N", title=None, scale=alt.Scale(domain=names, range=dashes)),
     )
-    return theme.styled(_by_pattern(panels, shown["pattern"]))
+    marks = _bands(base, "test accuracy (%)", "pattern")
+    return _side_by_side(marks, _in_words(shown), "arm", [ARMS[arm].label for arm in ARMS if arm in set(shown["arm"])])
+
+
+def health(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Loss, likeness to the healthy network, dormant units and norms over life, at the end of every cycle.
+
+    What to see: whether a network that keeps its accuracy also keeps its representations, and whether units fall
+    dormant and weights grow as it is trained on and on, which goes with losing the ability to learn.
+
+    Args:
+        table: as that of ``life``, with loss (nats), cka (0 … 1), dormant (units), norm (√Σ w²).
+    """
+    ends = table[(table["when"] == AFTER) & (table["arm"] != SCRATCH)]
+    shown = _curves(ends, ["arm"], **dict.fromkeys(HEALTH, 1))
+    rows = []
+    for pattern, group in shown.groupby("pattern", sort=False):
+        panels = []
+        for measure, title in HEALTH.items():
+            data = theme.inline(_in_words(group[group["measure"] == measure]))
+            base = alt.Chart().encode(x=_cycle(), color=_arm_colour(shown["arm"]))
+            panels.append(alt.layer(*_bands(base, title, "arm"), data=data).properties(width=165, height=130))
+        rows.append(alt.hconcat(*panels, title=alt.Title(str(pattern), anchor="middle")))
+    return theme.styled(alt.vconcat(*rows))
+
+
+def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Accuracy of each class over life, mean over replicates: a panel per arm and pattern.
+
+    What to see: whether all classes fade together or some are forgotten first, and whether training brings them back.
+
+    Args:
+        table: a row per class, with columns replicate, arm, pattern, cycle, class, after (0 … 1).
+    """
+    chosen = table[table["arm"] != SCRATCH]
+    means = chosen.groupby(["arm", "pattern", "cycle", "class"], as_index=False)[AFTER].mean()
+    means["panel"] = _panel_names(means)
+    order = [name for arm in ARMS for name in means.loc[means["arm"] == arm, "panel"].unique()]
+    rows = means.assign(accuracy=100 * means[AFTER])[["panel", "cycle", "class", "accuracy"]]
+    legend = alt.Legend(orient="right", gradientLength=140)
+    maps = (
+        alt.Chart(theme.inline(rows))
+        .mark_rect()
+        .encode(
+            x=alt.X("cycle:O", axis=alt.Axis(labelOverlap="greedy", labelAngle=0, ticks=False)),
+            y=alt.Y("class:O", axis=alt.Axis(ticks=False)),
+            color=alt.Color("accuracy:Q", title=["test accuracy", "of the class (%)"], legend=legend).scale(
+                scheme="viridis", zero=False
+            ),
+            tooltip=["cycle:O", "class:O", alt.Tooltip("accuracy:Q", format=".1f")],
+        )
+        .properties(width=230, height=130)
+    )
+    return theme.styled(maps.facet(alt.Facet("panel:N", sort=order, title=None), columns=3))
+
+
+def _curves(table: pd.DataFrame, by: Sequence[str], **factors: float) -> pd.DataFrame:
+    """Mean and interval over replicates by pattern, ``by`` and cycle, for every measure: mean, low, high.
+
+    The healthy network begins every curve, and what nothing dies in is in every pattern.
+    """
+    known = [name for name in table["pattern"].unique() if name]
+    arms = [arm for arm in table["arm"].unique() if arm not in (HEALTHY, SCRATCH)]
+    healthy = [table[table["arm"] == HEALTHY].assign(arm=arm) for arm in arms]
+    whole = pd.concat([table[table["arm"] != HEALTHY], *healthy])
+    shared = whole[whole["pattern"] == ""]
+    every = pd.concat(
+        [whole[whole["pattern"] != ""], *(shared.assign(pattern=name) for name in known or ["no deaths"])]
+    )
+    rows = [
+        {**dict(zip(["pattern", *by, "cycle"], key, strict=True)), "measure": measure}
+        | {end: factor * value for end, value in mean_interval(group[measure])._asdict().items()}
+        for key, group in every.groupby(["pattern", *by, "cycle"], sort=False)
+        for measure, factor in factors.items()
+    ]
+    order = {arm: place for place, arm in enumerate(ARMS)}
+    frame = pd.DataFrame(rows)
+    return frame.sort_values(["arm", "cycle"], key=lambda c: c.map(order) if c.name == "arm" else c, kind="stable")
+
+
+def _in_words(shown: pd.DataFrame) -> pd.DataFrame:
+    named = shown.assign(arm=shown["arm"].map({name: arm.label for name, arm in ARMS.items()}))
+    return named.assign(when=named["when"].map(MOMENTS)) if "when" in named else named
+
+
+def _panel_names(table: pd.DataFrame) -> pd.Series:
+    arm = table["arm"].map({name: arm.label for name, arm in ARMS.items()})
+    several = table.loc[table["pattern"] != "", "pattern"].nunique() > 1
+    return arm + (", " + table["pattern"]).where(several & (table["pattern"] != ""), "")
+
+
+def _bands(base: alt.Chart, title: str, by: str) -> list[alt.Chart]:
+    mean, low, tooltip = _y(title, by)
+    return [
+        base.mark_area(opacity=0.16).encode(y=low, y2="high:Q"),
+        base.mark_line(strokeWidth=1.8).encode(y=mean, tooltip=tooltip),
+    ]
+
+
+def _y(title: str, by: str) -> tuple[alt.Y, alt.Y, list[alt.Tooltip]]:
+    """The mean, the interval's lower end, and a tooltip."""
+    scale = alt.Scale(zero=False)
+    tooltip = [alt.Tooltip(f"{by}:N"), alt.Tooltip("cycle:Q")]
+    tooltip += [
+        alt.Tooltip(f"{end}:Q", title=text, format=".4~g")
+        for end, text in (("mean", title), ("low", "95 % interval from"), ("high", "to"))
+    ]
+    return alt.Y("mean:Q", title=title, scale=scale), alt.Y("low:Q", title=title, scale=scale), tooltip
+
+
+def _cycle() -> alt.X:
+    return alt.X("cycle:Q", title="cycle", axis=alt.Axis(grid=False, tickMinStep=1))
+
+
+def _arm_colour(arms: Iterable[str]) -> alt.Color:
+    present = set(arms)
+    return alt.Color("arm:N", title=None, scale=_scale({a.label: a.colour for n, a in ARMS.items() if n in present}))
+
+
+def _scale(colours: dict[str, str]) -> alt.Scale:
+    return alt.Scale(domain=list(colours), range=list(colours.values()))
+
+
+def _side_by_side(marks: Sequence[alt.Chart], data: pd.DataFrame, by: str, names: Iterable[str]) -> alt.TopLevelMixin:
+    order, panels = list(dict.fromkeys(names)), alt.layer(*marks, data=theme.inline(data))
+    if len(order) == 1:
+        return theme.styled(panels.properties(width=theme.WIDTH, height=theme.HEIGHT))
+    sized = panels.properties(width=260, height=180)
+    columns = 2 if len(order) in (2, 4) else 3
+    return theme.styled(sized.facet(alt.Facet(f"{by}:N", sort=order, title=None), columns=columns))

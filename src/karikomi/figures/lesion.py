@@ -1,6 +1,5 @@
 """The lesion study's figures: what is left while units go, and how orders differ from random ones."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from karikomi.errors import unknown
-from karikomi.figures import theme
+from karikomi.figures import orders, theme
 from karikomi.statistics import mean_interval
 
 # More steps than this cannot be seen in a panel.
@@ -17,26 +16,12 @@ CURVE_POINTS = 100
 # Numbers of columns that whole points of a panel's width can be given to: fractions leave light seams.
 HEAT_COLUMNS = (100, 50, 40, 25, 20, 10, 5, 4, 2, 1)
 
-# Okabe & Ito's colours that stand out on white. With more criteria they come again: every criterion has its own panel.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
-CONTROLS = {"random": "#B0B0B0", "layer-matched": "#555555"}
-DASHES = {
-    "highest first": [1, 0],
-    "lowest first": [5, 3],
-    "highest first, adaptive": [9, 2, 2, 2],
-    "lowest first, adaptive": [2, 2],
-}
-
 Y = {"accuracy": ("test accuracy (%)", 100), "loss": ("test loss (nats)", 1)}
 X = {
     "share_removed": "units removed (%)",
     "parameters_left": "parameters left (%)",
     "links_left": "links left (%)",
 }
-SHAPES = dict(zip(DASHES, ("circle", "triangle-down", "square", "diamond"), strict=True))
-PANEL_WIDTH, PANEL_HEIGHT = 200, 140
-HEADER = alt.Header(labelFontSize=12, labelPadding=4)
-ARM = ["criterion", "direction", "timing"]
 
 
 def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share_removed") -> alt.TopLevelMixin:
@@ -60,18 +45,18 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     if against not in X:
         raise unknown("axis", against, X)
     means = _means(table, measure, against)
-    criteria = _criteria(table)
-    shown = pd.concat([means[means["criterion"].isin(("", name))].assign(panel=name) for name in criteria])
+    criteria = orders.criteria_of(table)
+    shown = orders.in_panels(means, criteria)
     title, y = Y[measure][0], _y_axis(shown, measure)
-    dashes = [name for name in DASHES if name in set(shown["first"])]
-    controls = {name: CONTROLS[name] for name in CONTROLS if name in set(shown["kind"])}
+    dashes = [name for name in orders.DASHES if name in set(shown["first"])]
+    controls = {name: orders.CONTROLS[name] for name in orders.CONTROLS if name in set(shown["kind"])}
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=250)
     grey = alt.Legend(title=None, symbolType="stroke", symbolSize=250, values=list(controls))
     base = alt.Chart().encode(
         x=alt.X("x:Q", title=X[against], scale=alt.Scale(domain=[0, 100], reverse=against != "share_removed")),
-        color=_colour(criteria, controls, grey),
+        color=orders.colour_of(criteria, controls, grey),
         strokeDash=alt.StrokeDash(
-            "first:N", scale=alt.Scale(domain=dashes, range=[DASHES[name] for name in dashes]), legend=legend
+            "first:N", scale=alt.Scale(domain=dashes, range=[orders.DASHES[name] for name in dashes]), legend=legend
         ),
         detail=["kind:N", "first:N"],
         tooltip=[
@@ -84,7 +69,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     band = base.mark_area(clip=True, opacity=0.15).encode(y=alt.Y("low:Q", title=title, **y), y2="high:Q")
     line = base.mark_line(clip=True, strokeWidth=1.6).encode(y=alt.Y("mean:Q", title=title, **y))
     fields = ["panel", "kind", "first", "x", "mean", "low", "high"]
-    return theme.styled(_panels(alt.layer(band, line), shown[fields], criteria))
+    return theme.styled(orders.panels(alt.layer(band, line), shown[fields], criteria))
 
 
 def _y_axis(shown: pd.DataFrame, measure: str) -> dict[str, Any]:
@@ -110,13 +95,13 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     rows = table[table["measure"] == "robustness"]
     shown = rows.assign(
         kind=rows["criterion"],
-        order=_names(rows),
+        order=orders.names(rows),
         against="minus " + rows["against"],
         shown=rows["p_holm"] < 0.05,
     )
-    criteria, panels = _criteria(rows), list(shown["against"].unique())
+    criteria, panels = orders.criteria_of(rows), list(shown["against"].unique())
     ranked = shown[shown["against"] == panels[0]].sort_values("mean")["order"].tolist()
-    colour, title = _colour(criteria, {}, None), "difference in robustness R"
+    colour, title = orders.colour_of(criteria, {}, None), "difference in robustness R"
     base = alt.Chart().encode(
         y=alt.Y("order:N", sort=ranked, title=None, axis=alt.Axis(grid=True, labelLimit=300)),
         color=colour,
@@ -136,7 +121,7 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
         ),
     ).properties(width=260, height=16 * len(ranked))
     fields = ["order", "against", "kind", "mean", "low", "high", "p_holm", "shown"]
-    facet = alt.Facet("against:N", sort=panels, title=None, header=HEADER)
+    facet = alt.Facet("against:N", sort=panels, title=None, header=orders.HEADER)
     return theme.styled(marks.facet(facet, columns=2, data=theme.inline(shown[fields])).resolve_axis(x="independent"))
 
 
@@ -148,22 +133,22 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         table: a row per order, with columns criterion, direction, timing, control, drop, drop_at (both 0 … 1).
     """
-    criteria = _criteria(table)
+    criteria = orders.criteria_of(table)
     rows = table[table["control"] != "random"]
     points = rows.assign(
         kind=rows["criterion"].where(rows["control"] == "targeted", "layer-matched"),
-        first=_first(rows),
+        first=orders.first_words(rows),
         x=100 * rows["drop_at"],
         y=100 * rows["drop"],
     )
-    shown = pd.concat([points[points["criterion"].isin(("", name))].assign(panel=name) for name in criteria])
-    shapes = {name: SHAPES[name] for name in SHAPES if name in set(shown["first"])}
-    grey = {"layer-matched": CONTROLS["random"]}
+    shown = orders.in_panels(points, criteria)
+    shapes = {name: orders.SHAPES[name] for name in orders.SHAPES if name in set(shown["first"])}
+    grey = {"layer-matched": orders.CONTROLS["random"]}
     shape = alt.Shape("first:N", title=None, scale=alt.Scale(domain=list(shapes), range=list(shapes.values())))
     base = alt.Chart().encode(
         x=alt.X("x:Q", title="units removed (%)", scale=alt.Scale(domain=[0, 100])),
         y=alt.Y("y:Q", title="largest drop (points)"),
-        color=_colour(criteria, grey, alt.Legend(title=None, values=list(grey))),
+        color=orders.colour_of(criteria, grey, alt.Legend(title=None, values=list(grey))),
         tooltip=[
             alt.Tooltip("kind:N", title="order"),
             alt.Tooltip("first:N", title="first"),
@@ -176,7 +161,7 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
         base.transform_filter(is_random).mark_point(filled=True, size=10, opacity=0.8),
         base.transform_filter(f"!({is_random})").mark_point(size=45, strokeWidth=1.6, opacity=1).encode(shape=shape),
     )
-    return theme.styled(_panels(marks, shown[["panel", "kind", "first", "x", "y"]], criteria))
+    return theme.styled(orders.panels(marks, shown[["panel", "kind", "first", "x", "y"]], criteria))
 
 
 def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
@@ -192,13 +177,13 @@ def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
     Raises:
         InputError: for a criterion that the table lacks.
     """
-    if criterion not in _criteria(table):
-        raise unknown("criterion", criterion, _criteria(table))
+    if criterion not in orders.criteria_of(table):
+        raise unknown("criterion", criterion, orders.criteria_of(table))
     classes = [name for name in table if str(name).startswith("accuracy_")]
     rows = table[table["criterion"].isin(("", criterion)) & (table["control"] != "layer-matched")]
     columns = next(columns for columns in HEAT_COLUMNS if columns <= rows["step"].max())
     column = (columns * rows["share_removed"]).astype(int).clip(upper=columns - 1)
-    panel = (_names(rows) + " first").where(rows["control"] == "targeted", "random")
+    panel = (orders.names(rows) + " first").where(rows["control"] == "targeted", "random")
     means = rows.groupby([panel.rename("panel"), column.rename("column")], sort=False)[classes].mean().mul(100)
     long = means.reset_index().melt(["panel", "column"], classes, "label", "accuracy")
     shown = long.assign(
@@ -221,50 +206,22 @@ def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
             ],
         )
     )
-    return theme.styled(_panels(marks, shown.drop(columns="column"), list(shown["panel"].unique())))
-
-
-def _panels(marks: alt.Chart | alt.LayerChart, shown: pd.DataFrame, panels: Sequence[str]) -> alt.FacetChart:
-    panel = marks.properties(width=PANEL_WIDTH, height=PANEL_HEIGHT)
-    facet = alt.Facet("panel:N", sort=list(panels), title=None, header=HEADER)
-    return panel.facet(facet, columns=3, data=theme.inline(shown)).resolve_axis(x="independent")
-
-
-def _colour(criteria: Sequence[str], controls: Mapping[str, str], legend: alt.Legend | None) -> alt.Color:
-    """The colour encoding by the field ``kind``, a criterion or a control; the panels' titles name the criteria."""
-    criterion_colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(criteria)}
-    colours = {**criterion_colours, **controls}
-    return alt.Color("kind:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=legend)
+    return theme.styled(orders.panels(marks, shown.drop(columns="column"), list(shown["panel"].unique())))
 
 
 def _means(table: pd.DataFrame, measure: str, against: str) -> pd.DataFrame:
     """Means and intervals over replicates of every kind of order at some steps; x and accuracies in percent."""
     intact = table.groupby("replicate")[against].transform("max")
     rows = _thinned(table.assign(x=100 * table[against] / intact), CURVE_POINTS)
-    key = [*ARM, "control", "step"]
+    key = ["criterion", "direction", "timing", "control", "step"]
     values = rows.pivot_table(index=key, columns="replicate", values=measure, sort=False) * Y[measure][1]
     intervals = [mean_interval(row[np.isfinite(row)]) for row in values.to_numpy()]
     means = pd.DataFrame(intervals, index=values.index).join(rows.groupby(key)["x"].mean()).reset_index()
     kind = means["criterion"].where(means["control"] == "targeted", means["control"])
-    return means.assign(kind=kind, first=_first(means))
+    return means.assign(kind=kind, first=orders.first_words(means))
 
 
 def _thinned(table: pd.DataFrame, points: int) -> pd.DataFrame:
     steps = np.sort(table["step"].unique())
     kept = steps[np.unique(np.linspace(0, len(steps) - 1, min(points, len(steps))).round().astype(int))]
     return table[table["step"].isin(kept)]
-
-
-def _first(rows: pd.DataFrame) -> pd.Series:
-    """What goes first, in words; orders without scores are drawn like the highest."""
-    adaptive = rows["timing"].map({"adaptive": ", adaptive"}).fillna("")
-    return rows["direction"].where(rows["direction"] != "", "high") + "est first" + adaptive
-
-
-def _names(rows: pd.DataFrame) -> pd.Series:
-    adaptive = rows["timing"].map({"adaptive": "adaptive "}).fillna("")
-    return rows["direction"] + "est " + adaptive + rows["criterion"]
-
-
-def _criteria(table: pd.DataFrame) -> list[str]:
-    return [name for name in table["criterion"].unique() if name]

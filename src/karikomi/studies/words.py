@@ -6,11 +6,13 @@ import numpy as np
 
 
 def plus_minus(found: Mapping[str, float], factor: float = 1, digits: int = 2, sign: str = "") -> str:
-    """A mean with half of its interval, both times ``factor``; without an interval the mean alone.
+    """A mean with half of its interval, both times ``factor``; without an interval the mean alone, without it a dash.
 
     >>> plus_minus({"mean": 0.9812, "low": 0.9802, "high": 0.9822}, factor=100)
     '98.12 ± 0.10'
     """
+    if np.isnan(found["mean"]):
+        return "–"
     half = factor * (found["high"] - found["low"]) / 2
     return f"{factor * found['mean']:{sign}.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 

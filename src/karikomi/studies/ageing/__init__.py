@@ -5,7 +5,17 @@ from karikomi.studies.study import Picture, Study, later
 
 HOME = "karikomi.studies.ageing"
 
-CAPTIONS: dict[str, str] = {}
+CAPTIONS = {
+    "life": "Test accuracy over life. Full lines: at the end of every cycle; dashed: after its deaths, before training."
+    " Bands and bars are 95 % intervals over replicates.",
+    "recovery": "What every cycle gives back: accuracy at its end minus accuracy after its deaths.",
+    "patterns": "Test accuracy at the end of every cycle by who dies. Dashed: the scattered control, as many deaths in"
+    " each layer and cycle at random places.",
+    "network": "Who dies, in replicate 0: the dead are grey and fade with every cycle.",
+    "health": "What becomes of the network: loss; how like the healthy network its hidden layers still are (linear CKA,"
+    " mean over layers); dormant units (activation up to 2.5 % of their layer's mean); the norm of all weights.",
+    "classes": "Test accuracy of each class at the end of every cycle, mean over replicates.",
+}
 
 AGEING = Study(
     name="ageing",

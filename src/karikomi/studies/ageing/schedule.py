@@ -103,7 +103,7 @@ def _links(setup: AgeingSetup, replicate: int, healthy: Subnetwork, cycles: int)
     deaths |= {control: scattered_link_deaths(matched.local, healthy.masks, rng) for control in s.controls.values()}
     return {
         pattern: {
-            name: np.sum([cycle * dead[name] for cycle, dead in enumerate(deaths[pattern], start=1)], 0, np.int32)
+            name: np.array([cycle * dead[name] for cycle, dead in enumerate(deaths[pattern], 1)], np.int32).sum(axis=0)
             for name in healthy.masks
         }
         for pattern in s.drawn

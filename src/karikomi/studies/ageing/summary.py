@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from karikomi.errors import InputError
 from karikomi.statistics import Difference, holm, mean_interval, paired_difference
 from karikomi.studies.ageing import wording
 from karikomi.studies.ageing.claims import judge_claims
 from karikomi.studies.ageing.lives import HEALTHY, NO_PATTERN, Life, lives
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
 from karikomi.studies.ageing.settings import LINK_PATTERNS, RANDOM, RETRAIN, SCRATCH, SHAM, AgeingSettings
-from karikomi.studies.ageing.verdict import compared, held
+from karikomi.studies.ageing.verdict import MARGIN, compared, held
 from karikomi.studies.show import Answer
 
 MEASURES = ("final", "lowest", "highest", "life", "recovered", "loss", "dormant", "cka", "norm")
@@ -48,15 +48,27 @@ class AgeingSummary(Answer):
     claims: pd.DataFrame
 
 
-def summarize(tables: Mapping[str, pd.DataFrame], settings: AgeingSettings) -> AgeingSummary:
-    """Summarize the tables of an ageing run; of an unfinished one, up to the last cycle that all replicates have."""
+def summarize(
+    tables: Mapping[str, pd.DataFrame], settings: AgeingSettings, *, accuracy_margin: float = MARGIN
+) -> AgeingSummary:
+    """Summarize the tables of an ageing run; of an unfinished one, up to the last cycle that all replicates have.
+
+    Accuracy *holds* if it is shown to be no more than the margin below the healthy network's, and *falls* if it is
+    shown to be below that: by the 95 % interval of the difference paired by replicate.
+    """
+    if not 0 <= accuracy_margin < 1:
+        raise InputError(f"margin must lie between 0 and 1 (0.002 is 0.2 points); it is {accuracy_margin}")
     table = tables["table"]
     last = int(table.groupby("replicate")["cycle"].max().min())
     each = _each(table[table["cycle"] <= last], last)
-    found = {"lives": _lives(each), "differences": _differences(each, settings), "claims": judge_claims(each, settings)}
+    found = {
+        "lives": _lives(each, settings),
+        "differences": _differences(each, settings, accuracy_margin),
+        "claims": judge_claims(each, settings),
+    }
     return AgeingSummary(
-        headline=wording.headline(found, settings, last),
-        explanation=wording.explanation(settings),
+        headline=wording.headline(found, last),
+        explanation=wording.explanation(settings, accuracy_margin),
         tables=wording.main_tables(found),
         details=wording.detail_tables(found),
         **found,
@@ -81,58 +93,67 @@ def _each(table: pd.DataFrame, last: int) -> pd.DataFrame:
     return over.join(end, how="inner")
 
 
-def _lives(each: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {"arm": arm, "pattern": pattern, "measure": measure, **mean_interval(group[measure])._asdict()}
-        | {"replicates": len(group)}
-        for (arm, pattern), group in each.groupby(level=["arm", "pattern"], sort=False)
-        for measure in MEASURES
-    ]
-    return pd.DataFrame(rows)
+def _lives(each: pd.DataFrame, settings: AgeingSettings) -> pd.DataFrame:
+    scratch = [Life(SCRATCH, pattern) for pattern in settings.drawn]
+    return pd.DataFrame(
+        [
+            {**life._asdict(), "measure": measure, **mean_interval(each.loc[life, measure])._asdict()}
+            | {"replicates": len(each.loc[life])}
+            for life in (HEALTHY, *lives(settings), *scratch)
+            if life in each.index
+            for measure in MEASURES
+        ]
+    )
 
 
-def _differences(each: pd.DataFrame, settings: AgeingSettings) -> pd.DataFrame:
+def _differences(each: pd.DataFrame, settings: AgeingSettings, margin: float) -> pd.DataFrame:
     rows = []
     for question in _questions(settings):
         if question.life not in each.index or question.against not in each.index:
-            continue  # an unfinished run has not everything yet
+            continue  # arms that were not run, and what an unfinished run does not have yet
         ours, theirs = each.loc[question.life], each.loc[question.against]
         names = {**question.life._asdict(), **{f"against_{k}": v for k, v in question.against._asdict().items()}}
         for measure in question.measures:
             found = paired_difference(ours[measure], theirs.loc[ours.index, measure])
-            rows.append({"question": question.name, **names, "measure": measure, **found._asdict()})
-    columns = ["question", "arm", "pattern", "against_arm", "against_pattern", "measure", *Difference._fields]
+            verdict = held(found, margin) if question.name == "healthy" else ""
+            where = {"question": question.name, **names, "measure": measure}
+            rows.append({**where, **found._asdict(), "verdict": verdict})
+    columns = [
+        "question",
+        "arm",
+        "pattern",
+        "against_arm",
+        "against_pattern",
+        "measure",
+        *Difference._fields,
+        "verdict",
+    ]
     differences = pd.DataFrame(rows, columns=columns)
     families = differences.groupby(["question", "measure"], sort=False)["p"]
     differences["p_holm"] = families.transform(lambda p: holm(p.to_numpy()))
-    return differences.assign(verdict=[_verdict(row) for _, row in differences.iterrows()])
-
-
-def _verdict(row: pd.Series) -> str:
-    if row["question"] == "healthy":
-        return held(Difference(*(row[field] for field in Difference._fields)))
-    return compared(row["mean"], row["p_holm"])
+    verdicts = [compared(mean, p) for mean, p in zip(differences["mean"], differences["p_holm"], strict=True)]
+    return differences.assign(verdict=differences["verdict"].where(differences["verdict"] != "", verdicts))
 
 
 def _questions(s: AgeingSettings) -> Iterator[Question]:
+    """Of arms that were not run, too."""
     for life in lives(s):
         yield Question("healthy", life, HEALTHY, (END,))
     for pattern in s.drawn:
-        for arm in s.arms:
-            if arm not in (RETRAIN, SHAM, SCRATCH):
-                yield Question("arms", Life(RETRAIN, pattern), Life(arm, pattern), (END, WHOLE))
-        yield Question("arms", Life(RETRAIN, pattern), Life(SHAM, NO_PATTERN), (END, WHOLE))
-        yield Question("scratch", Life(RETRAIN, pattern), Life(SCRATCH, pattern), (END,))
+        ours = Life(RETRAIN, pattern)
+        for arm in ("none", "homeostasis", "regrowth"):
+            yield Question("arms", ours, Life(arm, pattern), (END, WHOLE))
+        yield Question("arms", ours, Life(SHAM, NO_PATTERN), (END, WHOLE))
+        yield Question("scratch", ours, Life(SCRATCH, pattern), (END,))
     for first, second in _pairs(s):
-        for arm in s.arms:
-            if arm not in (SHAM, SCRATCH):
-                yield Question("patterns", Life(arm, first), Life(arm, second), (END, WHOLE))
+        for arm in ("none", RETRAIN, "homeostasis", "regrowth"):
+            yield Question("patterns", Life(arm, first), Life(arm, second), (END, WHOLE))
 
 
 def _pairs(s: AgeingSettings) -> Iterator[tuple[str, str]]:
-    """The patterns that are compared: each with its control, or with random deaths; local with long-range ones."""
-    yield from s.controls.items()
+    """The patterns that are compared: local with long-range ones, each with its control or else with random deaths."""
     if set(LINK_PATTERNS) <= set(s.patterns):
-        yield LINK_PATTERNS
+        yield "local", "long-range"
+    yield from s.controls.items()
     if RANDOM in s.patterns and not s.controls:
         yield from ((pattern, RANDOM) for pattern in s.chosen if pattern != RANDOM)

@@ -1,7 +1,5 @@
 """When a life counts as held, and when a difference counts as shown."""
 
-import numpy as np
-
 from karikomi.statistics import Difference
 
 ALPHA = 0.05
@@ -13,23 +11,23 @@ MARGIN = 0.002
 HOLDS, FALLS, NOT_SHOWN, HIGHER, LOWER = "holds", "falls", "not shown", "higher", "lower"
 
 
-def held(found: Difference) -> str:
-    """Whether accuracy holds, from its difference to the healthy network's: by the interval, within ``MARGIN``.
+def held(found: Difference, margin: float = MARGIN) -> str:
+    """Whether accuracy holds, from its difference from the healthy network's: by the interval, within ``margin``.
 
     >>> held(Difference(0.001, -0.001, 0.003, 0.2)), held(Difference(-0.02, -0.03, -0.01, 0.0))
     ('holds', 'falls')
     >>> held(Difference(-0.001, -0.004, 0.002, 0.3))
     'not shown'
     """
-    if found.low > -MARGIN:
+    if found.low > -margin:
         return HOLDS
-    return FALLS if found.high < -MARGIN else NOT_SHOWN
+    return FALLS if found.high < -margin else NOT_SHOWN
 
 
 def compared(mean: float, p: float) -> str:
     """The verdict on a difference with its corrected p; a NaN shows nothing.
 
-    >>> compared(0.01, 0.01), compared(-0.01, 0.01), compared(-0.01, np.nan)
+    >>> compared(0.01, 0.01), compared(-0.01, 0.01), compared(-0.01, float("nan"))
     ('higher', 'lower', 'not shown')
     """
     if not p < ALPHA:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -72,12 +73,15 @@ class HealthySettings(StudySettings):
 
     @model_validator(mode="after")
     def _as_many_as_models(self) -> Self:
-        if self.models and self.replicates != len(self.models):
-            raise InputError(
-                f"there are {len(self.models)} models and as many replicates; replicates should be left out, it is"
-                f" {self.replicates}"
-            )
+        if self.models:
+            self._refuse_other_than(len(self.models))
         return self
+
+    def _refuse_other_than(self, models: int) -> None:
+        if self.replicates != models:
+            raise InputError(
+                f"every model is a replicate: replicates must be {models} or left out; it is {self.replicates}"
+            )
 
     @field_validator("network")
     @classmethod
@@ -89,6 +93,7 @@ class HealthySettings(StudySettings):
     def fingerprinted(self, data: Dataset | None, models: Sequence[nn.Module]) -> Self:
         settings = super().fingerprinted(data, models)
         if models:
+            self._refuse_other_than(len(models))
             weights = [{name: value.numpy(force=True) for name, value in m.state_dict().items()} for m in models]
         else:
             weights = [read_arrays(Path(path))[0] for path in self.models]
@@ -96,8 +101,6 @@ class HealthySettings(StudySettings):
 
 
 def _digest(models: Sequence[Mapping[str, Any]]) -> str:
-    import hashlib
-
     digest = hashlib.sha256()
     for weights in models:
         for name, array in sorted(weights.items()):

@@ -1,0 +1,60 @@
+"""How the orders of lesions are told apart: a panel and a colour per criterion, a dash and a mark by what goes first."""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from karikomi.figures import theme
+
+# Okabe & Ito's colours that stand out on white. With more criteria they come again: every criterion has its own panel.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
+CONTROLS = {"random": "#B0B0B0", "layer-matched": "#555555"}
+DASHES = {
+    "highest first": [1, 0],
+    "lowest first": [5, 3],
+    "highest first, adaptive": [9, 2, 2, 2],
+    "lowest first, adaptive": [2, 2],
+}
+SHAPES = dict(zip(DASHES, ("circle", "triangle-down", "square", "diamond"), strict=True))
+
+PANEL_WIDTH, PANEL_HEIGHT = 200, 140
+HEADER = alt.Header(labelFontSize=12, labelPadding=4)
+
+
+def criteria_of(table: pd.DataFrame) -> list[str]:
+    """The criteria of a table; orders that serve all of them have none."""
+    return [name for name in table["criterion"].unique() if name]
+
+
+def first_words(rows: pd.DataFrame) -> pd.Series:
+    """What goes first, as the keys of ``DASHES``; orders without scores are drawn like the highest."""
+    adaptive = rows["timing"].map({"adaptive": ", adaptive"}).fillna("")
+    return rows["direction"].where(rows["direction"] != "", "high") + "est first" + adaptive
+
+
+def names(rows: pd.DataFrame) -> pd.Series:
+    """What goes first, with the criterion: lowest taylor."""
+    adaptive = rows["timing"].map({"adaptive": "adaptive "}).fillna("")
+    return rows["direction"] + "est " + adaptive + rows["criterion"]
+
+
+def in_panels(rows: pd.DataFrame, criteria: Sequence[str]) -> pd.DataFrame:
+    """The rows of every criterion, with the field ``panel``; those of orders that serve all criteria are in each."""
+    return pd.concat([rows[rows["criterion"].isin(("", name))].assign(panel=name) for name in criteria])
+
+
+def panels(
+    marks: alt.Chart | alt.LayerChart | alt.FacetChart, shown: pd.DataFrame, order: Sequence[str]
+) -> alt.FacetChart:
+    """A panel for every value of the field ``panel``."""
+    panel = marks.properties(width=PANEL_WIDTH, height=PANEL_HEIGHT)
+    facet = alt.Facet("panel:N", sort=list(order), title=None, header=HEADER)
+    return panel.facet(facet, columns=3, data=theme.inline(shown)).resolve_axis(x="independent")
+
+
+def colour_of(criteria: Sequence[str], controls: Mapping[str, str], legend: alt.Legend | None) -> alt.Color:
+    """The colour encoding by the field ``kind``, a criterion or a control; the panels' titles name the criteria."""
+    by_criterion = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(criteria)}
+    colours = {**by_criterion, **controls}
+    return alt.Color("kind:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=legend)

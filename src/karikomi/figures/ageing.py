@@ -52,11 +52,11 @@ def life(table: pd.DataFrame) -> alt.TopLevelMixin:
     dash = alt.StrokeDash("when:N", title=None, scale=moments, legend=alt.Legend(symbolType="stroke", orient="bottom"))
     at_end, scratch = alt.datum["when"] == MOMENTS[AFTER], alt.datum["arm"] == ARMS[SCRATCH].label
     base = alt.Chart().encode(x=_cycle(), color=_arm_colour(shown["arm"]))
-    mean, low, tooltip = _y("test accuracy (%)", "arm")
+    mean, low, tooltip = _y("test accuracy (%)", "arm", _percent(shown))
     marks = [
-        base.transform_filter(at_end & ~scratch).mark_area(opacity=0.16).encode(y=low, y2="high:Q"),
+        base.transform_filter(at_end & ~scratch).mark_area(opacity=0.16, clip=True).encode(y=low, y2="high:Q"),
         base.transform_filter(~scratch).mark_line(strokeWidth=1.8).encode(y=mean, strokeDash=dash, tooltip=tooltip),
-        base.transform_filter(scratch).mark_rule().encode(y=low, y2="high:Q"),
+        base.transform_filter(scratch).mark_rule(clip=True).encode(y=low, y2="high:Q"),
         base.transform_filter(scratch).mark_point(filled=True, size=50, opacity=1).encode(y=mean, tooltip=tooltip),
     ]
     return _side_by_side(marks, _in_words(shown), "pattern", shown["pattern"])
@@ -99,8 +99,12 @@ def patterns(table: pd.DataFrame) -> alt.TopLevelMixin:
         color=alt.Color("pattern:N", title=None, legend=legend, scale=_scale({n: colours[n] for n in names})),
         strokeDash=alt.StrokeDash("pattern:N", title=None, scale=alt.Scale(domain=names, range=dashes)),
     )
-    marks = _bands(base, "test accuracy (%)", "pattern")
-    return _side_by_side(marks, _in_words(shown), "arm", [ARMS[arm].label for arm in ARMS if arm in set(shown["arm"])])
+    panels = []
+    for arm, group in shown.groupby("arm", sort=False):
+        marks = _bands(base, "test accuracy (%)", "pattern", _percent(group))
+        panel = alt.layer(*marks, data=theme.inline(_in_words(group)))
+        panels.append(panel.properties(width=260, height=180, title=ARMS[str(arm)].label))
+    return theme.styled(alt.concat(*panels, columns=2))
 
 
 def health(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -139,8 +143,8 @@ def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
     order = [name for arm in ARMS for name in means.loc[means["arm"] == arm, "panel"].unique()]
     rows = means.assign(accuracy=100 * means[AFTER])[["panel", "cycle", "class", "accuracy"]]
     legend = alt.Legend(orient="right", gradientLength=140)
-    maps = (
-        alt.Chart(theme.inline(rows))
+    base = (
+        alt.Chart()
         .mark_rect()
         .encode(
             x=alt.X("cycle:O", axis=alt.Axis(labelOverlap="greedy", labelAngle=0, ticks=False)),
@@ -150,9 +154,13 @@ def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
             ),
             tooltip=["cycle:O", "class:O", alt.Tooltip("accuracy:Q", format=".1f")],
         )
-        .properties(width=230, height=130)
     )
-    return theme.styled(maps.facet(alt.Facet("panel:N", sort=order, title=None), columns=3))
+    # A facet would draw axes of panels that are not there.
+    maps = [
+        base.properties(data=theme.inline(rows[rows["panel"] == name]), title=name, width=230, height=130)
+        for name in order
+    ]
+    return theme.styled(alt.concat(*maps, columns=3))
 
 
 def _curves(table: pd.DataFrame, by: Sequence[str], **factors: float) -> pd.DataFrame:
@@ -190,17 +198,22 @@ def _panel_names(table: pd.DataFrame) -> pd.Series:
     return arm + (", " + table["pattern"]).where(several & (table["pattern"] != ""), "")
 
 
-def _bands(base: alt.Chart, title: str, by: str) -> list[alt.Chart]:
-    mean, low, tooltip = _y(title, by)
+def _bands(base: alt.Chart, title: str, by: str, scale: alt.Scale | None = None) -> list[alt.Chart]:
+    mean, low, tooltip = _y(title, by, scale or alt.Scale(zero=False))
     return [
-        base.mark_area(opacity=0.16).encode(y=low, y2="high:Q"),
+        base.mark_area(opacity=0.16, clip=True).encode(y=low, y2="high:Q"),
         base.mark_line(strokeWidth=1.8).encode(y=mean, tooltip=tooltip),
     ]
 
 
-def _y(title: str, by: str) -> tuple[alt.Y, alt.Y, list[alt.Tooltip]]:
+def _percent(shown: pd.DataFrame) -> alt.Scale:
+    """A range for shares, which an interval may leave and they cannot."""
+    low, high = shown[["mean", "low"]].min().min(), shown[["mean", "high"]].max().max()
+    return alt.Scale(domain=[max(0.0, float(low)), min(100.0, float(high))], zero=False)
+
+
+def _y(title: str, by: str, scale: alt.Scale) -> tuple[alt.Y, alt.Y, list[alt.Tooltip]]:
     """The mean, the interval's lower end, and a tooltip."""
-    scale = alt.Scale(zero=False)
     tooltip = [alt.Tooltip(f"{by}:N"), alt.Tooltip("cycle:Q")]
     tooltip += [
         alt.Tooltip(f"{end}:Q", title=text, format=".4~g")

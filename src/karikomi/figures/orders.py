@@ -1,4 +1,4 @@
-"""How the orders of lesions are told apart: a panel and a colour per criterion, a dash and a mark by what goes first."""
+"""How orders of lesions are told apart: a panel and a colour per criterion, a dash and a mark by what goes first."""
 
 from collections.abc import Mapping, Sequence
 

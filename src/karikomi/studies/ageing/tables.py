@@ -100,30 +100,35 @@ def _classes(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _deaths(folder: RunFolder) -> pd.DataFrame:
-    record = drawn(folder)
+    record, frames = drawn(folder), []
     if record is None:
         return pd.DataFrame()
-    layers = [name for name, units in record["layers"].items() for _ in range(units)]
-    units = pd.DataFrame({"layer": layers, "unit": np.arange(len(layers)), **_places(folder, record["layers"])})
-    frames = []
+    arrays = read_arrays(layout_file(folder))[0] if layout_file(folder).exists() else {}
     for replicate in range(record["replicates"]):
         for pattern, when in read_schedule(folder, replicate).items():
-            each = [units.assign(cycle=when[UNITS])] if UNITS in when else [_links(*link) for link in when.items()]
-            frames += [frame.assign(replicate=replicate, pattern=pattern) for frame in each]
+            those = _units(record["layers"], when[UNITS], arrays) if UNITS in when else _links(when, arrays)
+            frames.append(those.assign(replicate=replicate, pattern=pattern))
     return pd.concat(frames, ignore_index=True)
 
 
-def _links(weight: str, when: np.ndarray) -> pd.DataFrame:
-    to, source = np.nonzero(when)
-    places = {"layer": weight.removesuffix(".weight"), "to": to, "from": source}
-    return pd.DataFrame({**places, "cycle": when[to, source]})
+def _units(layers: Mapping[str, int], when: np.ndarray, places: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    names = [name for name, units in layers.items() for _ in range(units)]
+    units = pd.DataFrame({"layer": names, "unit": np.arange(len(names)), "cycle": when})
+    if not places:
+        return units
+    place = np.concatenate([places[f"positions/{name}"] for name in layers])
+    return units.assign(
+        group=np.concatenate([places[f"groups/{name}"] for name in layers]), x=place[:, 0], y=place[:, 1]
+    )
 
 
-def _places(folder: RunFolder, layers: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Group and place of every hidden unit, if there are any."""
-    if not layout_file(folder).exists():
-        return {}
-    arrays, _ = read_arrays(layout_file(folder))
-    places = np.concatenate([arrays[f"positions/{name}"] for name in layers])
-    groups = np.concatenate([arrays[f"groups/{name}"] for name in layers])
-    return {"group": groups, "x": places[:, 0], "y": places[:, 1]}
+def _links(when: Mapping[str, np.ndarray], places: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Those that die, with their ends: links die by pattern in networks with a space alone."""
+    frames = []
+    for before, weight in zip(["inputs", *when], when, strict=False):
+        to, source = np.nonzero(when[weight])
+        start, end = (places[f"positions/{name.removesuffix('.weight')}"] for name in (before, weight))
+        ends = {"x": start[source, 0], "y": start[source, 1], "x2": end[to, 0], "y2": end[to, 1]}
+        where = {"layer": weight.removesuffix(".weight"), "to": to, "from": source, "cycle": when[weight][to, source]}
+        frames.append(pd.DataFrame({**where, **ends}))
+    return pd.concat(frames, ignore_index=True)

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from karikomi.studies.ageing.lives import HEALTHY
-from karikomi.studies.ageing.settings import SCRATCH, SHAM, AgeingSettings
+from karikomi.studies.ageing.settings import SCATTERED, SCRATCH, SHAM, AgeingSettings
 from karikomi.studies.ageing.verdict import ALPHA, FALLS, HOLDS, NOT_SHOWN
 from karikomi.studies.show import DisplayTable
 from karikomi.studies.words import listed, p_value, plus_minus
@@ -23,7 +22,8 @@ def headline(found: Frames, last: int) -> str:
     if last == 0:
         return "No cycle has passed yet."
     differences = _unnamed(found["differences"])
-    return " ".join([_held(differences, last), *_retraining(differences), *_patterns(differences)])
+    own = differences[~differences["pattern"].str.startswith(SCATTERED)]  # controls speak in comparisons
+    return " ".join([_held(own, last), *_retraining(own), *_patterns(differences)])
 
 
 def _unnamed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def explanation(settings: AgeingSettings, margin: float) -> str:
         " interval of its difference from the healthy network, paired by replicate, lies above"
         f" −{100 * margin:g} points, and falls if it lies below. Higher and lower need p < {ALPHA} (paired t-test,"
         " Holm-corrected over the comparisons of a table). ± is half a 95 % interval (Student's t over replicates)."
-        " A life's mean is the area under its curve."
+        " Over life: the mean of all cycles, the area under the curve."
     )
 
 
@@ -135,7 +135,7 @@ def _comparison(differences: pd.DataFrame, title: str) -> DisplayTable:
         end = by.loc["final"]
         whole = (_points(by.loc["life"]), p_value(by.loc["life", "p_holm"])) if "life" in by.index else ("", "")
         rows.append((_pair(end), _points(end), p_value(end["p_holm"]), end["verdict"], *whole))
-    columns = ("", "end, points", "p", "verdict", "life's mean, points", "p")
+    columns = ("", "end, points", "p", "verdict", "over life", "p")
     return DisplayTable(title, columns, rows)
 
 

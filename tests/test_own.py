@@ -17,8 +17,8 @@ def model() -> nn.Sequential:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 7), nn.ReLU(), nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 3))
     with torch.no_grad():
-        for layer in model[1::2]:
-            layer.weight *= 4  # so that answers depend on the inputs, not on biases
+        for name, weight in model.named_parameters():
+            weight *= 4 if name.endswith("weight") else 1  # so that answers depend on the inputs, not on biases
     return model
 
 
@@ -41,12 +41,12 @@ LAYERS, FIRSTS = (1, 3), (0, 7)
 
 def without(model: nn.Sequential, units: list[int]) -> nn.Sequential:
     lesioned = copy.deepcopy(model)
-    with torch.no_grad():
-        for unit in units:
-            number = 0 if unit < 7 else 1
-            layer, following = lesioned[LAYERS[number]], lesioned[LAYERS[number] + 2]
-            layer.weight[unit - FIRSTS[number]], layer.bias[unit - FIRSTS[number]] = 0, 0
-            following.weight[:, unit - FIRSTS[number]] = 0
+    weights = lesioned.state_dict()
+    for unit in units:
+        number = 0 if unit < 7 else 1
+        layer, index = LAYERS[number], unit - FIRSTS[number]
+        weights[f"{layer}.weight"][index], weights[f"{layer}.bias"][index] = 0, 0
+        weights[f"{layer + 2}.weight"][:, index] = 0
     return lesioned
 
 
@@ -138,8 +138,7 @@ def test_a_convolutional_model_goes_the_same_way(y):
     table = karikomi.knock_out(model, images, y)
     for unit, row in table.iterrows():
         lesioned = copy.deepcopy(model)
-        with torch.no_grad():
-            lesioned[4].weight.view(3, 4, 16)[:, unit] = 0
+        lesioned.state_dict()["4.weight"].view(3, 4, 16)[:, int(str(unit))] = 0
         assert row["loss_rise"] == pytest.approx(loss(lesioned, images, y) - loss(model, images, y), abs=1e-5)
 
 
@@ -150,10 +149,10 @@ def test_a_convolutional_model_goes_the_same_way(y):
         (lambda m, x, y: karikomi.knock_out(m, x, y, units=[3, 3]), "named twice"),
         (lambda m, x, y: karikomi.knock_out(m, x[:, :2], y), "12"),
         (lambda m, x, y: karikomi.knock_out(m, x, y + 9), "label"),
-        (lambda m, x, y: karikomi.knock_out(m, x, y, ablation="meen"), "did you mean 'mean'"),
+        (lambda m, x, y: karikomi.knock_out(m, x, y, ablation="meen"), "did you mean 'mean'"),  # pyright: ignore
         (lambda m, x, y: karikomi.knock_out(m, x * float("nan"), y), "NaN"),
         (lambda m, x, y: karikomi.lesion_curve(m, x, y, order=[0, 0]), "named twice"),
-        (lambda m, x, y: karikomi.lesion_curve(m, x, y, order=[0.5]), "whole numbers"),
+        (lambda m, x, y: karikomi.lesion_curve(m, x, y, order=np.array([0.5])), "whole numbers"),
         (lambda m, x, y: karikomi.lesion_curve(m, x, y, orders=0), "at least 1"),
         (lambda m, x, y: karikomi.shapley(m, x, y, permutations=0), "at least 1"),
         (lambda m, x, y: karikomi.shrink(m, [99]), "there is no hidden unit 99"),

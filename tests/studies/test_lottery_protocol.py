@@ -144,7 +144,7 @@ def test_without_rewinding_survivors_keep_their_trained_weights(small):
 
 def test_one_shot_removes_from_the_dense_network_at_once(small):
     settings = small(schedule="one-shot", rounds=3, replicates=1)
-    setup, tickets, _ = play_all(settings)
+    _, tickets, _ = play_all(settings)
     left = target(settings, tickets[0, 0].trained.masks, 3)
     assert isinstance(left, dict)
     for name, mask in tickets[0, 3].trained.masks.items():

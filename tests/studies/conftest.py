@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from karikomi import data
+from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.lottery.settings import LotterySettings
 
 
@@ -40,5 +41,18 @@ def small(tiny):
             "engine": "population",
         }
         return LotterySettings.of(**{**given, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ageing(tiny):
+    """Settings of an ageing run that takes about a second."""
+
+    def make(**changes):
+        given = {"data": tiny, "network": "mlp-10-8", "replicates": 2, "iterations": 40, "batch": 20}
+        given |= {"validation": 200, "validate_every": 20, "learning_rate": 0.01, "scoring": 150, "engine": "sparse"}
+        given |= {"deaths": 2, "cycles": 3, "retraining": 10}
+        return AgeingSettings.of(**{**given, **changes})
 
     return make

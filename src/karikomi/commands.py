@@ -150,8 +150,10 @@ def _result(run: str):
 def _margins(result, margin: float | None) -> dict[str, float]:
     if margin is None:
         return {}
-    if result.study.name != "lottery":
-        raise InputError(f"only a lottery's verdicts have a margin; {result.folder.path} is a {result.study.name} run")
+    if result.study.name not in ("lottery", "ageing"):
+        raise InputError(
+            f"only verdicts of lottery and ageing have a margin; {result.folder.path} is a {result.study.name} run"
+        )
     return {"accuracy_margin": margin}
 
 

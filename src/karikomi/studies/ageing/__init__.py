@@ -11,7 +11,8 @@ CAPTIONS = {
     "recovery": "What every cycle gives back: accuracy at its end minus accuracy after its deaths.",
     "patterns": "Test accuracy at the end of every cycle by who dies. Dashed: the scattered control, as many deaths in"
     " each layer and cycle at random places.",
-    "network": "Who dies, in replicate 0: the dead are grey and fade with every cycle. Of links, those that die in the end.",
+    "network": "Who dies, in replicate 0: the dead are grey and fade with every cycle. Of links,"
+    " those that die in the end.",
     "health": "What becomes of the network: loss; how like the healthy network its hidden layers still are (linear CKA,"
     " mean over layers); dormant units (activation up to 2.5 % of their layer's mean); the norm of all weights.",
     "classes": "Test accuracy of each class at the end of every cycle, mean over replicates.",

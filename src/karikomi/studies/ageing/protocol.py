@@ -15,7 +15,7 @@ from karikomi.engines.contract import Trial
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.networks.units import hidden_units
-from karikomi.removal.deaths import die, surviving_state
+from karikomi.removal.deaths import Deaths, die, surviving_state
 from karikomi.removal.homeostasis import restore_variance, scale_by_count
 from karikomi.removal.regrowth import regrow
 from karikomi.removal.remaining import remaining
@@ -165,7 +165,7 @@ def _rows(setup: AgeingSetup, number: int, entries: Sequence[Entry], pasts: Mapp
             **entry.life._asdict(),
             "cycle": number,
             "when": when,
-            **_size(network, entry.life, number, pasts[entry.replicate]),
+            **_size(network, _gone(pasts[entry.replicate], entry.life, number, when)),
             "iterations": _iterations(setup, number, entry.life.arm, when),
             **measured[id(network)],
         }
@@ -173,15 +173,22 @@ def _rows(setup: AgeingSetup, number: int, entries: Sequence[Entry], pasts: Mapp
     ]
 
 
-def _size(network: Subnetwork, life: Life, number: int, past: Past) -> dict[str, int]:
-    is_whole = life.arm in (SHAM, REGROWTH) or life == HEALTHY
-    gone = {} if is_whole else dead(past.schedule[life.pattern], number)
-    units = np.empty(0, np.int64) if isinstance(gone, Mapping) else gone
+def _size(network: Subnetwork, gone: np.ndarray) -> dict[str, int]:
     return {
-        "units_left": sum(hidden_units(network.module).values()) - len(units),
+        "units_left": sum(hidden_units(network.module).values()) - len(gone),
         "links_left": network.links,
-        "parameters_left": int(remaining(network, units).parameters[-1]),
+        "parameters_left": int(remaining(network, gone).parameters[-1]),
     }
+
+
+def _gone(past: Past, life: Life, number: int, when: str) -> np.ndarray:
+    """The units that a network is without."""
+    deaths: Deaths = {}
+    if life.arm == REGROWTH and when == BEFORE:
+        deaths = dying(past.schedule[life.pattern], number)
+    elif life.arm not in (HEALTHY.arm, SHAM, REGROWTH):
+        deaths = dead(past.schedule[life.pattern], number)
+    return np.empty(0, np.int64) if isinstance(deaths, Mapping) else deaths
 
 
 def _iterations(setup: AgeingSetup, number: int, arm: str, when: str) -> int:

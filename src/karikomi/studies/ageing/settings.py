@@ -7,6 +7,7 @@ from cyclopts import Group, Parameter
 from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError, unknown
+from karikomi.graphs import REFUSED
 from karikomi.networks import group_count
 from karikomi.removal.orders import Direction
 from karikomi.removal.scores import SAME_AS, UNIT_CRITERIA, unit_criterion
@@ -142,7 +143,7 @@ class AgeingSettings(HealthySettings):
     @classmethod
     def _known_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for name in patterns:
-            if name not in PATTERNS and name not in SAME_AS and name not in UNIT_CRITERIA:
+            if name not in {*PATTERNS, *UNIT_CRITERIA, *SAME_AS, *REFUSED}:
                 raise unknown("pattern", name, (*PATTERNS, *(c for c in UNIT_CRITERIA if c != RANDOM)))
             if name not in PATTERNS:
                 unit_criterion(name)

@@ -62,6 +62,12 @@ WRONG = [
     ("lesion --orders 1", "--orders should be greater than or equal to 2; it is 1"),
     ("lesion --models absent.safetensors", "cannot read absent.safetensors"),
     ("lesion --network model", "only Python can give"),
+    ("ageing --patterns regoinal", "did you mean 'regional'?"),
+    ("ageing --patterns regional", "needs a network with groups"),
+    ("ageing --retraining 0", "retrain needs training steps"),
+    ("ageing --deaths 300 --cycles 2", "600 units cannot die in 2 cycles: there are 512"),
+    ("ageing --network modular-5-9-9-9 --long-range 0", "nothing crosses from group 0 to group 2"),
+    ("lottery --network modular-5-9-9-9 --entry 7", "entry is group 7; there are 5"),
     ("lotery", 'Did you mean "lottery"?'),
     ("show nothing", "there is no run 'nothing'"),
     ("export nothing --replicate 0 --round 0 --to x.safetensors", "there is no run 'nothing'"),
@@ -126,7 +132,7 @@ def loaded(*arguments):
     return set(told.stdout.split())
 
 
-@pytest.mark.parametrize("line", ["--help", "lottery --help", "lesion --help", "runs"])
+@pytest.mark.parametrize("line", ["--help", "lottery --help", "lesion --help", "ageing --help", "runs"])
 def test_help_and_lists_load_nothing_heavy(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not loaded(*line.split()) & {"torch", "numba", "pandas", "scipy", "altair"}

@@ -1,0 +1,151 @@
+"""Every study runs on a modular network, from the links that its wiring has."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import karikomi
+from karikomi import seeds
+from karikomi.errors import InputError
+from karikomi.networks.modular import Layout, wiring_cost
+from karikomi.removal.deaths import die
+from karikomi.studies import studies
+from karikomi.studies.healthy.networks import load_healthy, train_healthy
+from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.tickets import load_ticket
+from karikomi.studies.result import Result
+from karikomi.studies.setup import prepare
+
+NETWORK = {"network": "modular-3-9-14-9", "long_range": 0.3, "entry": 2, "exit": 0}
+
+
+@pytest.fixture
+def given(tiny):
+    return {"data": tiny, **NETWORK, "replicates": 2, "iterations": 40, "validation": 200, "validate_every": 20}
+
+
+def play(name, out, **given):
+    with mock.patch.object(Result, "draw"):
+        return getattr(karikomi, name)(out=out, quiet=True, **given)
+
+
+def wirings(given):
+    masks = prepare(LotterySettings.of(**given)).wirings
+    return [wiring for wiring in masks if wiring is not None]
+
+
+def layout_of(setup) -> Layout:
+    assert setup.layout is not None
+    return setup.layout
+
+
+def test_a_lottery_begins_with_the_wiring_and_removes_from_it_alone(given, tmp_path):
+    arms = ["ticket", "reinit", "shuffled", "random"]
+    result = play("lottery", tmp_path, **given, rounds=2, rate=0.5, arms=arms)
+    masks = wirings(given)
+    for replicate in (0, 1):
+        table = result.table[result.table["replicate"] == replicate]
+        assert table.loc[table["round"] == 0, "density"].tolist() == [1]
+        links = sum(int(mask.sum()) for mask in masks[replicate].values())
+        assert table.loc[table["round"] == 2, "density"].to_numpy() == pytest.approx(0.25, abs=3 / links)
+        for number in (0, 1, 2):
+            ticket = load_ticket(result.folder.subnetworks / f"replicate-{replicate}-round-{number}.safetensors")
+            for name, mask in ticket.trained.masks.items():
+                assert not (mask & ~masks[replicate][name]).any()
+                assert number > 0 or (mask == masks[replicate][name]).all()
+
+
+def test_shuffled_and_fresh_networks_of_a_lottery_stay_within_the_wiring(given):
+    from karikomi.studies.lottery.protocol import _entries, play_round
+
+    setup = prepare(LotterySettings.of(**given, rounds=1, rate=0.5, arms=["ticket", "reinit", "shuffled", "random"]))
+    dense, _ = (outcome.ticket for outcome in play_round(setup, 0, [0, 1], lambda *of: pytest.fail("has no past")))
+    assert dense is not None
+    entries = list(_entries(setup, 1, 0, lambda replicate, number: dense))
+    (wiring, _) = wirings(given)
+    assert [entry.arm for entry in entries] == ["ticket", "reinit", "shuffled", "random"]
+    for entry in entries:
+        for name, mask in entry.network.masks.items():
+            assert not (mask & ~wiring[name]).any()
+            assert mask.sum() == entries[0].network.masks[name].sum()
+    shuffled, ticket = entries[2].network.masks, entries[0].network.masks
+    assert any((shuffled[name] != ticket[name]).any() for name in ticket)
+
+
+@pytest.mark.parametrize("name", ["lesion", "knockout"])
+def test_lesions_and_knock_outs_count_the_links_that_are_there(given, tmp_path, name):
+    few = {"criteria": ["in-strength", "taylor"], "scoring": 150}
+    few |= {"orders": 2} if name == "lesion" else {"shapley": 0, "pairs": 0}
+    result = play(name, tmp_path, **given, **few)
+    masks = wirings(given)
+    setup = studies()[name].prepare(result.settings)
+    for replicate in (0, 1):
+        healthy = load_healthy(setup, result.folder, replicate)
+        assert all((healthy.masks[key] == masks[replicate][key]).all() for key in healthy.masks)
+    if name == "lesion":
+        first = result.tables["curves"].query("step == 0 and replicate == 0")
+        assert set(first["links_left"]) == {sum(int(mask.sum()) for mask in masks[0].values())}
+
+
+def test_initial_weights_know_the_real_fan_in(given):
+    setup = prepare(LotterySettings.of(**given, initialization="kaiming", within=0.5))
+    network = setup.initial(0, seeds.stream(0, "init", 0))
+    fan_in = network.masks["fc2.weight"].sum(axis=1)
+    z = network.weights["fc2.weight"][fan_in > 0] * np.sqrt(fan_in[fan_in > 0, None] / 2)
+    assert z[network.masks["fc2.weight"][fan_in > 0]].std() == pytest.approx(1, abs=0.3)
+
+
+def test_replicates_are_wired_anew_and_always_alike(given):
+    first, second = wirings(given)
+    assert any((first[name] != second[name]).any() for name in first)
+    again = wirings(given)[0]
+    assert all((first[name] == again[name]).all() for name in first)
+
+
+def test_with_all_long_range_links_dead_a_healthy_network_gives_one_answer(ageing, tmp_path):
+    settings = ageing(**NETWORK, iterations=150)
+    setup = studies()["ageing"].prepare(settings)
+    from karikomi.runs.folder import RunFolder
+    from karikomi.studies.settings import SCHEMA
+
+    with RunFolder.create_or_resume(tmp_path / "run", "ageing", settings.model_dump(), SCHEMA) as folder:
+        train_healthy(setup, folder, True, None)
+        healthy = load_healthy(setup, folder, 0)
+    cut = die(healthy, layout_of(setup).long_range())
+    whole, dead = setup.engine.evaluate([healthy, cut], setup.data.test)
+    present = np.bincount(setup.data.test.y)
+    assert whole.accuracy > 0.4
+    assert dead.accuracy in present / present.sum()
+    assert sorted(dead.class_accuracy) == [0] * 9 + [1]
+
+
+def test_a_wiring_cost_shortens_the_wiring(given, tmp_path):
+    lengths = {}
+    for cost in (0.0, 0.01):
+        settings = LotterySettings.of(**given, wiring_cost=cost, rounds=1, arms=["ticket"])
+        result = play("lottery", tmp_path / str(cost), **settings.model_dump(exclude={"data_sha256"}))
+        setup = prepare(settings)
+        ticket = load_ticket(result.folder.subnetworks / "replicate-0-round-0.safetensors")
+        lengths[cost] = wiring_cost(ticket.trained, layout_of(setup))[0]
+    assert lengths[0.01] < 0.9 * lengths[0.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"long_range": 0.0}, "nothing crosses from group 2 to group 0"),
+        ({"entry": 5}, "entry is group 5; there are 3, numbered 0 to 2"),
+        ({"exit": -1}, "exit is group -1"),
+        ({"long_range": 1.5}, "long_range is a probability"),
+        ({"reach": 0.0}, "reach is a distance above 0"),
+        ({"control": "mached"}, "control should be 'none' or 'matched'"),
+        ({"network": "modular-3-9-9"}, "at least three hidden layers"),
+        ({"network": "mlp-9", "wiring_cost": 0.1}, "only a modular network has"),
+        ({"wiring_cost": -1}, "wiring_cost should be greater than or equal to 0"),
+    ],
+)
+def test_what_cannot_be_wired_is_refused_in_one_line(given, changes, message):
+    with pytest.raises(InputError, match=message) as refused:
+        prepare(LotterySettings.of(**{**given, **changes}))
+    assert "\n" not in str(refused.value)

@@ -320,38 +320,6 @@ def test_the_module_and_pytorch_are_left_as_they_were(network, examples):
     assert torch.equal(torch.random.get_rng_state(), random)
 
 
-class OutputFirst(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.out, self.inner = nn.Linear(36, 4), nn.Linear(36, 36)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1)
-        return self.out(x + self.inner(x))
-
-
-class Repeating(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner, self.out = nn.Linear(36, 36), nn.Linear(36, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.inner(x.flatten(1))
-        return self.out(x + self.inner(x))
-
-
-class Bypassing(OutputFirst):
-    """Uses the weights of a layer, but not the layer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.late = nn.Linear(4, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1)
-        return self.late(self.out(x + x @ self.inner.weight))
-
-
 class Mixing(nn.Module):
     """Examples and tokens on one axis, tokens first."""
 
@@ -362,23 +330,6 @@ class Mixing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.token(x.squeeze(1).transpose(0, 1).reshape(-1, 6)).relu()
         return self.out(tokens.view(6, -1, 5).mean(0))
-
-
-@pytest.mark.parametrize(
-    ("module", "message"),
-    [
-        (nn.Sequential(nn.Flatten(), nn.Linear(36, 4)), "no hidden units"),
-        (OutputFirst(), "declare the output layer last"),
-        (Repeating(), "call inner once.*calls it 2 times"),
-        (Bypassing(), "call inner once.*calls it 0 times"),
-        (nn.Sequential(nn.Flatten(2), nn.Flatten(0, 1), nn.RNN(36, 4)), "units of 2, a RNN, are not known"),
-    ],
-)
-def test_networks_whose_units_cannot_be_removed_are_refused_in_one_line(examples, module, message):
-    network = Subnetwork.full(module, {name: value.numpy() for name, value in module.state_dict().items()})
-    with pytest.raises(InputError, match=message) as refused:
-        population.knock_out(network, examples, device="cpu")
-    assert "\n" not in str(refused.value)
 
 
 def test_units_that_are_removed_from_all_examples_alike_need_no_axis_of_examples(examples):

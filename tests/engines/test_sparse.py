@@ -13,9 +13,7 @@ from torch.func import functional_call
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import sparse
-from karikomi.engines.compilation import compile_kernels, compiled
 from karikomi.engines.contract import Recipe, Trial, minibatches
-from karikomi.engines.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
 from karikomi.errors import InputError
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
@@ -261,24 +259,6 @@ def test_read_only_data_are_fine() -> None:
     before = len(sparse.train_steps.signatures)
     sparse.train([trial], data, replace(ADAM, iterations=1))
     assert len(sparse.train_steps.signatures) <= max(before, 1)
-
-
-@pytest.mark.parametrize("lesions", [False, True])
-def test_compiled_once_for_all(lesions) -> None:
-    compile_kernels(lesions=lesions)
-    assert compiled(lesions=lesions)
-
-
-def test_what_is_compiled_ahead_serves_any_network_and_data() -> None:
-    compile_kernels(lesions=True)
-    kernels = (sparse.train_steps, knock_out_each, remove_in_orders, pass_whole)
-    before = [len(kernel.signatures) for kernel in kernels]
-    data = images()
-    network = thinned(perceptron([40, 30, 20, 5]), [0.5, 1.0, 0.7])
-    sparse.train([trial_of(network, data)], data, replace(ADAM, iterations=1))
-    sparse.knock_out(network, data.test)
-    sparse.remove_in_order(network, np.arange(4)[None], data.test)
-    assert [len(kernel.signatures) for kernel in kernels] == before
 
 
 def test_what_it_supports() -> None:

@@ -155,3 +155,20 @@ def make_units() -> pd.DataFrame:
         ],
         ignore_index=True,
     )
+
+
+@pytest.fixture(scope="session")
+def knocked_out() -> pd.DataFrame:
+    """A knock-out study's table of units."""
+    rng = np.random.default_rng(0)
+    units = pd.DataFrame(
+        [(r, layer, i) for r in range(3) for layer in ("fc1", "fc2") for i in range(20)],
+        columns=["replicate", "layer", "index"],
+    )
+    rise = np.exp(rng.normal(-7, 1, len(units)))
+    return units.assign(
+        loss_rise=rise,
+        shapley_value=10 * rise,
+        shapley_error=rise,
+        **{"taylor": rise * rng.uniform(0.5, 2, len(units)), "in-strength": rng.uniform(10, 20, len(units))},
+    )

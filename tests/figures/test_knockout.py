@@ -6,38 +6,22 @@ from karikomi.errors import InputError
 from karikomi.figures import knockout
 
 
-@pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    units = pd.DataFrame(
-        [(r, layer, i) for r in range(3) for layer in ("fc1", "fc2") for i in range(20)],
-        columns=["replicate", "layer", "index"],
-    )
-    rise = np.exp(rng.normal(-7, 1, len(units)))
-    return units.assign(
-        loss_rise=rise,
-        shapley_value=10 * rise,
-        shapley_error=rise,
-        **{"taylor": rise * rng.uniform(0.5, 2, len(units)), "in-strength": rng.uniform(10, 20, len(units))},
-    )
-
-
 def datasets(chart) -> list[pd.DataFrame]:
     return [pd.DataFrame(values) for values in chart.to_dict()["datasets"].values()]
 
 
-def test_every_unit_of_every_replicate_has_its_mark(table):
-    (rows,) = datasets(knockout.cost_by_layer(table))
-    assert len(rows) == len(table)
+def test_every_unit_of_every_replicate_has_its_mark(knocked_out):
+    (rows,) = datasets(knockout.cost_by_layer(knocked_out))
+    assert len(rows) == len(knocked_out)
     assert rows["jitter"].abs().max() <= 0.8
-    np.testing.assert_allclose(rows["loss_rise"], 1000 * table["loss_rise"], rtol=1e-5)
+    np.testing.assert_allclose(rows["loss_rise"], 1000 * knocked_out["loss_rise"], rtol=1e-5)
 
 
-def test_shapley_values_are_in_points_with_an_error_to_each_side(table):
-    redundant = table["index"] == 3
-    (rows,) = datasets(knockout.shapley(table, redundant))
+def test_shapley_values_are_in_points_with_an_error_to_each_side(knocked_out):
+    redundant = knocked_out["index"] == 3
+    (rows,) = datasets(knockout.shapley(knocked_out, redundant))
     assert len(rows) == 40
-    np.testing.assert_allclose(rows["high"] - rows["low"], 200 * table["shapley_error"][:40], rtol=1e-4)
+    np.testing.assert_allclose(rows["high"] - rows["low"], 200 * knocked_out["shapley_error"][:40], rtol=1e-4)
     assert rows["index"][rows["redundant"]].tolist() == [3, 3]
 
 

@@ -10,22 +10,6 @@ CRITERIA = ["taylor", "in-strength"]
 
 
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    units = pd.DataFrame(
-        [(r, layer, i) for r in range(3) for layer in ("fc1", "fc2") for i in range(20)],
-        columns=["replicate", "layer", "index"],
-    )
-    rise = np.exp(rng.normal(-7, 1, len(units)))
-    return units.assign(
-        loss_rise=rise,
-        shapley_value=10 * rise,
-        shapley_error=rise,
-        **{"taylor": rise * rng.uniform(0.5, 2, len(units)), "in-strength": rng.uniform(10, 20, len(units))},
-    )
-
-
-@pytest.fixture(scope="module")
 def found() -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -44,10 +28,10 @@ def datasets(chart) -> list[pd.DataFrame]:
     return [pd.DataFrame(values) for values in chart.to_dict()["datasets"].values()]
 
 
-def test_scores_are_drawn_for_one_replicate_with_their_correlation(table, found):
-    chart = scores.scatter(table, found)
+def test_scores_are_drawn_for_one_replicate_with_their_correlation(knocked_out, found):
+    chart = scores.scatter(knocked_out, found)
     (rows,) = datasets(chart)
-    first = table[table["replicate"] == 0]
+    first = knocked_out[knocked_out["replicate"] == 0]
     np.testing.assert_allclose(rows["taylor"], first["taylor"], rtol=1e-5)
     np.testing.assert_allclose(rows["loss_rise"], 1000 * first["loss_rise"], rtol=1e-5)
     labels = chart.to_dict()["facet"]["header"]["labelExpr"]
@@ -77,9 +61,9 @@ def test_the_heat_map_has_a_cell_for_every_pair_that_has_a_correlation():
     }
 
 
-def test_rank_curves_fall_from_the_mean_of_the_highest_to_that_of_the_lowest(table):
-    (rows,) = datasets(scores.ranks(table, CRITERIA))
-    highest = table.groupby(["layer", "replicate"])["taylor"].max().groupby("layer").mean()
+def test_rank_curves_fall_from_the_mean_of_the_highest_to_that_of_the_lowest(knocked_out):
+    (rows,) = datasets(scores.ranks(knocked_out, CRITERIA))
+    highest = knocked_out.groupby(["layer", "replicate"])["taylor"].max().groupby("layer").mean()
     curve = rows[(rows["layer"] == "fc2") & (rows["criterion"] == "taylor")]
     assert curve["rank"].tolist() == list(range(1, 21))
     assert curve["score"].iloc[0] == pytest.approx(highest["fc2"], rel=1e-5)

@@ -37,7 +37,7 @@ def test_every_criterion_scores_every_hidden_unit_and_changes_nothing(name, smal
     assert all((a == b).all() for a, b in zip(copies, given, strict=True))
 
 
-@pytest.mark.parametrize("name", UNIT_CRITERIA.keys() - DRAWN)
+@pytest.mark.parametrize("name", sorted(UNIT_CRITERIA.keys() - DRAWN))
 def test_numbering_units_otherwise_only_renumbers_the_scores(name, small, examples, evidence):
     first, second = np.array([2, 0, 3, 1]), np.array([1, 2, 0])
 
@@ -52,7 +52,7 @@ def test_numbering_units_otherwise_only_renumbers_the_scores(name, small, exampl
     np.testing.assert_allclose(scores[np.concatenate([first, 4 + second])], others, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", UNIT_CRITERIA.keys() - SIGNED)
+@pytest.mark.parametrize("name", sorted(UNIT_CRITERIA.keys() - SIGNED))
 def test_units_that_are_gone_are_the_lowest(name, small, examples, evidence):
     dead = [1, 5]
     scores = UNIT_CRITERIA[name].function(evidence(remove_units(small, dead), examples))

@@ -1,9 +1,11 @@
 """A small piece of MNIST, and small runs on it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from karikomi import data
+from karikomi.studies import study_of
 from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.lottery.settings import LotterySettings
 
@@ -56,3 +58,25 @@ def ageing(tiny):
         return AgeingSettings.of(**{**given, **changes})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def assert_same_run():
+    """Says whether two run folders hold the same, to the bit, but for how long it took."""
+
+    def content(folder):
+        tables = study_of(folder).tables(folder)
+        files = sorted([*folder.pieces.iterdir(), *folder.subnetworks.iterdir()])
+        return (
+            {name: table.drop(columns="seconds", errors="ignore") for name, table in tables.items()},
+            {path.name: path.read_bytes() for path in files},
+        )
+
+    def same(a, b):
+        (tables, files), (other_tables, other_files) = content(a), content(b)
+        assert tables.keys() == other_tables.keys()
+        for name in tables:
+            pd.testing.assert_frame_equal(tables[name], other_tables[name], check_exact=True)
+        assert files == other_files
+
+    return same

@@ -39,20 +39,6 @@ def finished(settings, tmp_path_factory):
     return played(settings, tmp_path_factory.mktemp("runs") / "finished")
 
 
-def content(folder):
-    """Everything that must be the same in every run of the same settings, to the bit."""
-    tables = {name: table.drop(columns="seconds", errors="ignore") for name, table in AGEING.tables(folder).items()}
-    files = [*folder.pieces.iterdir(), *folder.subnetworks.iterdir()]
-    return tables, {path.name: path.read_bytes() for path in sorted(files)}
-
-
-def assert_same(a, b):
-    assert a[0].keys() == b[0].keys()
-    for name in a[0]:
-        pd.testing.assert_frame_equal(a[0][name], b[0][name], check_exact=True)
-    assert a[1] == b[1]
-
-
 def test_the_tables(finished):
     table = pd.read_parquet(finished.folder.path / "table.parquet")
     # Per replicate the healthy network, five arms twice in each of 4 cycles, and scratch halfway and at the end.
@@ -106,7 +92,7 @@ def test_only_chosen_cycles_are_kept(finished):
 
 
 @pytest.mark.parametrize("after", range(7))
-def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(finished, settings, tmp_path, after):
+def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(assert_same_run, finished, settings, tmp_path, after):
     """Stopped before its ``after``-th line in the journal, when the line's files are there already."""
     append, left = Journal.append, iter(range(after))
 
@@ -121,7 +107,7 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(finished, setting
     else:  # after the last line, before older cycles are dropped
         with mock.patch.object(play, "_drop", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
             run(AGEING, settings, out=tmp_path, quiet=True)
-    assert_same(content(played(settings, tmp_path).folder), content(finished.folder))
+    assert_same_run(played(settings, tmp_path).folder, finished.folder)
 
 
 def test_an_unfinished_run_shows_what_it_has(settings, tmp_path):
@@ -140,13 +126,13 @@ def test_an_unfinished_run_shows_what_it_has(settings, tmp_path):
     assert half.figure("life") is not None
 
 
-def test_a_pool_gives_the_same_bits(finished, settings, tmp_path):
+def test_a_pool_gives_the_same_bits(assert_same_run, finished, settings, tmp_path):
     with (
         RunFolder.create_or_resume(tmp_path, "ageing", finished.settings.model_dump(), SCHEMA) as there,
         ThreadPoolExecutor(1) as pool,
     ):
         AGEING.play(AGEING.prepare(finished.settings), there, True, pool)
-        assert_same(content(there), content(finished.folder))
+        assert_same_run(there, finished.folder)
 
 
 @pytest.mark.parametrize(

@@ -37,20 +37,6 @@ def finished(settings, tmp_path_factory):
         return run(KNOCKOUT, settings, out=tmp_path_factory.mktemp("runs") / "finished", quiet=True)
 
 
-def content(folder):
-    """Everything that must be the same in every run of the same settings, to the bit."""
-    tables = {name: table.drop(columns="seconds", errors="ignore") for name, table in KNOCKOUT.tables(folder).items()}
-    pieces = {path.name: path.read_bytes() for path in sorted(folder.pieces.iterdir())}
-    return tables, pieces
-
-
-def assert_same(a, b):
-    assert a[0].keys() == b[0].keys()
-    for name in a[0]:
-        pd.testing.assert_frame_equal(a[0][name], b[0][name], check_exact=True)
-    assert a[1] == b[1]
-
-
 def test_the_tables(finished, settings):
     table = pd.read_parquet(finished.folder.path / "table.parquet")
     first = ["replicate", "layer", "unit", "index", "loss_rise", "accuracy_drop", "shapley_value", "shapley_error"]
@@ -70,7 +56,7 @@ def test_the_tables(finished, settings):
     assert networks["examples"].tolist() == [300, 300]
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_bits(finished, settings, tmp_path):
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(assert_same_run, finished, settings, tmp_path):
     def stop_at_the_second(setup, advance, replicate, subnetwork):
         if replicate == 1:
             raise KeyboardInterrupt
@@ -84,19 +70,19 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(finished, settings, tmp
     assert "one network" in half.summary().explanation
     with mock.patch.object(Result, "draw"):
         whole = run(KNOCKOUT, settings, out=tmp_path, quiet=True)
-    assert_same(content(whole.folder), content(finished.folder))
+    assert_same_run(whole.folder, finished.folder)
 
 
-def test_a_pool_gives_the_same_bits(settings, tmp_path):
+def test_a_pool_gives_the_same_bits(assert_same_run, settings, tmp_path):
     sparse = settings.changed(engine="sparse")
     with mock.patch.object(Result, "draw"):
         here = run(KNOCKOUT, sparse, out=tmp_path / "here", quiet=True)
     with (
-        RunFolder.create_or_resume(tmp_path / "there", "knockout", sparse.model_dump(), SCHEMA) as there,
+        RunFolder.create_or_resume(tmp_path / "there", "knockout", here.settings.model_dump(), SCHEMA) as there,
         ThreadPoolExecutor(1) as pool,
     ):
-        KNOCKOUT.play(KNOCKOUT.prepare(sparse), there, True, pool)
-        assert_same(content(there), content(here.folder))
+        KNOCKOUT.play(KNOCKOUT.prepare(here.settings), there, True, pool)
+        assert_same_run(there, here.folder)
 
 
 @pytest.mark.parametrize(

@@ -40,20 +40,6 @@ def finished(settings, tmp_path_factory):
         return run(LESION, settings, out=tmp_path_factory.mktemp("runs") / "finished", quiet=True)
 
 
-def content(folder):
-    """Everything that must be the same in every run of the same settings, to the bit."""
-    tables = {name: table.drop(columns="seconds", errors="ignore") for name, table in LESION.tables(folder).items()}
-    pieces = {path.name: path.read_bytes() for path in sorted(folder.pieces.iterdir())}
-    return tables, pieces
-
-
-def assert_same(a, b):
-    assert a[0].keys() == b[0].keys()
-    for name in a[0]:
-        pd.testing.assert_frame_equal(a[0][name], b[0][name], check_exact=True)
-    assert a[1] == b[1]
-
-
 def test_the_tables(finished):
     table = pd.read_parquet(finished.folder.path / "table.parquet")
     # In each replicate 3 random orders, 3 layer-matched ones, and 2 criteria × 2 directions × 2 timings.
@@ -84,7 +70,7 @@ def test_robustness_in_the_table_is_that_of_the_curves(finished):
     pd.testing.assert_series_equal(found, expected, check_names=False)
 
 
-def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(finished, settings, tmp_path):
+def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(assert_same_run, finished, settings, tmp_path):
     compute = play.lesion
     for number in (0, 1, 7):
         left = iter(range(number))
@@ -101,7 +87,7 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(finished, setting
     assert set(half.summary().verdicts["verdict"]) == {"not shown"}
     with mock.patch.object(Result, "draw"):
         whole = run(LESION, settings, out=tmp_path, quiet=True)
-    assert_same(content(whole.folder), content(finished.folder))
+    assert_same_run(whole.folder, finished.folder)
 
 
 def test_a_run_that_has_only_random_orders_yet_says_so(settings, tmp_path):
@@ -116,16 +102,16 @@ def test_a_run_that_has_only_random_orders_yet_says_so(settings, tmp_path):
     assert Result(LESION, RunFolder.open(tmp_path)).summary().headline.startswith("No order has been compared")
 
 
-def test_a_pool_gives_the_same_bits(settings, tmp_path):
+def test_a_pool_gives_the_same_bits(assert_same_run, settings, tmp_path):
     sparse = settings.changed(engine="sparse", timing=("static",))
     with mock.patch.object(Result, "draw"):
         here = run(LESION, sparse, out=tmp_path / "here", quiet=True)
     with (
-        RunFolder.create_or_resume(tmp_path / "there", "lesion", sparse.model_dump(), SCHEMA) as there,
+        RunFolder.create_or_resume(tmp_path / "there", "lesion", here.settings.model_dump(), SCHEMA) as there,
         ThreadPoolExecutor(1) as pool,
     ):
-        LESION.play(LESION.prepare(sparse), there, True, pool)
-        assert_same(content(there), content(here.folder))
+        LESION.play(LESION.prepare(here.settings), there, True, pool)
+        assert_same_run(there, here.folder)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pandas as pd
 from karikomi.studies.knockout.associations import CRITICALITY, difference
 from karikomi.studies.knockout.settings import KnockoutSettings
 from karikomi.studies.show import DisplayTable
+from karikomi.studies.words import listed, p_value, plus_minus
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -49,9 +50,9 @@ def _who_tells(found: Frames) -> str:
         reachable = all_scores.set_index("criterion").loc["knock-out", "rho"]
         parts.append(f"knock-outs on other examples reach {number(reachable)}")
     if NOT_SHOWN in by_verdict:
-        parts.append(f"not shown: {_list(by_verdict[NOT_SHOWN])}")
+        parts.append(f"not shown: {listed(by_verdict[NOT_SHOWN])}")
     if REVERSED in by_verdict:
-        parts.append(f"low where units are critical: {_list(by_verdict[REVERSED])}")
+        parts.append(f"low where units are critical: {listed(by_verdict[REVERSED])}")
     return "; ".join(parts) + "."
 
 
@@ -64,7 +65,7 @@ def _best(within: pd.DataFrame, tell: pd.DataFrame) -> str:
     first = interval(tell.iloc[0])
     if level > 1:
         known = f"ρ = {first} for the first, within layers; which of them is best is not shown"
-        return f"{_list(names[:level])} tell critical units best, {known}"
+        return f"{listed(names[:level])} tell critical units best, {known}"
     ahead = f", ahead of {names[1]} ({rhos[1]})" if len(names) > 1 else ""
     return f"{names[0]} tells critical units best: ρ = {first} within layers{ahead}"
 
@@ -95,7 +96,7 @@ def explanation(tables: Frames, settings: KnockoutSettings) -> str:
     if "knock-out" in settings.criteria:
         text += " knock-out is criticality itself on those other examples: about the most that a score can reach."
     if settings.given:
-        text += f" Partial ρ holds {_list(settings.given)} constant."
+        text += f" Partial ρ holds {listed(settings.given)} constant."
     if settings.shapley:
         text += (
             f" Shapley values are what a unit adds to the accuracy, on average over {settings.shapley} random orders"
@@ -126,8 +127,8 @@ def _associations(associations: pd.DataFrame, settings: KnockoutSettings) -> Dis
     rows = []
     for _, row in associations.iterrows():
         partial = row[["partial_rho", "partial_low", "partial_high"]].set_axis(["rho", "low", "high"])
-        held = (interval(partial), _p(row["partial_q"])) if settings.given else ()
-        rows.append((row["criterion"], interval(row), _p(row["q"]), verdict(row), *held))
+        held = (interval(partial), p_value(row["partial_q"])) if settings.given else ()
+        rows.append((row["criterion"], interval(row), p_value(row["q"]), verdict(row), *held))
     columns = ("score", "ρ with criticality", "q", "", *(("partial ρ", "q") if settings.given else ()))
     return DisplayTable("Which scores tell critical units", columns, rows)
 
@@ -149,7 +150,7 @@ def _layers(layers: pd.DataFrame) -> DisplayTable:
 
 def _layer_differences(differences: pd.DataFrame) -> DisplayTable:
     rows = [
-        (f"{row['layer']} minus {row['against']}", plus_minus(row, 1000, sign="+"), _p(row["p_holm"]))
+        (f"{row['layer']} minus {row['against']}", plus_minus(row, 1000, sign="+"), p_value(row["p_holm"]))
         for _, row in differences.iterrows()
     ]
     return DisplayTable("Mean cost of a unit by layer, paired by replicate", ("", "loss, 0.001 nats", "p"), rows)
@@ -199,23 +200,9 @@ def interval(row: pd.Series) -> str:
     return number(row["rho"]) + ends
 
 
-def plus_minus(row: pd.Series, factor: float, sign: str = "") -> str:
-    """A mean with half of its interval: 3.10 ± 0.42."""
-    half = factor * (row["high"] - row["low"]) / 2
-    return f"{factor * row['mean']:{sign}.2f}" + ("" if np.isnan(half) else f" ± {half:.2f}")
-
-
 def number(rho: float) -> str:
     return "–" if np.isnan(rho) else f"{rho:.2f}"
 
 
 def _points(share: float) -> str:
     return f"{100 * share:.2f}"
-
-
-def _p(p: float) -> str:
-    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _list(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

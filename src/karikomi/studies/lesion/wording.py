@@ -1,6 +1,6 @@
 """The answer in words and display tables, the same on the terminal, in a notebook and on the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from karikomi.studies.lesion.claims import POST_SHARE
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lesion.verdict import ALPHA, BETTER, CLIFF, NOT_SHOWN, WORSE
 from karikomi.studies.show import DisplayTable
+from karikomi.studies.words import listed, p_value, plus_minus
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -46,7 +47,7 @@ def _cliffs_in_words(found: Frames) -> str:
         return f"{usual}; no other order is shown to have a larger one, a cliff."
     named = [f"{_order(row)} ({_drop(row['size'], row['place'])})" for _, row in shown.head(CLIFFS_NAMED).iterrows()]
     more = [f"{len(shown) - len(named)} more"] if len(shown) > len(named) else []
-    return f"{usual}; larger ones, cliffs, are shown for the {_list([*named, *more])}."
+    return f"{usual}; larger ones, cliffs, are shown for the {listed([*named, *more])}."
 
 
 def _drop(size: float, place: float) -> str:
@@ -88,7 +89,7 @@ def _claims(claims: pd.DataFrame) -> DisplayTable:
     rows = []
     for _, row in claims.iterrows():
         says, against = SAYS[row["says"]]
-        accuracies = (row["post"], f"{100 * row['accuracy']:.2f}", against, _difference(row, 100, 2))
+        accuracies = (row["post"], f"{100 * row['accuracy']:.2f}", against, plus_minus(row, 100, 2, "+"))
         rows.append((f"{_order(row)} {says}", *accuracies, row["verdict"]))
     title = f"What the post saw once: accuracy, %, with {100 * POST_SHARE:.0f} % of the parameters left"
     return DisplayTable(title, ("first", "the post's", "ours", "minus", "points", "verdict"), rows)
@@ -101,10 +102,16 @@ def _verdicts(found: Frames) -> DisplayTable:
     for _, judged in found["verdicts"].iterrows():
         key = tuple(judged[ARM])
         matched = (*key, MATCHED) if (*key, MATCHED) in means.index else (*Arm(), MATCHED)
-        cells = (_mean(means.loc[(*key, TARGETED)], 1, 3), _number(means.loc[matched, "mean"], ".3f"))
+        cells = (plus_minus(means.loc[(*key, TARGETED)], 1, 3), _number(means.loc[matched, "mean"], ".3f"))
         difference = differences.loc[key]
         rows.append(
-            (_order(judged), *cells, _difference(difference, 1, 3), _p(difference["p_holm"]), judged["verdict"])
+            (
+                _order(judged),
+                *cells,
+                plus_minus(difference, 1, 3, "+"),
+                p_value(difference["p_holm"]),
+                judged["verdict"],
+            )
         )
     return DisplayTable("Robustness", ("first", "R", "layer-matched", "difference", "p", "verdict"), rows)
 
@@ -113,10 +120,10 @@ def _cliffs(cliffs: pd.DataFrame) -> DisplayTable:
     rows = []
     for _, row in cliffs.iterrows():
         size, place = (
-            _mean(row.rename({name: "mean", f"{name}_low": "low", f"{name}_high": "high"}), 100, digits)
+            plus_minus(row.rename({name: "mean", f"{name}_low": "low", f"{name}_high": "high"}), 100, digits)
             for name, digits in (("size", 2), ("place", 0))
         )
-        rows.append((_order(row), size, f"{100 * row['random']:.2f}", place, _p(row["p_holm"]), row["verdict"]))
+        rows.append((_order(row), size, f"{100 * row['random']:.2f}", place, p_value(row["p_holm"]), row["verdict"]))
     columns = ("first", "points", "layer-matched", "units gone, %", "p", "verdict")
     return DisplayTable("The largest drop by a single unit", columns, rows)
 
@@ -126,7 +133,7 @@ def _levels(arms: pd.DataFrame) -> DisplayTable:
     rows = []
     for (*arm, control), group in arms.groupby([*ARM, "control"], sort=False):
         by_measure = group.set_index("measure")
-        cells = [_mean(by_measure.loc[measure], factor, digits) for measure, factor, digits in measures]
+        cells = [plus_minus(by_measure.loc[measure], factor, digits) for measure, factor, digits in measures]
         order = _order(by_measure.iloc[0]) if arm[0] else ""
         name = order if control == TARGETED else f"{control} {order}".strip()
         rows.append((name, *cells))
@@ -140,7 +147,7 @@ def _comparisons(differences: pd.DataFrame) -> DisplayTable:
     rows = []
     for key, row in random.iterrows():
         its = loss.loc[key]
-        cells = (_difference(row, 1, 3), _p(row["p_holm"]), _difference(its, 1, 2), _p(its["p_holm"]))
+        cells = (plus_minus(row, 1, 3, "+"), p_value(row["p_holm"]), plus_minus(its, 1, 2, "+"), p_value(its["p_holm"]))
         rows.append((_order(dict(zip(ARM, key, strict=True))), *cells))
     columns = ("first", "R minus random", "p", "loss minus layer-matched, nats", "p")
     return DisplayTable("Other comparisons", columns, rows)
@@ -159,30 +166,9 @@ def _order(arm: Mapping[str, str]) -> str:
 def _together(arms: pd.DataFrame) -> str:
     """What goes first in several arms: highest taylor and knock-out, and lowest taylor."""
     alike = arms.groupby(["direction", "timing"], sort=False)["criterion"]
-    groups = [_order({"direction": d, "timing": t, "criterion": _list(list(names))}) for (d, t), names in alike]
-    return _list(groups, ", and the ")
-
-
-def _mean(row: pd.Series, factor: float, digits: int) -> str:
-    return _number(factor * row["mean"], f".{digits}f") + _half(row, factor, digits)
-
-
-def _difference(row: pd.Series, factor: float, digits: int) -> str:
-    return _number(factor * row["mean"], f"+.{digits}f") + _half(row, factor, digits)
+    groups = [_order({"direction": d, "timing": t, "criterion": listed(list(names))}) for (d, t), names in alike]
+    return listed(groups, ", and the ")
 
 
 def _number(value: float, form: str) -> str:
     return "–" if pd.isna(value) else format(value, form)
-
-
-def _half(row: pd.Series, factor: float, digits: int) -> str:
-    half = factor * (row["high"] - row["low"]) / 2
-    return "" if pd.isna(half) else f" ± {half:.{digits}f}"
-
-
-def _p(p: float) -> str:
-    return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _list(words: Sequence[str], last: str = " and ") -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + last + words[-1]

@@ -1,12 +1,13 @@
 """The answer in words and display tables, the same on the terminal, in a notebook and on the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.verdict import LOST, NOT_SHOWN, SLOWNESS_MARGIN, WINNING
 from karikomi.studies.show import DisplayTable
+from karikomi.studies.words import listed, p_value, plus_minus
 
 MEASURED = "test_accuracy"  # any measure: every arm and round has a row for each
 
@@ -28,7 +29,7 @@ def headline(verdicts: pd.DataFrame) -> str:
     parts = []
     for name, verb in ((WINNING, "are shown to be winning"), (LOST, "are lost"), (NOT_SHOWN, "are open: not shown")):
         if spans := _spans(verdicts, name):
-            parts.append(f"tickets with {_list(spans)} of the links {verb}")
+            parts.append(f"tickets with {listed(spans)} of the links {verb}")
     sentence = "; ".join(parts) + "."
     return sentence[0].upper() + sentence[1:]
 
@@ -102,7 +103,7 @@ def _against(
         by = group.set_index("measure")
         row = [percent(density[arm, number])]
         for measure, (factor, digits) in COMPARED.items():
-            row += [_difference(by.loc[measure], factor, digits), _p(by.loc[measure, "p_holm"])]
+            row += [plus_minus(by.loc[measure], factor, digits, "+"), p_value(by.loc[measure, "p_holm"])]
         rows.append((*row, verdicts[number]) if verdicts else tuple(row))
     columns = ("links left", "early stop", "p", "accuracy, points", "p")
     title = f"{arm.capitalize()} minus {against}"
@@ -116,22 +117,7 @@ def percent(density: float) -> str:
 
 def _cell(arms: pd.DataFrame, arm: str, number: int, measure: str) -> str:
     row = arms.loc[(arm, number, measure)]
-    if measure.endswith("accuracy"):
-        return f"{100 * row['mean']:.2f}{_half(row, 100, 2)}"
-    return f"{row['mean']:.0f}{_half(row, 1, 0)}"
-
-
-def _difference(row: pd.Series, factor: float, digits: int) -> str:
-    return f"{factor * row['mean']:+.{digits}f}{_half(row, factor, digits)}"
-
-
-def _half(row: pd.Series, factor: float, digits: int) -> str:
-    half = factor * (row["high"] - row["low"]) / 2
-    return "" if pd.isna(half) else f" ± {half:.{digits}f}"
-
-
-def _p(p: float) -> str:
-    return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return plus_minus(row, 100, 2) if measure.endswith("accuracy") else plus_minus(row, 1, 0)
 
 
 def _spans(verdicts: pd.DataFrame, name: str) -> list[str]:
@@ -140,7 +126,3 @@ def _spans(verdicts: pd.DataFrame, name: str) -> list[str]:
     ends = verdicts[verdicts["verdict"] == name].groupby(stretch)["density"].agg(["first", "last"])
     pairs = [(percent(first), percent(last)) for first, last in ends.itertuples(index=False)]
     return [first if first == last else f"{first} to {last}" for first, last in pairs]
-
-
-def _list(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

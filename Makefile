@@ -19,7 +19,7 @@ demo-ageing: $(READY)
 	$(BIN)/karikomi ageing --preset demo
 
 test: $(READY) lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # About forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes and
 # writes nothing.

@@ -1,6 +1,8 @@
 """Figures for whole networks against networkx, and in closed form."""
 
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 
 import networkx as nx
 import numpy as np
@@ -13,6 +15,10 @@ from karikomi.graphs import Distance, LayeredGraph, whole
 
 Graphs = st.SearchStrategy[LayeredGraph]
 many = settings(max_examples=40, deadline=None)
+
+
+def named(graph: LayeredGraph, labels: np.ndarray) -> dict[str, np.ndarray]:
+    return graph.per_layer(np.split(labels, np.cumsum(graph.sizes)[:-1]))
 
 
 @many
@@ -58,9 +64,46 @@ def test_efficiency(
     assert whole.efficiency(graph, distance=distance) == pytest.approx(expected)
 
 
-def test_efficiency_by_log_is_refused(make: Callable[..., LayeredGraph]) -> None:
+@pytest.mark.parametrize("distance", ["inverse", "hops"])
+@many
+@given(st.data())
+def test_group_efficiency(
+    graphs: Graphs, with_lengths: Callable[..., "nx.DiGraph[int]"], distance: Distance, data: st.DataObject
+) -> None:
+    graph = data.draw(graphs)
+    # Numbers with gaps: they stand for communities in their order, whatever they are.
+    label = np.array(data.draw(st.lists(st.sampled_from([2, 3, 7]), min_size=graph.nodes, max_size=graph.nodes)))
+    lengths = dict(nx.all_pairs_dijkstra_path_length(with_lengths(graph, distance), weight="length"))
+    layer, numbers = graph.layer_of, np.unique(label)
+    total, pairs = np.zeros((len(numbers), len(numbers))), np.zeros((len(numbers), len(numbers)))
+    for u, v in product(range(graph.nodes), repeat=2):
+        if layer[u] < layer[v]:
+            to, of = np.searchsorted(numbers, label[[v, u]])
+            total[to, of] += 1 / lengths[u][v] if v in lengths[u] else 0
+            pairs[to, of] += 1
+    ours = whole.group_efficiency(graph, communities=named(graph, label), distance=distance)
+    assert (np.isnan(ours) == (pairs == 0)).all()
+    np.testing.assert_allclose(ours[pairs > 0], total[pairs > 0] / pairs[pairs > 0])
+    assert whole.efficiency(graph, distance=distance) == pytest.approx(np.nansum(ours * pairs) / pairs.sum())
+
+
+def test_efficiency_goes_forward_from_community_to_community() -> None:
+    """1 → 0 → 0: the row is where a way ends, the column where it begins."""
+    links = (np.ones((1, 1)), np.ones((1, 1)))
+    graph = LayeredGraph(("inputs", "fc1", "output"), links, (links[0] > 0, links[1] > 0))
+    ours = whole.group_efficiency(graph, communities=named(graph, np.array([1, 0, 0])), distance="hops")
+    np.testing.assert_array_equal(ours, [[1, 0.75], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize("measure", [whole.efficiency, partial(whole.group_efficiency, communities={})])
+def test_efficiency_by_log_is_refused(make: Callable[..., LayeredGraph], measure: Callable[..., object]) -> None:
     with pytest.raises(InputError, match="0 long"):
-        whole.efficiency(make([2, 2]), distance="log")
+        measure(make([2, 2]), distance="log")
+
+
+def test_efficiency_of_communities_that_do_not_fit_is_refused(make: Callable[..., LayeredGraph]) -> None:
+    with pytest.raises(InputError, match="communities of fc1 must be 2 whole numbers"):
+        whole.group_efficiency(make([3, 2]), communities={"inputs": np.zeros(3, int)}, distance="hops")
 
 
 @many

@@ -215,3 +215,4 @@ def test_the_answer_is_shown_and_the_page_drawn_again(finished, capsys):
         assert (finished.folder.figures / f"{name}.png").stat().st_size > 1000
         assert AGEING.pictures[name].caption.split(":")[0] in page
     assert finished.figure("patterns") is None, "there is only one"
+    assert finished.figure("groups") is finished.figure("traffic") is None, "it has no groups"

@@ -120,6 +120,36 @@ def test_with_all_long_range_links_dead_a_healthy_network_gives_one_answer(agein
     assert sorted(dead.class_accuracy) == [0] * 9 + [1]
 
 
+def test_an_ageing_run_pictures_the_groups_and_links_of_its_first_network(ageing, tmp_path):
+    result = play("ageing", tmp_path, **ageing(**NETWORK, cycles=1).model_dump(exclude={"data_sha256"}))
+    setup = studies()["ageing"].prepare(result.settings)
+    layout, masks = layout_of(setup), setup.wirings[0]
+    assert masks is not None
+    traffic, space = (result.figure(name).to_dict() for name in ("traffic", "groups"))
+    cells = traffic["datasets"][traffic["concat"][0]["data"]["name"]]
+    between = layout.links(masks)["fc2.weight"] + layout.links(masks)["fc3.weight"]
+    assert {(c["from"], c["to"]): c["number"] for c in cells if c["number"] != "–"} == {
+        (of, to): f"{between[to, of]}" for of in range(3) for to in range(3) if of == 2 or to == 0
+    }
+    lines, dots = (space["datasets"][layer["data"]["name"]] for layer in space["layer"][:2])
+    assert len(lines) == sum(int((masks[name] & far).sum()) for name, far in layout.long_range().items())
+    assert len(dots) == sum(map(len, layout.groups.values()))
+
+
+def test_links_that_die_keep_their_ends_in_a_network_of_more_layers_than_ten(ageing, tmp_path):
+    deep = {"network": "modular-2-4-8-8-8-8-8-8-8-8-8-4", "long_range": 0.6, "patterns": ["local"], "arms": ["none"]}
+    settings = ageing(**deep, deaths=20, cycles=2, iterations=1, replicates=1)
+    result = play("ageing", tmp_path, **settings.model_dump(exclude={"data_sha256"}))
+    layout = layout_of(studies()["ageing"].prepare(result.settings))
+    before = dict(zip(list(layout.positions)[1:], layout.positions, strict=False))
+    deaths = result.tables["deaths"]
+    assert len(deaths) == 40
+    assert {"fc2", "fc10"} < set(deaths["layer"])
+    for row in deaths.to_dict("records"):
+        start, end = layout.positions[before[row["layer"]]][row["from"]], layout.positions[row["layer"]][row["to"]]
+        assert [row["x"], row["y"], row["x2"], row["y2"]] == [*start, *end]
+
+
 def test_a_wiring_cost_shortens_the_wiring(given, tmp_path):
     lengths = {}
     for cost in (0.0, 0.01):

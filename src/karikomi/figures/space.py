@@ -51,17 +51,19 @@ def links(deaths: pd.DataFrame, cycles: Sequence[int]) -> alt.TopLevelMixin:
         deaths: a row per link, with columns pattern, cycle (in which it dies), and its ends x, y, x2, y2.
         cycles: those to draw.
     """
-    drawn = [
-        group.iloc[np.unique(np.linspace(0, len(group) - 1, LINKS_DRAWN).round().astype(int))]
-        for _, group in deaths.groupby("pattern", sort=False)
-    ]
-    placed = pd.concat(drawn)
+    placed = pd.concat([thinned(group) for _, group in deaths.groupby("pattern", sort=False)])
     dead = alt.Chart().transform_filter("datum.dead").mark_rule(color=DEAD, strokeWidth=0.7)
     living = alt.Chart().transform_filter("!datum.dead").mark_rule(color="#0072B2", strokeWidth=0.7, opacity=0.6)
     places = _places(pd.concat([placed["x"], placed["x2"]]), pd.concat([placed["y"], placed["y2"]]))
     ends = {**places, "x2": "x2:Q", "y2": "y2:Q"}
     marks = [dead.encode(**ends, opacity=alt.Opacity("trace:Q", scale=None)), living.encode(**ends)]
     return _panels(marks, _over_time(placed, cycles)[["pattern", "at", "x", "y", "x2", "y2", "dead", "trace"]])
+
+
+def thinned(links: pd.DataFrame) -> pd.DataFrame:
+    """As many of the links as can be drawn, spread evenly over the rows."""
+    count = len(links)
+    return links.iloc[np.linspace(0, count, min(count, LINKS_DRAWN), endpoint=False).astype(int)]
 
 
 def _over_time(placed: pd.DataFrame, cycles: Sequence[int]) -> pd.DataFrame:

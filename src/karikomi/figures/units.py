@@ -1,4 +1,4 @@
-"""What figures of units share: the colours of layers, the axis of a rise in loss."""
+"""What figures of units share: the colours of layers and groups, the axis of a rise in loss."""
 
 from typing import Any
 
@@ -14,10 +14,18 @@ DECADES = [0, *(sign * step * 10**power for power in range(5) for step in (1, 3)
 
 def layer_colour(names: pd.Series) -> alt.Color:
     """The colour encoding by the field ``layer``, and the legend; layers are in the order of a signal."""
-    order = list(dict.fromkeys(names))
+    return _colour("layer", list(dict.fromkeys(names)))
+
+
+def group_colour(numbers: pd.Series) -> alt.Color:
+    """The colour encoding by the field ``group``, without a legend; groups are in the order of their numbers."""
+    return _colour("group", sorted(set(numbers))).legend(None)
+
+
+def _colour(field: str, order: list[Any]) -> alt.Color:
     if len(order) > len(LAYER_COLOURS):
-        return alt.Color("layer:O", sort=order, title=None, scale=alt.Scale(scheme="viridis"))
-    return alt.Color("layer:N", title=None, scale=alt.Scale(domain=order, range=LAYER_COLOURS[: len(order)]))
+        return alt.Color(f"{field}:O", sort=order, title=None, scale=alt.Scale(scheme="viridis"))
+    return alt.Color(f"{field}:N", title=None, scale=alt.Scale(domain=order, range=LAYER_COLOURS[: len(order)]))
 
 
 def rise_axis(nats: pd.Series) -> dict[str, Any]:

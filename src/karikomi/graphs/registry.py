@@ -30,10 +30,12 @@ class Measure:
     wiring: bool = False
 
 
-def _by_distance(name: str, function: Callable[..., Any], meaning: str, *without: str) -> dict[str, Measure]:
+def _by_distance(
+    name: str, function: Callable[..., Any], meaning: str, *without: str, needs: tuple[str, ...] = ()
+) -> dict[str, Measure]:
     return {
         f"{name}-{distance}": Measure(
-            partial(function, distance=distance), f"{meaning}; {length}", wiring=distance == "hops"
+            partial(function, distance=distance), f"{meaning}; {length}", needs, wiring=distance == "hops"
         )
         for distance, length in DISTANCES.items()
         if distance not in without
@@ -69,6 +71,9 @@ WHOLE_MEASURES: Mapping[str, Measure] = {
     "degree-distribution": Measure(whole.degree_distribution, "units with 0, 1, 2, … links", wiring=True),
     "degree-entropy": Measure(whole.degree_entropy, "entropy of the degree distribution, bits", wiring=True),
     **_by_distance("efficiency", whole.efficiency, "mean 1 / d from a unit to one in a later layer", "log"),
+    **_by_distance(
+        "group-efficiency", whole.group_efficiency, "efficiency by community, [to, from]", "log", needs=("communities",)
+    ),
     "rich-club": Measure(whole.rich_club, "density among the units with more than 0, 1, 2, … links", wiring=True),
     "bipartite-modularity": Measure(
         communities.bipartite_modularity, "strength inside communities above chance by block", ("communities",)
@@ -76,6 +81,7 @@ WHOLE_MEASURES: Mapping[str, Measure] = {
 }
 
 _TRIANGLES = "links join neighbouring layers only, so there is no triangle and it is 0 for every such network"
+_INFINITE = "by log the strongest link is 0 long, and 1 / d infinite"
 _EIGENVECTOR = "without cycles the adjacency matrix has no eigenvalue but 0; take katz"
 REFUSED: Mapping[str, str] = {
     "clustering": f"{_TRIANGLES}; take in-clustering or out-clustering",
@@ -85,12 +91,14 @@ REFUSED: Mapping[str, str] = {
     "hits": "a walk forward and back never leaves a pair of layers, so every score outside of the strongest pair is 0",
     "reciprocity": "no link leads back, so it is 0 for every such network",
     "modularity": "Newman's null puts links inside a layer, where none can be; take bipartite-modularity",
-    "efficiency-log": "by log the strongest link is 0 long, and 1 / d infinite; take efficiency-inverse",
+    "efficiency-log": f"{_INFINITE}; take efficiency-inverse",
+    "group-efficiency-log": f"{_INFINITE}; take group-efficiency-inverse",
     "degree": "in a full layer all units have the same, and elsewhere in and out differ; take in-degree or in-strength",
     "strength": "in and out differ in meaning; take in-strength or out-strength",
     "betweenness": "the distance must be named; take betweenness-inverse, betweenness-log or betweenness-hops",
     "closeness": "direction and distance must be named; take for example in-closeness-inverse",
     "efficiency": "the distance must be named; take efficiency-inverse or efficiency-hops",
+    "group-efficiency": "the distance must be named; take group-efficiency-inverse or group-efficiency-hops",
 }
 """Names of measures that are never given, and why."""
 
@@ -118,7 +126,7 @@ def node_measure(graph: LayeredGraph, name: str, **given: Any) -> PerLayer:
 
 
 def whole_measure(graph: LayeredGraph, name: str, **given: Any) -> float | np.ndarray:
-    """The measure called ``name`` of the whole network: a number, or an array for a distribution.
+    """The measure called ``name`` of the whole network: a number, or an array for a distribution or by community.
 
     Args and errors are those of :func:`node_measure`, with ``WHOLE_MEASURES``.
     """

@@ -1,10 +1,13 @@
 """Figures for a whole network."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from karikomi.errors import InputError
 from karikomi.graphs.layered import Distance, LayeredGraph
 from karikomi.graphs.measures import paths
+from karikomi.graphs.measures.mixing import check_communities
 from karikomi.graphs.measures.strength import in_degree, out_degree
 
 
@@ -76,13 +79,36 @@ def efficiency(graph: LayeredGraph, *, distance: Distance) -> float:
     Raises:
         InputError: for the distance ``log``, whose shortest link is 0 long: 1 / d is infinite there.
     """
+    everyone = graph.per_layer(np.zeros(size, np.int64) for size in graph.sizes)
+    return float(group_efficiency(graph, communities=everyone, distance=distance)[0, 0])
+
+
+def group_efficiency(graph: LayeredGraph, *, communities: Mapping[str, np.ndarray], distance: Distance) -> np.ndarray:
+    """:func:`efficiency` within and between communities, float64 ``[to community, from community]``.
+
+    An entry is the mean of 1 / d over the pairs whose first unit is of the one community and whose second one, in a
+    later layer, is of the other; NaN where there is no such pair. The mean of all entries, each weighed by its pairs,
+    is the efficiency.
+
+    Args:
+        graph: the network.
+        communities: for every layer by its name whole numbers from 0, ``[units]``; a number that no unit has gets no
+            row and no column.
+        distance: ``inverse`` (1 / |w|) or ``hops`` (1).
+
+    Raises:
+        InputError: for the distance ``log``, or if the communities do not fit the graph.
+    """
     if distance == "log":
         raise InputError("efficiency is a mean of 1 / d, and by log the strongest link is 0 long; take inverse or hops")
-    total, pairs = 0.0, 0
-    for _, _, lengths in paths.distances(graph, distance=distance):
-        total += float((1 / lengths).sum())
-        pairs += lengths.size
-    return total / pairs
+    labels = check_communities(graph, communities)
+    count = 1 + max(int(label.max()) for label in labels)
+    member = [np.eye(count)[label] for label in labels]
+    total, pairs = np.zeros((count, count)), np.zeros((count, count))
+    for first, last, lengths in paths.distances(graph, distance=distance):
+        total += (member[first].T @ (1 / lengths) @ member[last]).T
+        pairs += np.outer(member[last].sum(axis=0), member[first].sum(axis=0))
+    return np.divide(total, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
 
 
 def rich_club(graph: LayeredGraph) -> np.ndarray:

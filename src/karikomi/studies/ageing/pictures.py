@@ -3,9 +3,15 @@
 import altair as alt
 
 from karikomi.figures import ageing, space
+from karikomi.figures import groups as of_groups
 from karikomi.figures.theme import spread
+from karikomi.networks.modular import Layout
+from karikomi.networks.subnetwork import Arrays
+from karikomi.runs.files import read_arrays
+from karikomi.studies.ageing import regions
 from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.ageing.tables import drawn
+from karikomi.studies.ageing.tables import drawn, read_layout
+from karikomi.studies.healthy.tables import network_file
 from karikomi.studies.result import Result
 
 
@@ -23,6 +29,16 @@ def patterns(result: Result) -> alt.TopLevelMixin | None:
     return ageing.patterns(result.table) if _aged(result) and compared else None
 
 
+def groups(result: Result) -> alt.TopLevelMixin | None:
+    wired = _wired(result)
+    return wired and of_groups.space(regions.units(wired[0]), regions.crossing(*wired))
+
+
+def traffic(result: Result) -> alt.TopLevelMixin | None:
+    wired = _wired(result)
+    return wired and of_groups.traffic(regions.traffic(*wired))
+
+
 def network(result: Result) -> alt.TopLevelMixin | None:
     deaths = result.tables["deaths"]
     first = deaths[deaths["replicate"] == 0]
@@ -37,6 +53,15 @@ def health(result: Result) -> alt.TopLevelMixin | None:
 
 def classes(result: Result) -> alt.TopLevelMixin | None:
     return ageing.classes(result.tables["classes"]) if _aged(result) else None
+
+
+def _wired(result: Result) -> tuple[Layout, Arrays] | None:
+    """Groups and links of replicate 0's healthy network; None if it has no groups."""
+    layout = read_layout(result.folder)
+    if layout is None:
+        return None
+    arrays = read_arrays(network_file(result.folder, 0))[0]
+    return layout, {weight: arrays[f"mask/{weight}"] for weight in layout.long_range()}
 
 
 def _settings(result: Result) -> AgeingSettings:

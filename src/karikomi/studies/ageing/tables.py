@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from karikomi.networks.modular import Layout
 from karikomi.runs.files import read_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
+from karikomi.studies.ageing.regions import links
 from karikomi.studies.ageing.schedule import UNITS
 from karikomi.studies.healthy.tables import healthy_rows
 
@@ -44,6 +46,15 @@ def read_schedule(folder: RunFolder, replicate: int) -> dict[str, dict[str, np.n
 def drawn(folder: RunFolder) -> dict[str, Any] | None:
     """The journal's record of who dies when: cycles, replicates, hidden layers with their units; None before that."""
     return next((record for record in folder.journal.records() if record["stage"] == DEATHS), None)
+
+
+def read_layout(folder: RunFolder) -> Layout | None:
+    """Groups and places of a modular network's units; None for any other network, and before it is drawn who dies."""
+    record = drawn(folder)
+    if record is None or not layout_file(folder).exists():
+        return None
+    arrays, layers = read_arrays(layout_file(folder))[0], ["inputs", *record["layers"], "output"]
+    return Layout(*({name: arrays[f"{kind}/{name}"] for name in layers} for kind in ("groups", "positions")))
 
 
 def passed(folder: RunFolder) -> set[tuple[int, int]]:
@@ -103,32 +114,30 @@ def _deaths(folder: RunFolder) -> pd.DataFrame:
     record, frames = drawn(folder), []
     if record is None:
         return pd.DataFrame()
-    arrays = read_arrays(layout_file(folder))[0] if layout_file(folder).exists() else {}
+    layout = read_layout(folder)
     for replicate in range(record["replicates"]):
         for pattern, when in read_schedule(folder, replicate).items():
-            those = _units(record["layers"], when[UNITS], arrays) if UNITS in when else _links(when, arrays)
+            if UNITS in when:
+                those = _units(record["layers"], when[UNITS], layout)
+            else:
+                assert layout is not None, "links die by pattern in networks with a space alone"
+                those = _links(when, layout)
             frames.append(those.assign(replicate=replicate, pattern=pattern))
     return pd.concat(frames, ignore_index=True)
 
 
-def _units(layers: Mapping[str, int], when: np.ndarray, places: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def _units(layers: Mapping[str, int], when: np.ndarray, layout: Layout | None) -> pd.DataFrame:
     names = [name for name, units in layers.items() for _ in range(units)]
     units = pd.DataFrame({"layer": names, "unit": np.arange(len(names)), "cycle": when})
-    if not places:
+    if layout is None:
         return units
-    place = np.concatenate([places[f"positions/{name}"] for name in layers])
-    return units.assign(
-        group=np.concatenate([places[f"groups/{name}"] for name in layers]), x=place[:, 0], y=place[:, 1]
-    )
+    place = layout.unit_positions
+    return units.assign(group=layout.unit_groups, x=place[:, 0], y=place[:, 1])
 
 
-def _links(when: Mapping[str, np.ndarray], places: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Those that die, with their ends: links die by pattern in networks with a space alone."""
-    frames = []
-    for before, weight in zip(["inputs", *when], when, strict=False):
-        to, source = np.nonzero(when[weight])
-        start, end = (places[f"positions/{name.removesuffix('.weight')}"] for name in (before, weight))
-        ends = {"x": start[source, 0], "y": start[source, 1], "x2": end[to, 0], "y2": end[to, 1]}
-        where = {"layer": weight.removesuffix(".weight"), "to": to, "from": source, "cycle": when[weight][to, source]}
-        frames.append(pd.DataFrame({**where, **ends}))
-    return pd.concat(frames, ignore_index=True)
+def _links(when: Mapping[str, np.ndarray], layout: Layout) -> pd.DataFrame:
+    """Those that die, with their ends."""
+    dying = links(layout, {weight: cycle > 0 for weight, cycle in when.items()})
+    # As in the rows: layer after layer, and in each by unit and unit before it.
+    cycles = [when[f"{layer}.weight"] for layer in list(layout.groups)[1:]]
+    return dying.assign(cycle=np.concatenate([cycle[cycle > 0] for cycle in cycles]))

@@ -8,13 +8,13 @@ from torch import nn
 
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Recipe
-from karikomi.engines.kernels.circuits import make_orders, make_state, units_in_sequence, with_own_scratch
+from karikomi.engines.kernels.circuits import make_orders, make_state
 from karikomi.engines.kernels.layout import lay_out
 from karikomi.engines.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
 from karikomi.engines.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse import optimizer_of
 from karikomi.engines.sparse_input import source_of
-from karikomi.engines.sparse_lesions import Whole, empty_tally
+from karikomi.engines.sparse_lesions import Room, Whole, empty_tally
 from karikomi.networks.subnetwork import Subnetwork
 
 Calls = list[tuple[Any, tuple[Any, ...]]]
@@ -56,10 +56,10 @@ def _of_training(subnetwork: Subnetwork, examples: Examples) -> Calls:
 def _of_lesions(subnetwork: Subnetwork, examples: Examples) -> Calls:
     whole = Whole.of(subnetwork, examples, threads=1)
     circuit, portion = whole.circuit, whole.portions()[0]
-    signals, state, tally = whole.room_for(portion), make_state(circuit), empty_tally(2, 3)
-    network, orders = with_own_scratch(whole.network), make_orders(circuit, np.arange(2)[None])
+    signals, state, tally = Room(whole).signals(portion), make_state(circuit), empty_tally(2, 3, 1)
+    orders, packs = make_orders(circuit, np.arange(2)[None]), (0, 1)
     return [
-        (pass_whole, (whole.source, portion.examples.ravel(), network, circuit, signals)),
-        (knock_out_each, (circuit, state, signals, 0, whole.rows, units_in_sequence(circuit), tally)),
-        (remove_in_orders, (circuit, state, signals, 0, orders, tally)),
+        (pass_whole, (whole.source, portion.examples.ravel(), whole.network, circuit, signals)),
+        (knock_out_each, (circuit, state, signals, packs, whole.rows, tally)),
+        (remove_in_orders, (circuit, state, signals, packs, orders, tally)),
     ]

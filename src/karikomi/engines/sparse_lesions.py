@@ -17,12 +17,11 @@ from karikomi.engines.kernels.circuits import (
     make_packs,
     make_state,
     rows_of_units,
-    units_in_sequence,
     with_own_scratch,
 )
 from karikomi.engines.kernels.gather import Source
 from karikomi.engines.kernels.layout import Network, aligned, lay_out
-from karikomi.engines.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
+from karikomi.engines.kernels.lesions import activate_packs, knock_out_each, pass_whole, remove_in_orders
 from karikomi.engines.kernels.packs import Circuit, Signals, State
 from karikomi.engines.kernels.rows import PACK
 from karikomi.engines.kernels.vector import LANES
@@ -35,16 +34,18 @@ from karikomi.networks.subnetwork import Subnetwork
 
 # Packs in one job. Losses are added up job by job, so that the number of threads changes nothing.
 _PORTION = 16
+# Packs times lesions in one call of the kernels, at most: how long Ctrl-C may have to wait.
+_CHUNK = 2**14
 # Close calls decided at once.
 _CALLS = 1024
 
 
 @dataclass(frozen=True)
 class _Lesions:
-    """Many lesions of one network: a kernel that tallies one pack under each of them, and which units each takes."""
+    """Many lesions of one network: a kernel that tallies some packs under each, and which units each takes."""
 
     count: int
-    tally: Callable[[State, Signals, int, Tally], None]
+    tally: Callable[[State, Signals, tuple[int, int], Tally], None]
     gone: Callable[[np.ndarray], np.ndarray]
 
 
@@ -75,10 +76,10 @@ def knock_out(
     """
     whole = Whole.of(subnetwork, examples, threads)
     single = single_lesions(units, whole.units)
-    rows, sequence = whole.rows[single], units_in_sequence(whole.circuit)
+    rows = whole.rows[single]
 
-    def tally(state: State, signals: Signals, pack: int, tally: Tally) -> None:
-        knock_out_each(whole.circuit, state, signals, pack, rows, sequence, tally)
+    def tally(state: State, signals: Signals, packs: tuple[int, int], tally: Tally) -> None:
+        knock_out_each(whole.circuit, state, signals, packs, rows, tally)
 
     def gone(lesions: np.ndarray) -> np.ndarray:
         return np.append(-1, single)[lesions, None] == np.arange(whole.units)
@@ -111,8 +112,8 @@ def remove_in_order(
     step_of = np.full((many, whole.units), steps)
     np.put_along_axis(step_of, orders, np.arange(steps)[None], axis=1)
 
-    def tally(state: State, signals: Signals, pack: int, tally: Tally) -> None:
-        remove_in_orders(whole.circuit, state, signals, pack, in_rows, tally)
+    def tally(state: State, signals: Signals, packs: tuple[int, int], tally: Tally) -> None:
+        remove_in_orders(whole.circuit, state, signals, packs, in_rows, tally)
 
     def gone(lesions: np.ndarray) -> np.ndarray:
         order, removed = np.divmod(lesions, steps + 1)
@@ -154,44 +155,44 @@ class Whole:
     def activations(self) -> Activations:
         found = Activations(*(np.empty((self.units, len(self.examples)), np.float32) for _ in range(2)))
 
+        room = Room(self)
+
         def job(portion: Packs, report: Advance, stop: threading.Event) -> None:
-            signals = self.signals(portion)
-            for values, packs in ((found.before, signals.before), (found.after, signals.after)):
-                values[:, portion.examples] = self._by_unit(packs)[:, self.rows].swapaxes(0, 1)
+            values = self.signals(portion, room).before
+            found.before[:, portion.examples] = self._by_unit(values)[:, self.rows].swapaxes(0, 1)
+            activate_packs(self.circuit, values)
+            found.after[:, portion.examples] = self._by_unit(values)[:, self.rows].swapaxes(0, 1)
 
         run(job, self.portions(), self.threads, None)
         return found
 
-    def signals(self, portion: Packs) -> Signals:
-        """Of some packs, where removed units show 0."""
-        signals = self.room_for(portion)
-        pass_whole(self.source, portion.examples.ravel(), with_own_scratch(self.network), self.circuit, signals)
+    def signals(self, portion: Packs, room: "Room") -> Signals:
+        """Of some packs; what removed units show is left as it is in the room."""
+        signals = room.signals(portion)
+        pass_whole(self.source, portion.examples.ravel(), room.network, self.circuit, signals)
         return signals
-
-    def room_for(self, portion: Packs) -> Signals:
-        before, after, removed = (aligned(len(portion.sizes) * self.circuit.biases.size) for _ in range(3))
-        return Signals(before, after, removed, portion.labels, portion.sizes)
 
     def outcomes(
         self, lesions: _Lesions, ablation: Ablation, advance: Advance | None = None, steps: int = 0
     ) -> Outcomes:
         """Of every lesion; ``advance`` hears of ``steps`` in all."""
         check_ablation(ablation, self.units, len(self.examples))
-        shown, portions = self._shown(ablation), self.portions()
+        shown, portions, room = self._shown(ablation), self.portions(), Room(self)
         classes = int(self.circuit.levels["units"][-1])
         correct, turn = np.zeros((classes, lesions.count), np.int64), threading.Lock()
 
         def job(number: int, report: Advance, stop: threading.Event) -> tuple[np.ndarray, np.ndarray]:
-            signals, state = self.signals(portions[number]), make_state(self.circuit)
+            signals, state = self.signals(portions[number], room), make_state(self.circuit)
             if shown is not None:
                 self._by_unit(signals.removed)[:, self.rows] = shown[:, portions[number].examples].swapaxes(0, 1)
-            close, own = [], empty_tally(classes, lesions.count)
-            for pack, examples in enumerate(portions[number].examples):
+            packs, at_once = len(signals.sizes), max(1, _CHUNK // lesions.count)
+            own = empty_tally(classes, lesions.count, min(packs, at_once))
+            close = []
+            for first in range(0, packs, at_once):
                 if stop.is_set():
                     raise InterruptedError
-                lesions.tally(state, signals, pack, own)
-                lesion, lane = own.close[: own.listed[0]].T
-                close.append(np.stack([lesion, examples[lane]]))
+                lesions.tally(state, signals, (first, min(first + at_once, packs)), own)
+                close.append(own.close[: own.listed[0]].T.copy())
                 own.listed[0] = 0
             with turn:
                 np.add(correct, own.correct, out=correct)
@@ -230,7 +231,20 @@ class Whole:
         return packs.reshape(-1, len(self.circuit.level_of), PACK)
 
 
-def empty_tally(classes: int, lesions: int) -> Tally:
+class Room(threading.local):
+    """What a thread computes in, one portion after the other: fresh memory for each would cost as much as a product."""
+
+    def __init__(self, whole: Whole) -> None:
+        self.network = with_own_scratch(whole.network)
+        self.size = whole.circuit.biases.size
+        self.before, self.removed = (aligned(_PORTION * self.size) for _ in range(2))
+
+    def signals(self, portion: Packs) -> Signals:
+        used = len(portion.sizes) * self.size
+        return Signals(self.before[:used], self.removed[:used], portion.examples, portion.labels, portion.sizes)
+
+
+def empty_tally(classes: int, lesions: int, packs: int) -> Tally:
     # The memory for all calls being close is asked for, not touched.
-    close = np.empty((lesions * PACK, 2), np.int64)
+    close = np.empty((packs * lesions * PACK, 2), np.int64)
     return Tally(np.zeros(lesions), np.zeros((classes, lesions), np.int64), close, np.zeros(1, np.int64))

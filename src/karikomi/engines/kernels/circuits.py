@@ -7,7 +7,7 @@ import numpy as np
 from karikomi.engines.kernels.architecture import linear_layers
 from karikomi.engines.kernels.layout import Network, aligned
 from karikomi.engines.kernels.lesions import Orders
-from karikomi.engines.kernels.packs import LEVEL, Circuit, State
+from karikomi.engines.kernels.packs import GROUPS, LEVEL, Circuit, State
 from karikomi.engines.kernels.rows import PACK, ROWS
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -44,13 +44,23 @@ def make_circuit(subnetwork: Subnetwork) -> Circuit:
     sizes = levels["units"] * levels["stride"]
     levels["links"] = np.cumsum(sizes) - sizes
     flat, biases = aligned(sizes.sum()), np.zeros((rows.sum(), PACK), np.float32)
-    for level, weight in zip(levels, weights[1:], strict=False):
+    peaks = np.zeros((rows.sum(), GROUPS), np.float32)
+    for level, following, weight in zip(levels, levels[1:], weights[1:], strict=False):
         links = flat[level["links"] :][: weight.shape[1] * level["stride"]].reshape(-1, level["stride"])
         links[:, : len(weight)] = weight.T
+        peaks[following["row"] :][: len(weight)] = _largest_by_group(np.abs(weight))
     for level, layer in zip(levels, linear, strict=True):
         if layer.bias:
             biases[level["row"] :][: level["units"]] = subnetwork.weights[layer.bias][:, None]
-    return Circuit(levels, np.repeat(np.arange(len(linear)), rows), flat, aligned_copy(biases))
+    level_of, sizes = np.repeat(np.arange(len(linear)), rows), [aligned_copy(np.abs(each)) for each in (flat, biases)]
+    return Circuit(levels, level_of, flat, aligned_copy(biases), sizes[0], sizes[1], peaks.ravel())
+
+
+def _largest_by_group(sizes: np.ndarray) -> np.ndarray:
+    """Of each row the largest of GROUPS groups of equal width; the last ones may be narrower, or empty."""
+    width = -(-sizes.shape[1] // GROUPS)
+    whole = np.pad(sizes, ((0, 0), (0, GROUPS * width - sizes.shape[1])))
+    return whole.reshape(len(sizes), GROUPS, width).max(axis=2)
 
 
 def make_state(circuit: Circuit) -> State:
@@ -61,6 +71,7 @@ def make_state(circuit: Circuit) -> State:
         fixed=aligned_copy(circuit.biases),
         outputs=aligned(size),
         kept=circuit.levels["units"].copy(),
+        sequence=units_in_sequence(circuit),
         some=np.zeros(rows, np.int64),
         verdict=np.zeros(3),
         close=aligned(PACK),

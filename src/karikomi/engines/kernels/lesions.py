@@ -4,14 +4,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from karikomi.engines.kernels.architecture import RELU
 from karikomi.engines.kernels.fused import any_bit
 from karikomi.engines.kernels.gather import Source, find_present, gather
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.loss import activate
-from karikomi.engines.kernels.packs import LOWEST, Circuit, Signals, State, activated, pass_on, send, shift
+from karikomi.engines.kernels.packs import GROUPS, LOWEST, Circuit, Signals, State, activated, pass_on, send, shift
 from karikomi.engines.kernels.products import linear
 from karikomi.engines.kernels.rows import PACK, inlined
-from karikomi.engines.kernels.vector import LANES, add, at, kernel, load16, splat16, store, subtract
+from karikomi.engines.kernels.vector import (
+    LANES,
+    absolute,
+    at,
+    kernel,
+    larger,
+    load16,
+    multiply_add,
+    splat16,
+    store,
+    subtract,
+)
 from karikomi.engines.kernels.verdicts import Tally, count, judge, set_margin
 
 _ZERO = np.float32(0)
@@ -33,7 +45,7 @@ class Orders(NamedTuple):
 
 @kernel
 def pass_whole(source: Source, examples: np.ndarray, network: Network, circuit: Circuit, signals: Signals) -> None:
-    """``before`` and ``after`` of ``signals`` for the packs that ``examples`` make up."""
+    """``before`` of ``signals`` for the packs that ``examples`` make up."""
     # A literal 0 would be compiled as a type of its own.
     block = np.intp(0)
     for first in range(0, examples.size, LANES):
@@ -44,7 +56,15 @@ def pass_whole(source: Source, examples: np.ndarray, network: Network, circuit: 
             linear(network, number, block)
             copy(network, circuit, number, signals.before, first, some.size)
             activate(network, number, block)
-            copy(network, circuit, number, signals.after, first, some.size)
+
+
+@kernel
+def activate_packs(circuit: Circuit, values: np.ndarray) -> None:
+    """All units' ``values`` ``[packs, rows, 16]``, flat, from before their activation to after it."""
+    rows = circuit.level_of.size
+    for place in range(0, values.size, PACK):
+        number: int = at(circuit.level_of, place // PACK % rows)
+        store(values, place, activated(circuit.levels[number].activation, load16(values, place)))
 
 
 @kernel
@@ -53,53 +73,120 @@ def copy(network: Network, circuit: Circuit, number: int, packs: np.ndarray, fir
     for unit in range(level.units):
         for lane in range(0, size, PACK):
             target = (first + lane) * rows + (level.row + unit) * PACK
-            # Plus 0, which turns -0 into the 0 that has no bits.
-            store(packs, target, add(load16(network.units, source + unit * LANES + lane), splat16(_ZERO)))
+            store(packs, target, load16(network.units, source + unit * LANES + lane))
 
 
 @kernel
 def knock_out_each(
-    circuit: Circuit, state: State, signals: Signals, pack: int, rows: np.ndarray, sequence: np.ndarray, tally: Tally
+    circuit: Circuit, state: State, signals: Signals, packs: tuple[int, int], rows: np.ndarray, tally: Tally
 ) -> None:
-    """Lesion 0 is the whole network, lesion 1 + k the one without ``rows[k]``."""
+    """Lesion 0 is the whole network, lesion 1 + k the one without ``rows[k]``; of ``packs`` from one to before another.
+
+    Many a unit is silent in all of a pack, whose verdict then is that on the whole network.
+    """
     last, nothing = circuit.levels.size - 1, splat16(_ZERO)
-    start, label = pack * circuit.level_of.size * PACK, at(signals.labels, pack)
-    valid = load16(_VALID, PACK - at(signals.sizes, pack))
-    set_margin(circuit, state, signals, start)
-    for lesion in range(rows.size + 1):
-        row = at(rows, lesion - 1) if lesion else np.intp(0)
-        number: int = at(circuit.level_of, row)
-        level = circuit.levels[number]
-        links = level.links + (row - level.row) * level.stride
-        place = start + row * PACK
-        change = subtract(load16(signals.removed, place), load16(signals.after, place)) if lesion else nothing
-        behind = number + 1 if any_bit(change) else last
-        pass_on(circuit, state, behind, sequence, links, change, signals.before, start)
+    for pack in range(*packs):
+        start, label = pack * circuit.level_of.size * PACK, at(signals.labels, pack)
+        valid = load16(_VALID, PACK - at(signals.sizes, pack))
+        set_margin(circuit, state, signals, start)
+        pass_on(circuit, state, last, state.sequence, np.intp(0), nothing, signals.before, start)
         judge(circuit, state, label, valid)
-        count(state, tally, lesion, label)
+        count(state, signals, pack, tally, 0)
+        for number in range(rows.size):
+            if not any_bit(change_by(circuit, signals, start, at(rows, number))):
+                count(state, signals, pack, tally, 1 + number)
+        sorted_out = 0
+        for number in range(rows.size):
+            row = at(rows, number)
+            change = change_by(circuit, signals, start, row)
+            if any_bit(change):
+                behind, links = links_behind(circuit, row)
+                if behind != sorted_out:
+                    state.kept[sorted_out] = circuit.levels[sorted_out].units
+                    sort_out(circuit, state, signals, start, behind)
+                    sorted_out = behind
+                pass_on(circuit, state, behind, state.sequence, links, change, signals.before, start)
+                judge(circuit, state, label, valid)
+                count(state, signals, pack, tally, 1 + number)
+        state.kept[sorted_out] = circuit.levels[sorted_out].units
 
 
 @kernel
-def remove_in_orders(circuit: Circuit, state: State, signals: Signals, pack: int, orders: Orders, tally: Tally) -> None:
-    """Lesion r (steps + 1) + s is the network without the first s units of order r.
+def sort_out(circuit: Circuit, state: State, signals: Signals, start: int, number: int) -> None:
+    """Keep only units of the level that some lesion of a unit before it can leave above 0.
+
+    That moves a sum by a weight times what the unit shows less, at most by the largest of both in its group; rounding
+    does not reorder. What is not kept, a rectifier leaves silent.
+    """
+    level, before = circuit.levels[number], circuit.levels[number - 1]
+    if level.activation != RELU:
+        return
+    width, kept, dropped = (before.units + GROUPS - 1) // GROUPS, 0, level.row + level.units
+    for group in range(GROUPS):
+        largest = splat16(_ZERO)
+        for unit in range(group * width, min((group + 1) * width, before.units)):
+            largest = larger(absolute(change_by(circuit, signals, start, before.row + unit)), largest)
+        store(state.outputs, group * PACK, largest)
+    for unit in range(level.units):
+        row = level.row + unit
+        value, highest = load16(signals.before, start + row * PACK), splat16(_ZERO)
+        for group in range(GROUPS):
+            peak = splat16(at(circuit.peaks, row * GROUPS + group))
+            highest = larger(multiply_add(peak, load16(state.outputs, group * PACK), value), highest)
+        if any_bit(highest):
+            state.sequence[level.row + kept] = unit
+            kept += 1
+        else:
+            dropped -= 1
+            state.sequence[dropped] = unit
+    state.kept[number] = kept
+
+
+@kernel
+def remove_in_orders(
+    circuit: Circuit, state: State, signals: Signals, packs: tuple[int, int], orders: Orders, tally: Tally
+) -> None:
+    """Lesion r (steps + 1) + s is the network without the first s units of order r; ``packs`` as above.
 
     Units are given back, the last one first: sums are then rounded like sums over what is left.
     """
     many, steps = orders.rows.shape
-    start, label = pack * circuit.level_of.size * PACK, at(signals.labels, pack)
-    valid = load16(_VALID, PACK - at(signals.sizes, pack))
-    set_margin(circuit, state, signals, start)
-    for number in range(many):
-        order, sequence = orders.rows[number], orders.sequences[number]
-        remove_all(circuit, state, signals, start, sequence, orders.lasting[number])
-        behind, links, change = 1, np.intp(0), splat16(_ZERO)
-        for step in range(steps, -1, -1):
-            if step < steps:
-                behind, links, change = give_back(circuit, state, signals, start, sequence, at(order, step))
-            if step == steps or any_bit(change):
-                pass_on(circuit, state, behind, sequence, links, change, state.sums, 0)
-                judge(circuit, state, label, valid)
-            count(state, tally, number * (steps + 1) + step, label)
+    for pack in range(*packs):
+        start, label = pack * circuit.level_of.size * PACK, at(signals.labels, pack)
+        valid = load16(_VALID, PACK - at(signals.sizes, pack))
+        set_margin(circuit, state, signals, start)
+        for number in range(many):
+            order, sequence = orders.rows[number], orders.sequences[number]
+            remove_all(circuit, state, signals, start, sequence, orders.lasting[number])
+            behind, links, change = 1, np.intp(0), splat16(_ZERO)
+            for step in range(steps, -1, -1):
+                if step < steps:
+                    behind, links, change = give_back(circuit, state, signals, start, sequence, at(order, step))
+                if step == steps or any_bit(change):
+                    pass_on(circuit, state, behind, sequence, links, change, state.sums, 0)
+                    judge(circuit, state, label, valid)
+                count(state, signals, pack, tally, number * (steps + 1) + step)
+
+
+@inlined
+def shown(circuit: Circuit, signals: Signals, start: int, row: int):
+    """What a unit of the whole network does, after its activation."""
+    number: int = at(circuit.level_of, row)
+    return activated(circuit.levels[number].activation, load16(signals.before, start + row * PACK))
+
+
+@inlined
+def change_by(circuit: Circuit, signals: Signals, start: int, row: int):
+    """By how much more a unit shows once it is removed."""
+    return subtract(load16(signals.removed, start + row * PACK), shown(circuit, signals, start, row))
+
+
+@inlined
+def links_behind(circuit: Circuit, row: int) -> tuple[int, int]:
+    """The number of the level behind a unit, and where the unit's links to there start."""
+    number: int = at(circuit.level_of, row)
+    level = circuit.levels[number]
+    return number + 1, level.links + (row - level.row) * level.stride
 
 
 @kernel
@@ -116,7 +203,7 @@ def remove_all(
             if entry >= at(lasting, number):
                 value = load16(signals.removed, start + place)
             elif number == 0:
-                value = load16(signals.after, start + place)
+                value = shown(circuit, signals, start, level.row + unit)
             store(state.outputs, place, value)
             if any_bit(value):
                 state.some[many] = unit
@@ -129,13 +216,16 @@ def remove_all(
 def give_back(circuit: Circuit, state: State, signals: Signals, start: int, sequence: np.ndarray, row: int):
     """One more unit: the number of the level behind it, where the links to there start, and the change they pass on."""
     number: int = at(circuit.level_of, row)
-    level, behind = circuit.levels[number], circuit.levels[number + 1]
-    links, place = level.links + (row - level.row) * level.stride, row * PACK
-    removed, value = load16(signals.removed, start + place), load16(signals.after, start + place)
-    if number:
+    level, following = circuit.levels[number], circuit.levels[number + 1]
+    behind, links = links_behind(circuit, row)
+    place = row * PACK
+    removed = load16(signals.removed, start + place)
+    if number == 0:
+        value = shown(circuit, signals, start, row)
+    else:
         value = activated(level.activation, load16(state.sums, place))
         if any_bit(removed):
-            units = sequence[behind.row : behind.row + behind.units]
-            shift(circuit, number + 1, links, subtract(splat16(_ZERO), removed), state.fixed, 0, state.fixed, units)
+            units = sequence[following.row : following.row + following.units]
+            shift(circuit, behind, links, subtract(splat16(_ZERO), removed), state.fixed, 0, state.fixed, units)
     state.kept[number] += 1
-    return number + 1, links, subtract(value, removed)
+    return behind, links, subtract(value, removed)

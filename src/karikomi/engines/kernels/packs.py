@@ -12,7 +12,7 @@ import numpy as np
 from karikomi.engines.kernels.architecture import RELU, TANH
 from karikomi.engines.kernels.loss import hyperbolic_tangent
 from karikomi.engines.kernels.rows import PACK, ROWS, add_multiples, inlined, load_rows, store_rows
-from karikomi.engines.kernels.vector import at, kernel, larger, load16, multiply_add, splat16, store
+from karikomi.engines.kernels.vector import add, at, kernel, larger, load16, multiply_add, splat16, store
 
 LEVEL = np.dtype(
     [
@@ -26,6 +26,8 @@ LEVEL = np.dtype(
     align=True,
 )
 
+# Groups of neighbouring units: bounds by group are nearly as tight as bounds by unit.
+GROUPS = 8
 _ZERO, LOWEST = np.float32(0), np.float32(-np.inf)
 
 
@@ -37,18 +39,23 @@ class Circuit(NamedTuple):
     weights: np.ndarray
     # A vector of equal values for each row.
     biases: np.ndarray
+    # The same regardless of sign.
+    weight_sizes: np.ndarray
+    bias_sizes: np.ndarray
+    # Of each row the largest weight from each of GROUPS groups of the units of the level before.
+    peaks: np.ndarray
 
 
 class Signals(NamedTuple):
     """Some packs in the whole network: ``[packs, rows, 16]``, flat.
 
-    ``before`` and ``after`` are every unit's values before and after its activation, ``removed`` those that it shows
-    once it is removed. Pack k has ``sizes[k]`` examples, all of the class ``labels[k]``.
+    ``before`` are every unit's values before its activation, ``removed`` those that it shows once it is removed. Pack k
+    holds ``examples[k]``, of which the first ``sizes[k]`` count, all of the class ``labels[k]``.
     """
 
     before: np.ndarray
-    after: np.ndarray
     removed: np.ndarray
+    examples: np.ndarray
     labels: np.ndarray
     sizes: np.ndarray
 
@@ -58,14 +65,16 @@ class State(NamedTuple):
 
     ``sums`` is what enters each unit's activation, ``fixed`` the part of it that comes from the bias and from removed
     units. ``outputs`` is what leaves the activation, where a product cannot apply it on the way. Of every level the
-    first ``kept`` units of a sequence are left; ``some`` is room for a list of units. ``verdict`` and ``close`` are
-    what :func:`karikomi.engines.kernels.verdicts.judge` says, where a lead below ``margin`` says nothing.
+    first ``kept`` units of a sequence are left; ``sequence`` is one, and ``some`` room for a list of units. ``verdict``
+    and ``close`` are what :func:`karikomi.engines.kernels.verdicts.judge` says, where a lead below ``margin`` says
+    nothing.
     """
 
     sums: np.ndarray
     fixed: np.ndarray
     outputs: np.ndarray
     kept: np.ndarray
+    sequence: np.ndarray
     some: np.ndarray
     verdict: np.ndarray
     close: np.ndarray
@@ -78,7 +87,8 @@ def activated(activation: int, value):
         value = larger(value, splat16(_ZERO))
     elif activation == TANH:
         value = hyperbolic_tangent(value)
-    return value
+    # Plus 0, which turns -0 into the 0 that has no bits.
+    return add(value, splat16(_ZERO))
 
 
 @inlined

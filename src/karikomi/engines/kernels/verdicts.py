@@ -11,7 +11,7 @@ from karikomi.engines.kernels.architecture import IDENTITY
 from karikomi.engines.kernels.fused import any_bit, total
 from karikomi.engines.kernels.loss import exponential
 from karikomi.engines.kernels.packs import LOWEST, Circuit, Signals, State, activated
-from karikomi.engines.kernels.rows import PACK, inlined
+from karikomi.engines.kernels.rows import PACK, ROWS, add_multiples, inlined, load_rows, store_rows
 from karikomi.engines.kernels.vector import (
     absolute,
     add,
@@ -21,7 +21,6 @@ from karikomi.engines.kernels.vector import (
     larger,
     load16,
     multiply,
-    multiply_add,
     splat16,
     store,
     subtract,
@@ -39,7 +38,7 @@ class Tally(NamedTuple):
     """What is counted of each lesion: ``loss`` ``[lesions]`` and ``correct`` ``[classes, lesions]``.
 
     An answer too close to call in float32 is not counted but listed: ``close`` ``[calls, 2]`` has its lesion and its
-    lane; ``listed`` says how many there are.
+    example; ``listed`` says how many there are.
     """
 
     loss: np.ndarray
@@ -71,16 +70,18 @@ def set_margin(circuit: Circuit, state: State, signals: Signals, start: int) -> 
         peak = larger(absolute(load16(signals.before, start + row * PACK)), peak)
     # What cancels in one level leaves its rounding to the next ones, even to units that are silent.
     floor = multiply(peak, splat16(_LEFT_OVER))
-    for output in range(outputs.units):
-        added = absolute(load16(circuit.biases, (outputs.row + output) * PACK))
+    for output in range(0, outputs.units, ROWS):
+        place = (outputs.row + output) * PACK
+        sums = load_rows(circuit.bias_sizes, place)
         for unit in range(level.units):
-            place = start + (level.row + unit) * PACK
+            row = start + (level.row + unit) * PACK
             # Before the activation: a unit may be silent only until another one is gone.
-            value = larger(absolute(load16(signals.before, place)), absolute(load16(signals.removed, place)))
-            value = larger(value, floor)
-            weight = at(circuit.weights, level.links + unit * level.stride + output)
-            added = multiply_add(absolute(splat16(weight)), value, added)
-        largest = larger(added, largest)
+            value = larger(absolute(load16(signals.before, row)), absolute(load16(signals.removed, row)))
+            links = level.links + unit * level.stride + output
+            sums = add_multiples(circuit.weight_sizes, links, larger(value, floor), sums)
+        store_rows(state.sums, place, sums)
+    for output in range(outputs.row, outputs.row + outputs.units):
+        largest = larger(load16(state.sums, output * PACK), largest)
     store(state.margin, 0, multiply(largest, splat16(_ROUNDING)))
 
 
@@ -125,13 +126,13 @@ def judge(circuit: Circuit, state: State, label: int, valid) -> None:
 
 
 @inlined
-def count(state: State, tally: Tally, lesion: int, label: int) -> None:
-    """Add the verdict to what is known of the lesion."""
+def count(state: State, signals: Signals, pack: int, tally: Tally, lesion: int) -> None:
+    """Add the verdict on a pack to what is known of the lesion."""
     tally.loss[lesion] += state.verdict[0]
-    tally.correct[label, lesion] += np.int64(state.verdict[1])
+    tally.correct[at(signals.labels, pack), lesion] += np.int64(state.verdict[1])
     if state.verdict[2]:
         for lane in range(PACK):
             if at(state.close, lane):
                 place = tally.listed[0]
-                tally.close[place, 0], tally.close[place, 1] = lesion, lane
+                tally.close[place, 0], tally.close[place, 1] = lesion, signals.examples[pack, lane]
                 tally.listed[0] += 1

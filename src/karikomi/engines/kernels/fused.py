@@ -48,15 +48,17 @@ _REGISTER = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 
 
 def _partial_sums(builder: Any, parts: Sequence[Any], pointers: Sequence[Any]) -> list[Any]:
-    """Of several dot products at once: a chain of multiply-adds alone would wait for each of its links."""
-    sums = []
+    """Of several dot products at once, two chains each: a chain of multiply-adds alone would wait for its links."""
+    chains: list[list[Any]] = [[], []]
     for number, part in enumerate(parts):
-        start = ir.Constant(INT, number * _REGISTER)
+        start, chain = ir.Constant(INT, number * _REGISTER), number % 2
         others = [read(builder, builder.gep(pointer, [start]), _REGISTER) for pointer in pointers]
-        if number:
-            sums = [call(builder, "fma", part, other, total) for other, total in zip(others, sums, strict=True)]
+        if chains[chain]:
+            sums = zip(others, chains[chain], strict=True)
+            chains[chain] = [call(builder, "fma", part, other, total) for other, total in sums]
         else:
-            sums = [builder.fmul(part, other) for other in others]
+            chains[chain] = [builder.fmul(part, other) for other in others]
+    sums = [builder.fadd(one, other) for one, other in zip(*chains, strict=True)]
     return sums
 
 

@@ -58,8 +58,7 @@ def _partial_sums(builder: Any, parts: Sequence[Any], pointers: Sequence[Any]) -
             chains[chain] = [call(builder, "fma", part, other, total) for other, total in sums]
         else:
             chains[chain] = [builder.fmul(part, other) for other in others]
-    sums = [builder.fadd(one, other) for one, other in zip(*chains, strict=True)]
-    return sums
+    return [builder.fadd(one, other) for one, other in zip(*chains, strict=True)]
 
 
 def _registers(builder: Any, block: Any) -> list[Any]:

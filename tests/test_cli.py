@@ -114,6 +114,18 @@ def test_a_run_from_start_to_ticket(command, tmp_path):
     assert not ticket.final
 
 
+def test_two_runs_side_by_side(command):
+    for seed in ("0", "1"):
+        assert command("lottery", *SMALL, "--seed", seed, "--out", seed)[0] == 0
+    status, out, _ = command("compare", "0", "1")
+    assert status == 0
+    assert "0 minus 1, which differ in seed (0 minus 1)" in " ".join(out.split())
+    assert out.count("ticket") == 2 * 2
+    status, _, err = command("compare", "0", "0")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "same settings" in err
+
+
 def test_quiet_is_quiet(command):
     status, out, err = command("lottery", *SMALL, "--quiet")
     assert (status, err) == (0, "")

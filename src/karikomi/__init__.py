@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from karikomi.api import ageing, knockout, lesion, load, lottery
+    from karikomi.api import ageing, compare, knockout, lesion, load, lottery
     from karikomi.data.dataset import Dataset
     from karikomi.errors import InputError
     from karikomi.own import graph, knock_out, lesion_curve, shapley
@@ -16,6 +16,7 @@ _HOMES = {
     "Dataset": "karikomi.data.dataset",
     "InputError": "karikomi.errors",
     "ageing": "karikomi.api",
+    "compare": "karikomi.api",
     "graph": "karikomi.own",
     "knock_out": "karikomi.own",
     "knockout": "karikomi.api",
@@ -32,6 +33,7 @@ __all__ = [
     "Dataset",
     "InputError",
     "ageing",
+    "compare",
     "graph",
     "knock_out",
     "knockout",

@@ -8,6 +8,8 @@ from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
 from karikomi.studies import studies, study_of
+from karikomi.studies.comparison import Comparison
+from karikomi.studies.comparison import compare as compare_results
 from karikomi.studies.healthy.settings import OWN
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
@@ -144,6 +146,21 @@ def _run(
     chosen = study.settings.of(**{**many, **settings, **given, "data": named})
     where = Path(out) if out else None
     return run(study, chosen, data=own, models=modules, out=where, quiet=quiet, cluster=cluster)
+
+
+def compare(run: Result | str | Path, against: Result | str | Path) -> Comparison:
+    """What differs between two runs of one study: the first minus the second, paired by replicate.
+
+    Shows itself in a notebook; ``differences`` is a pandas DataFrame with intervals and corrected p-values.
+
+    Args:
+        run: a result, or the folder of a run.
+        against: another one of the same study, whose settings differ.
+
+    Raises:
+        InputError: if there is nothing to compare, or a folder is no run folder.
+    """
+    return compare_results(*(each if isinstance(each, Result) else load(each) for each in (run, against)))
 
 
 def load(path: str | Path) -> Result:

@@ -12,7 +12,7 @@ WRONG_INPUT = 2
 
 app = App(
     name="karikomi",
-    help="Experiments on neural networks that lose parts of themselves: lottery tickets, lesions.",
+    help="Experiments on neural networks that lose parts of themselves: lottery tickets, lesions, ageing.",
     help_format="plaintext",
     help_epilogue="Start with: karikomi lottery --preset quick",
     # Lists take several values (--arms dense ticket), and every parameter is a flag unless it says otherwise.
@@ -78,6 +78,15 @@ app.command(
 )
 app.command("karikomi.commands:runs", name="runs", help="List the run folders here.")
 app.command("karikomi.commands:show", name="show", help="Show the answer of a run again.")
+app.command(
+    "karikomi.commands:compare",
+    name="compare",
+    help="Compare two runs of one study: the first minus the second."
+    "\n\nReplicates of one number are pairs; every condition that both runs have is compared, with 95 % intervals and"
+    " p-values corrected for their number."
+    "\n\nDoes a network of regions learn as well as one wired at random? karikomi lottery --network modular-5-60-200-60"
+    " --rounds 1 --out modular; the same with --control matched --out matched; karikomi compare modular matched",
+)
 app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")
 app.command("karikomi.commands:export", name="export", help="Write a ticket of a run to a file.")
 

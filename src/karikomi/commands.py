@@ -94,6 +94,13 @@ def show(run: Run, /, *, margin: Margin = None) -> None:
     _print_answer(result, _margins(result, margin))
 
 
+def compare(run: Run, against: Run, /) -> None:
+    """Compare two runs of one study: what differs, paired by replicate."""
+    from karikomi.studies.comparison import compare
+
+    _console().print(compare(_result(run), _result(against)))
+
+
 def report(run: Run, /, *, margin: Margin = None) -> None:
     """Draw a run's figures and page again, from the run folder alone."""
     result = _result(run)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from karikomi.errors import unknown
 from karikomi.figures import orders, theme
-from karikomi.statistics import mean_interval
+from karikomi.statistics import ALPHA, mean_interval
 
 # More steps than this cannot be seen in a panel.
 CURVE_POINTS = 100
@@ -97,7 +97,7 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
         kind=rows["criterion"],
         order=orders.names(rows),
         against="minus " + rows["against"],
-        shown=rows["p_holm"] < 0.05,
+        shown=rows["p_holm"] < ALPHA,
     )
     criteria, panels = orders.criteria_of(rows), list(shown["against"].unique())
     ranked = shown[shown["against"] == panels[0]].sort_values("mean")["order"].tolist()

@@ -50,7 +50,8 @@ def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
 
     X and Y are the activations about each unit's mean, the norms Frobenius'. 0 … 1; 1 if one layer's activations are
     the other's but for rotation, reflection, scale and shift; NaN if a layer does the same on all examples. With fewer
-    examples than some times the units even layers that have nothing in common come out alike.
+    examples than some times the units even layers that have nothing in common come out alike. Products are of the
+    activations' own precision: float32 takes half the time, and is good to six digits.
 
     Args:
         x: ``[units, examples]``.
@@ -60,9 +61,10 @@ def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
     >>> round(linear_cka(x, 5 * x[::-1] + 1), 6)
     1.0
     """
-    centred = [a - a.mean(axis=1, keepdims=True) for a in (np.asarray(x, np.float64), np.asarray(y, np.float64))]
-    (xx, yy), xy = (np.linalg.norm(a @ a.T) for a in centred), np.linalg.norm(centred[1] @ centred[0].T)
-    return float(xy**2 / (xx * yy)) if xx * yy > 0 else np.nan
+    x, y = (np.asarray(a, np.result_type(a, np.float32)) for a in (x, y))
+    x, y = (a - a.mean(axis=1, keepdims=True, dtype=np.float64).astype(a.dtype) for a in (x, y))
+    xx, yy, xy = (float(np.linalg.norm(product)) for product in (x @ x.T, y @ y.T, y @ x.T))
+    return xy**2 / (xx * yy) if xx * yy > 0 else np.nan
 
 
 def dormant_units(activations: np.ndarray, threshold: float = DORMANT) -> np.ndarray:

@@ -6,7 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes a second to load
 
-CONFIDENCE = 0.95
+ALPHA = 0.05
+"""A p-value below it shows a difference."""
+
+CONFIDENCE = 1 - ALPHA
 
 
 class Interval(NamedTuple):

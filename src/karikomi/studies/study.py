@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.settings import StudySettings
@@ -43,9 +43,22 @@ class Picture:
     caption: str
 
 
+class Shown(NamedTuple):
+    """How a measure is written: its name, its unit, the factor to that unit, and digits after the point."""
+
+    title: str
+    unit: str
+    factor: float
+    digits: int
+
+
 @dataclass(frozen=True)
 class Study:
-    """One experiment: settings, protocol, tables, answer, pictures."""
+    """One experiment: settings, protocol, tables, answer, pictures.
+
+    ``by_replicate`` gives, from the tables, the measures of every replicate: a row per replicate and condition, which
+    are the index; ``compared`` says which of them tell two runs apart.
+    """
 
     name: str
     settings: type[StudySettings]
@@ -53,4 +66,6 @@ class Study:
     play: Play
     tables: Callable[[RunFolder], dict[str, pd.DataFrame]]
     summarize: Callable[..., Answer]
+    by_replicate: Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]
+    compared: Mapping[str, Shown]
     pictures: Mapping[str, Picture]

@@ -58,13 +58,11 @@ def summarize(
     """
     if not 0 <= accuracy_margin < 1:
         raise InputError(f"margin must lie between 0 and 1 (0.002 is 0.2 points); it is {accuracy_margin}")
-    table = tables["table"]
-    last = int(table.groupby("replicate")["cycle"].max().min())
-    each = _each(table[table["cycle"] <= last], last)
+    last, measures = _last_cycle(tables["table"]), by_replicate(tables)
     found = {
-        "lives": _lives(each, settings),
-        "differences": _differences(each, settings, accuracy_margin),
-        "claims": judge_claims(each, settings),
+        "lives": _lives(measures, settings),
+        "differences": _differences(measures, settings, accuracy_margin),
+        "claims": judge_claims(measures, settings),
     }
     return AgeingSummary(
         headline=wording.headline(found, last),
@@ -75,9 +73,15 @@ def summarize(
     )
 
 
-def _each(table: pd.DataFrame, last: int) -> pd.DataFrame:
-    """The measures of every life, a row per arm, pattern and replicate."""
-    life = ["arm", "pattern", "replicate"]
+def _last_cycle(table: pd.DataFrame) -> int:
+    """The last one that all replicates have."""
+    return int(table.groupby("replicate")["cycle"].max().min())
+
+
+def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The measures of every life, by arm, pattern and replicate."""
+    last, life = _last_cycle(tables["table"]), ["arm", "pattern", "replicate"]
+    table = tables["table"].query("cycle <= @last")
     wide = table.pivot(index=[*life, "cycle"], columns="when", values="accuracy").reindex(columns=[BEFORE, AFTER])
     by_life = wide.groupby(level=life)
     end = table[(table["when"] == AFTER) & (table["cycle"].isin([last]) | (table["arm"] == HEALTHY.arm))]

@@ -1,9 +1,6 @@
 """When a life counts as held, and when a difference counts as shown."""
 
-from karikomi.statistics import Difference
-
-ALPHA = 0.05
-"""What a p-value, corrected for the number of comparisons, must be below."""
+from karikomi.statistics import ALPHA, Difference
 
 MARGIN = 0.002
 """How much accuracy may go while it still holds: 0.2 points."""

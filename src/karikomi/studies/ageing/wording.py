@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from karikomi.statistics import ALPHA
 from karikomi.studies.ageing.settings import SCATTERED, SCRATCH, SHAM, AgeingSettings
-from karikomi.studies.ageing.verdict import ALPHA, FALLS, HOLDS, NOT_SHOWN
+from karikomi.studies.ageing.verdict import FALLS, HOLDS, NOT_SHOWN
 from karikomi.studies.show import DisplayTable
 from karikomi.studies.words import listed, p_value, plus_minus
 

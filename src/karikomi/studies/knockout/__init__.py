@@ -1,7 +1,7 @@
 """The knock-out study."""
 
 from karikomi.studies.knockout.settings import KnockoutSettings
-from karikomi.studies.study import Picture, Study, later
+from karikomi.studies.study import Picture, Shown, Study, later
 
 HOME = "karikomi.studies.knockout"
 
@@ -29,6 +29,8 @@ KNOCKOUT = Study(
     play=later(f"{HOME}.play:play"),
     tables=later(f"{HOME}.tables:tables"),
     summarize=later(f"{HOME}.summary:summarize"),
+    by_replicate=later(f"{HOME}.summary:by_replicate"),
+    compared={"loss_rise": Shown("the mean cost of a unit", "0.001 nats", 1000, 2)},
     prepare=later(f"{HOME}.play:prepare"),
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

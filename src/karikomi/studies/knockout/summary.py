@@ -55,7 +55,7 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: KnockoutSettings) ->
         "within": within,
         "associations": pooled(within, held=len(settings.given)),
         "by_layer": by_layer(within),
-        "layers": _layers(table),
+        "layers": _intervals(by_replicate(tables), "layer"),
         "layer_differences": _layer_differences(table),
         "redundancy": _redundancy(table),
         "pairs": _pairs(tables["pairs"]),
@@ -79,14 +79,18 @@ def redundant(table: pd.DataFrame) -> pd.Series:
     return alone & (table["shapley_value"] >= layers["shapley_value"].transform("quantile", LARGE))
 
 
-def _layers(table: pd.DataFrame) -> pd.DataFrame:
-    each = table.groupby(["layer", "replicate"], sort=False).agg(
-        loss_rise=("loss_rise", "mean"),
-        largest_loss_rise=("loss_rise", "max"),
-        accuracy_drop=("accuracy_drop", "mean"),
-        largest_accuracy_drop=("accuracy_drop", "max"),
+def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What the loss of a unit alone costs, by layer and replicate."""
+    return (
+        tables["table"]
+        .groupby(["layer", "replicate"], sort=False)
+        .agg(
+            loss_rise=("loss_rise", "mean"),
+            largest_loss_rise=("loss_rise", "max"),
+            accuracy_drop=("accuracy_drop", "mean"),
+            largest_accuracy_drop=("accuracy_drop", "max"),
+        )
     )
-    return _intervals(each, "layer")
 
 
 def _layer_differences(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from karikomi.statistics import ALPHA
 from karikomi.studies.knockout.associations import CRITICALITY, difference
 from karikomi.studies.knockout.settings import KnockoutSettings
 from karikomi.studies.show import DisplayTable
@@ -12,7 +13,6 @@ from karikomi.studies.words import listed, p_value, plus_minus
 
 Frames = Mapping[str, pd.DataFrame]
 
-ALPHA = 0.05
 TELLS, REVERSED, NOT_SHOWN = "tells", "reversed", "not shown"
 
 # What is measured by taking units away, or not at all, is no rival of the scores that are to tell without that.

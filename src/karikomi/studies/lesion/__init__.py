@@ -1,7 +1,7 @@
 """The lesion study."""
 
 from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.study import Picture, Study, later
+from karikomi.studies.study import Picture, Shown, Study, later
 
 HOME = "karikomi.studies.lesion"
 
@@ -24,5 +24,10 @@ LESION = Study(
     play=later(f"{HOME}.play:play"),
     tables=later(f"{HOME}.tables:tables"),
     summarize=later(f"{HOME}.summary:summarize"),
+    by_replicate=later(f"{HOME}.summary:by_replicate"),
+    compared={
+        "robustness": Shown("robustness", "R", 1, 3),
+        "f50": Shown("f50", "% of the units", 100, 1),
+    },
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

@@ -57,7 +57,7 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: LesionSettings) -> L
     arms = [arm for arm in targeted_arms(settings) if len(paired(orders, arm, MATCHED, "robustness")[0])]
     differences = _differences(orders, arms, rng)
     found = {
-        "arms": _arms(tables["table"]),
+        "arms": _arms(by_replicate(tables)),
         "differences": differences,
         "verdicts": _verdicts(differences),
         "cliffs": _cliffs(orders, arms, rng),
@@ -72,8 +72,12 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: LesionSettings) -> L
     )
 
 
-def _arms(table: pd.DataFrame) -> pd.DataFrame:
-    each = table.groupby([*ARM, "control", "replicate"], sort=False)[list(MEASURES)].mean()
+def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Measures by arm, control and replicate; the orders of a replicate are averaged."""
+    return tables["table"].groupby([*ARM, "control", "replicate"], sort=False)[list(MEASURES)].mean()
+
+
+def _arms(each: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {**dict(zip([*ARM, "control"], key, strict=True)), "measure": measure}
         | {**mean_interval(group[measure])._asdict(), "replicates": len(group)}

@@ -1,7 +1,6 @@
 """When an order counts as worse or better than random ones, and when a drop counts as a cliff."""
 
-ALPHA = 0.05
-"""What a p-value, corrected for the number of arms, must be below."""
+from karikomi.statistics import ALPHA
 
 WORSE, NOT_SHOWN, BETTER = "worse than random", "not shown", "better than random"
 CLIFF = "cliff"

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from karikomi.statistics import ALPHA
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm
 from karikomi.studies.lesion.claims import POST_SHARE
 from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.lesion.verdict import ALPHA, BETTER, CLIFF, NOT_SHOWN, WORSE
+from karikomi.studies.lesion.verdict import BETTER, CLIFF, NOT_SHOWN, WORSE
 from karikomi.studies.show import DisplayTable
 from karikomi.studies.words import listed, p_value, plus_minus
 

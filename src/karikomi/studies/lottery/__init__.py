@@ -1,7 +1,7 @@
 """The lottery study."""
 
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.study import Picture, Study, later
+from karikomi.studies.study import Picture, Shown, Study, later
 
 HOME = "karikomi.studies.lottery"
 
@@ -23,5 +23,10 @@ LOTTERY = Study(
     play=later(f"{HOME}.play:play"),
     tables=later(f"{HOME}.tables:tables"),
     summarize=later(f"{HOME}.summary:summarize"),
+    by_replicate=later(f"{HOME}.summary:by_replicate"),
+    compared={
+        "test_accuracy": Shown("accuracy at the early stop", "%", 100, 2),
+        "early_stop_iteration": Shown("early stop", "iterations", 1, 0),
+    },
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

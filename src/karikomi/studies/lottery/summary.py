@@ -51,10 +51,9 @@ def summarize(
     """
     if not 0 <= accuracy_margin < 1:
         raise InputError(f"margin must lie between 0 and 1 (0.002 is 0.2 points); it is {accuracy_margin}")
-    networks = tables["table"].groupby(["arm", "round", "replicate"], sort=False)
-    each = networks[["density", "links", *MEASURES]].mean().reset_index()
-    arms = _arms(each)
-    differences = _differences(each)
+    networks = by_replicate(tables).reset_index()
+    arms = _arms(networks)
+    differences = _differences(networks)
     verdicts = _verdicts(arms, differences, accuracy_margin)
     cells = arms.set_index(["arm", "round", "measure"])
     return LotterySummary(
@@ -66,6 +65,12 @@ def summarize(
         differences=differences,
         verdicts=verdicts,
     )
+
+
+def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Measures by arm, round and replicate; re-initializations of one ticket are averaged."""
+    networks = tables["table"].groupby(["arm", "round", "replicate"], sort=False)
+    return networks[["density", "links", *MEASURES]].mean()
 
 
 def _arms(each: pd.DataFrame) -> pd.DataFrame:

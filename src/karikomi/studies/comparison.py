@@ -1,0 +1,136 @@
+"""Two runs of one study side by side: what differs, paired by replicate."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from karikomi.errors import InputError
+from karikomi.statistics import ALPHA, Difference, holm, paired_difference
+from karikomi.studies.result import Result
+from karikomi.studies.show import Answer, DisplayTable
+from karikomi.studies.study import Shown
+from karikomi.studies.words import listed, p_value, plus_minus
+
+REPLICATE = "replicate"
+
+
+@dataclass(frozen=True)
+class Comparison(Answer):
+    """What differs between two runs. Intervals are 95 % (Student's t over replicates).
+
+    Attributes:
+        settings: a row per setting that differs, with columns setting, run, against.
+        differences: a row per measure and condition (arm, round …, which are columns too) that both runs have:
+            run and against (means), mean, low, high (of their difference, paired by replicate), p (paired t-test,
+            two-sided), p_holm (Holm over the conditions of a measure), replicates.
+    """
+
+    settings: pd.DataFrame
+    differences: pd.DataFrame
+
+
+def compare(result: Result, against: Result) -> Comparison:
+    """Compare two runs of one study: the first minus the second, replicate by replicate.
+
+    Replicates of one number are pairs. Where both runs have the same seed and data they also have the same split and
+    minibatches, and the same initial weights if the network is the same.
+
+    Raises:
+        InputError: if they are of two studies, are the same run, or share no condition with two replicates.
+    """
+    study = result.study
+    if study.name != against.study.name:
+        raise InputError(f"only runs of one study compare; these are {study.name} and {against.study.name}")
+    settings = _settings(result.folder.settings, against.folder.settings)
+    if settings.empty:
+        raise InputError("both runs have the same settings, so there is nothing to compare")
+    differences = _differences(study.by_replicate(result.tables), study.by_replicate(against.tables), study.compared)
+    if differences.empty:
+        raise InputError("the runs share no condition that both have two replicates of")
+    return Comparison(
+        headline=_headline(differences, study.compared),
+        explanation=_explanation(result, against, settings),
+        tables=list(_tables(differences, study.compared)),
+        details=[DisplayTable("What differs in the settings", ("setting", "run", "against"), _rows(settings))],
+        settings=settings,
+        differences=differences,
+    )
+
+
+def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFrame:
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    rows = [(name, ours.get(name), theirs.get(name)) for name in names]
+    return pd.DataFrame(rows, columns=["setting", "run", "against"])
+
+
+def _differences(ours: pd.DataFrame, theirs: pd.DataFrame, compared: Mapping[str, Shown]) -> pd.DataFrame:
+    both = ours.join(theirs, how="inner", lsuffix=" run", rsuffix=" against")
+    rows = []
+    for measure in compared:
+        pairs = both[[f"{measure} run", f"{measure} against"]].dropna()
+        for condition, group in _conditions(pairs):
+            if len(group) > 1:
+                a, b = group.to_numpy(float).T
+                means = {"run": a.mean(), "against": b.mean(), **paired_difference(a, b)._asdict()}
+                rows.append({"measure": measure, **condition, **means, "replicates": len(group)})
+    names = ["measure", *(name for name in both.index.names if name != REPLICATE), "run", "against"]
+    differences = pd.DataFrame(rows, columns=[*names, *Difference._fields, "replicates"])
+    return differences.assign(
+        p_holm=differences.groupby("measure", sort=False)["p"].transform(lambda p: holm(p.to_numpy()))
+    )
+
+
+def _conditions(pairs: pd.DataFrame) -> Iterator[tuple[dict[Hashable, Any], pd.DataFrame]]:
+    """The replicates of every condition, which is what else the index says of a row."""
+    names = [name for name in pairs.index.names if name != REPLICATE]
+    if not names:
+        yield {}, pairs
+        return
+    for key, group in pairs.groupby(level=names, sort=False):
+        yield dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True)), group
+
+
+def _headline(differences: pd.DataFrame, compared: Mapping[str, Shown]) -> str:
+    parts = []
+    for measure, shown in compared.items():
+        rows = differences[differences["measure"] == measure]
+        if rows.empty:
+            continue
+        less, more = ((rows["p_holm"] < ALPHA) & side for side in (rows["mean"] < 0, rows["mean"] > 0))
+        counts = [f"{word} in {many.sum()}" for word, many in (("lower", less), ("higher", more)) if many.any()]
+        found = " and ".join(counts) if counts else "not shown to differ in any"
+        parts.append(f"{shown.title} is {found} of {len(rows)}")
+    sentence = "; ".join(parts) + " compared."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _explanation(result: Result, against: Result, settings: pd.DataFrame) -> str:
+    changed = [f"{row.setting} ({row.run} minus {row.against})" for row in settings.itertuples()]
+    return (
+        f"{result.folder.path.name} minus {against.folder.path.name}, which differ in {listed(changed)}. Replicates of"
+        f" one number are pairs. ± is half a 95 % interval (Student's t over replicates); p is a paired t-test,"
+        " Holm-corrected over the rows of a table."
+    )
+
+
+def _tables(differences: pd.DataFrame, compared: Mapping[str, Shown]) -> Iterator[DisplayTable]:
+    keys = list(differences.columns[1 : differences.columns.get_loc("run")])
+    for measure, shown in compared.items():
+        rows = [
+            (
+                *(str(row[key]) for key in keys),
+                *(f"{shown.factor * row[side]:.{shown.digits}f}" for side in ("run", "against")),
+                plus_minus(row, shown.factor, shown.digits, "+"),
+                p_value(row["p_holm"]),
+            )
+            for row in differences[differences["measure"] == measure].to_dict("records")
+        ]
+        if rows:
+            columns = (*map(str, keys), "run", "against", "difference", "p")
+            yield DisplayTable(f"{shown.title}, {shown.unit}", columns, rows)
+
+
+def _rows(settings: pd.DataFrame) -> list[tuple[str, ...]]:
+    return [tuple(map(str, row)) for row in settings.itertuples(index=False)]

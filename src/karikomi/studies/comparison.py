@@ -53,7 +53,7 @@ def compare(result: Result, against: Result) -> Comparison:
         headline=_headline(differences, study.compared),
         explanation=_explanation(result, against, settings),
         tables=list(_tables(differences, study.compared)),
-        details=[DisplayTable("What differs in the settings", ("setting", "run", "against"), _rows(settings))],
+        details=[DisplayTable("Settings", ("setting", "run", "against"), _rows(settings))],
         settings=settings,
         differences=differences,
     )
@@ -66,7 +66,7 @@ def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFram
 
 
 def _differences(ours: pd.DataFrame, theirs: pd.DataFrame, compared: Mapping[str, Shown]) -> pd.DataFrame:
-    both = ours.join(theirs, how="inner", lsuffix=" run", rsuffix=" against")
+    both = ours.merge(theirs, left_index=True, right_index=True, suffixes=(" run", " against"))
     rows = []
     for measure in compared:
         pairs = both[[f"{measure} run", f"{measure} against"]].dropna()

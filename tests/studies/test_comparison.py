@@ -63,11 +63,12 @@ def test_the_answer_counts_what_is_shown() -> None:
     ours = table(0)
     theirs = ours.assign(test_accuracy=ours["test_accuracy"] + np.where(ours["round"] == 2, 0.2, 0.0))
     theirs["test_accuracy"] += np.random.default_rng(2).normal(0, 1e-3, len(theirs))
-    found = compare(a_run("a", ours, seed=0), a_run("b", theirs, seed=1))
+    found = compare(a_run("a", ours, seed=0), a_run("b", theirs, seed=1, arms=["ticket", "reinit"], rate=0.2))
     assert found.headline == (
         "Accuracy at the early stop is lower in 1 of 4; early stop is not shown to differ in any of 4 compared."
     )
-    assert "a minus b, which differ in seed (0 minus 1)" in found.explanation
+    settings = "seed (0 minus 1), arms (none minus ticket reinit) and rate (none minus 0.2)"
+    assert f"a minus b, which differ in {settings}." in found.explanation
     shown = next(each for each in found.tables if each.title == "accuracy at the early stop, %")
     assert shown.columns == ("arm", "round", "run", "against", "difference", "p")
     assert [row[:2] for row in shown.rows] == [("dense", "0"), ("ticket", "1"), ("ticket", "2"), ("ticket", "3")]

@@ -62,7 +62,7 @@ def compare(result: Result, against: Result) -> Comparison:
 def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFrame:
     names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
     rows = [(name, ours.get(name), theirs.get(name)) for name in names]
-    return pd.DataFrame(rows, columns=["setting", "run", "against"])
+    return pd.DataFrame(rows, columns=["setting", "run", "against"], dtype=object)
 
 
 def _differences(ours: pd.DataFrame, theirs: pd.DataFrame, compared: Mapping[str, Shown]) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def _headline(differences: pd.DataFrame, compared: Mapping[str, Shown]) -> str:
 
 
 def _explanation(result: Result, against: Result, settings: pd.DataFrame) -> str:
-    changed = [f"{row.setting} ({row.run} minus {row.against})" for row in settings.itertuples()]
+    changed = [f"{setting} ({run} minus {against})" for setting, run, against in _rows(settings)]
     return (
         f"{result.folder.path.name} minus {against.folder.path.name}, which differ in {listed(changed)}. Replicates of"
         f" one number are pairs. ± is half a 95 % interval (Student's t over replicates); p is a paired t-test,"
@@ -133,4 +133,11 @@ def _tables(differences: pd.DataFrame, compared: Mapping[str, Shown]) -> Iterato
 
 
 def _rows(settings: pd.DataFrame) -> list[tuple[str, ...]]:
-    return [tuple(map(str, row)) for row in settings.itertuples(index=False)]
+    return [tuple(map(_worded, row)) for row in settings.itertuples(index=False)]
+
+
+def _worded(value: Any) -> str:
+    """As on the command line."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(_worded, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)

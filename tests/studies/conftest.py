@@ -1,5 +1,7 @@
 """A small piece of MNIST, and small runs on it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,9 @@ import pytest
 from karikomi import data
 from karikomi.studies import study_of
 from karikomi.studies.ageing.settings import AgeingSettings
+from karikomi.studies.comparison import compare
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.result import Result
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +84,20 @@ def assert_same_run():
         assert files == other_files
 
     return same
+
+
+@pytest.fixture(scope="session")
+def assert_comparable():
+    """Says whether two runs can be told apart by every measure that the study compares, here a run from itself."""
+
+    def comparable(result):
+        measures = result.study.by_replicate(result.tables)
+        assert measures.index.is_unique
+        again = Result(result.study, SimpleNamespace(settings={"seed": 1}, path=result.folder.path))
+        object.__setattr__(again, "tables", result.tables)
+        found = compare(result, again).differences
+        assert set(found["measure"]) == set(result.study.compared)
+        assert found["replicates"].eq(measures.index.get_level_values("replicate").nunique()).all()
+        assert (found["mean"] == 0).all()
+
+    return comparable

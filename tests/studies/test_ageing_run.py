@@ -39,6 +39,10 @@ def finished(settings, tmp_path_factory):
     return played(settings, tmp_path_factory.mktemp("runs") / "finished")
 
 
+def test_a_run_does_not_differ_from_itself(assert_comparable, finished):
+    assert_comparable(finished)
+
+
 def test_the_tables(finished):
     table = pd.read_parquet(finished.folder.path / "table.parquet")
     # Per replicate the healthy network, five arms twice in each of 4 cycles, and scratch halfway and at the end.

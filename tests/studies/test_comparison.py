@@ -89,10 +89,3 @@ def test_what_cannot_be_compared_is_refused_in_one_line(other: Any, message: str
     with pytest.raises(InputError, match=message) as refused:
         compare(a_run("a", table(0)), other)
     assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize("name", list(studies()))
-def test_every_study_has_measures_to_compare(name: str) -> None:
-    study = studies()[name]
-    assert study.compared
-    assert all(shown.title and shown.unit and shown.factor > 0 for shown in study.compared.values())

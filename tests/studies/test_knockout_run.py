@@ -37,6 +37,10 @@ def finished(settings, tmp_path_factory):
         return run(KNOCKOUT, settings, out=tmp_path_factory.mktemp("runs") / "finished", quiet=True)
 
 
+def test_a_run_does_not_differ_from_itself(assert_comparable, finished):
+    assert_comparable(finished)
+
+
 def test_the_tables(finished, settings):
     table = pd.read_parquet(finished.folder.path / "table.parquet")
     first = ["replicate", "layer", "unit", "index", "loss_rise", "accuracy_drop", "shapley_value", "shapley_error"]

@@ -40,6 +40,10 @@ def finished(settings, tmp_path_factory):
         return run(LESION, settings, out=tmp_path_factory.mktemp("runs") / "finished", quiet=True)
 
 
+def test_a_run_does_not_differ_from_itself(assert_comparable, finished):
+    assert_comparable(finished)
+
+
 def test_the_tables(finished):
     table = pd.read_parquet(finished.folder.path / "table.parquet")
     # In each replicate 3 random orders, 3 layer-matched ones, and 2 criteria × 2 directions × 2 timings.

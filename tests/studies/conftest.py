@@ -1,6 +1,7 @@
 """A small piece of MNIST, and small runs on it."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,6 @@ from karikomi.studies import study_of
 from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.comparison import compare
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.result import Result
 
 
 @pytest.fixture(scope="session")
@@ -93,8 +93,8 @@ def assert_comparable():
     def comparable(result):
         measures = result.study.by_replicate(result.tables)
         assert measures.index.is_unique
-        again = Result(result.study, SimpleNamespace(settings={"seed": 1}, path=result.folder.path))
-        object.__setattr__(again, "tables", result.tables)
+        folder = SimpleNamespace(settings={"seed": 1}, path=result.folder.path)
+        again: Any = SimpleNamespace(study=result.study, tables=result.tables, folder=folder)
         found = compare(result, again).differences
         assert set(found["measure"]) == set(result.study.compared)
         assert found["replicates"].eq(measures.index.get_level_values("replicate").nunique()).all()

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+import torch
+
 from karikomi import machine
 from karikomi.engines.contract import Advance
 from karikomi.errors import InputError
@@ -29,7 +31,9 @@ def run(
             with turn:
                 advance(steps)
 
-    with ThreadPoolExecutor(threads or machine.threads()) as pool:
+    # Moments of links that no longer learn decay to numbers below 1e-38, which processors compute with slowly.
+    pool = ThreadPoolExecutor(threads or machine.threads(), initializer=torch.set_flush_denormal, initargs=(True,))
+    with pool:
         futures = [pool.submit(job, item, report, stop) for item in items]
         try:
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:

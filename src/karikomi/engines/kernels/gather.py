@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.engines.kernels.fused import any_bit, transpose16
+from karikomi.engines.kernels.fused import DENSE_COLUMNS, any_bit, transpose16
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.placement import DENSE_COLUMNS
 from karikomi.engines.kernels.vector import LANES, kernel, load64, prefetch
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from karikomi.engines.kernels.architecture import Linear, linear_layers
+from karikomi.engines.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.kernels.placement import (
-    DENSE_COLUMNS,
     Pools,
     is_dense,
     kept_units,
@@ -44,14 +44,16 @@ class Network(NamedTuple):
     """A subnetwork laid out.
 
     The links of a sparse layer lie tile by tile (of ``TILE`` inputs), in a tile row by row; ``pointers`` says where
-    each row starts and ``partner`` which input a link reads. The links of rare inputs come after them, input by input,
-    and there ``partner`` says which output a link feeds: so one test skips all links of an input that is zero in the
-    whole block. For the way back to a layer's inputs ``back_link`` names the same links input by input.
+    each row starts and ``partner`` which of its tile's inputs a link reads. The links of rare inputs come after them,
+    input by input, and ``rare_partner`` says which output each one feeds: so one test skips all links of an input that
+    is zero in the whole block. For the way back to a layer's inputs ``back_link`` names the same links input by input,
+    tile by tile of its outputs, and ``back_partner`` the output.
     """
 
     layers: np.ndarray
     parameters: np.ndarray
     partner: np.ndarray
+    rare_partner: np.ndarray
     pointers: np.ndarray
     back_partner: np.ndarray
     back_link: np.ndarray
@@ -81,6 +83,9 @@ class Network(NamedTuple):
     everything: np.ndarray
 
 
+_POOLED = ("partner", "rare_partner", "pointers", "back_partner", "back_link", "back_pointers", "keep")
+
+
 class Place(NamedTuple):
     """Where one named array's surviving elements are: ``parameters[positions]`` is ``array.flat[elements]``."""
 
@@ -99,7 +104,9 @@ def lay_out(
     """
     linear = linear_layers(subnetwork.module) or []
     kept = kept_units([subnetwork.masks[layer.weight] for layer in linear], popularity, keep_idle)
-    popular = int(np.sum(1 - (1 - popularity[kept[0]]) ** batch >= RARE_BELOW))
+    # A dense product leaves out any input at no cost, so there none is taken to be present.
+    dense = is_dense(subnetwork.masks[linear[0].weight][np.ix_(kept[1], kept[0])])
+    popular = 0 if dense else int(np.sum(1 - (1 - popularity[kept[0]]) ** batch >= RARE_BELOW))
     pools = Pools()
     layers, places = _place(subnetwork, linear, kept, popular, pools, backward)
     parameters = aligned(-(-pools.parameters // 16) * 16)
@@ -118,7 +125,7 @@ def lay_out(
     network = Network(
         layers,
         parameters,
-        *(pools.array(name) for name in ("partner", "pointers", "back_partner", "back_link", "back_pointers", "keep")),
+        *(pools.array(name) for name in _POOLED),
         block=int(starts[-1]),
         units=aligned(blocks * starts[-1]),
         deltas=aligned(blocks * starts[-1] if backward else 0),

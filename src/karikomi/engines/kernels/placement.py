@@ -1,20 +1,21 @@
 """Where the links of each layer go in the flat arrays."""
 
+import math
 from collections import defaultdict
 from typing import Any, ClassVar
 
 import numpy as np
 
-from karikomi.engines.kernels.fused import DENSE_ROWS
-from karikomi.engines.kernels.vector import LANES
+from karikomi.engines.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
+from karikomi.engines.kernels.vector import REGISTER
 
-# Above this share of links left a dense product with zeros in it is faster than visiting the links (LeNet-300-100: by
-# a tenth at 0.8, and slower by a tenth at 0.64).
-DENSE_FROM = 0.73
+# Above this share of links left a dense product with zeros in it is faster than visiting the links (LeNet-300-100,
+# AVX2: by a tenth at 0.8, and slower by a tenth at 0.64; AVX-512: by a twentieth at 0.64, slower by a seventh at 0.51).
+DENSE_FROM = 0.62 if REGISTER == 16 else 0.73
 # Units in one tile: they stay in the first-level cache while all rows pass by.
 TILE = 128
-# Dense matrices are multiplied in pieces of DENSE_ROWS by 16 columns; both divide the padded sizes.
-DENSE_COLUMNS, PADDING = 16, 48
+# What the pieces in which dense matrices are multiplied all divide.
+PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.
 DENSE_TILE = 96
 
@@ -22,7 +23,10 @@ DENSE_TILE = 96
 class Pools:
     """Arrays that grow piece by piece; adding a piece tells where it starts."""
 
-    KINDS: ClassVar[dict[str, type]] = {"pointers": np.int64, "back_pointers": np.int64, "keep": np.float32}
+    KINDS: ClassVar[dict[str, type]] = {
+        **{"pointers": np.int64, "back_pointers": np.int64, "keep": np.float32},
+        **{"partner": np.uint8, "back_partner": np.uint8},
+    }
 
     def __init__(self) -> None:
         self.parameters = 0
@@ -79,7 +83,8 @@ def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, popular: int, 
     order, pointers = _grouped(where, lists)
     layer["pointer"] = pools.add("pointers", links + pointers)
     pools.longest = max(pools.longest, *np.diff(pointers[pieces]))
-    pools.add("partner", (np.where(rare, row, column) * LANES)[order])
+    pools.add("partner", np.where(rare, 0, column % TILE)[order])
+    pools.add("rare_partner", row[order][rare[order]])
     positions = np.empty(len(row), np.int64)
     positions[order] = links + np.arange(len(row))
     return positions
@@ -88,7 +93,7 @@ def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, popular: int, 
 def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:
     layer["back_tiles"] = tiles = -(-int(layer["outputs"]) // TILE)
     order, pointers = _grouped(row // TILE * layer["inputs"] + column, tiles * layer["inputs"])
-    start = pools.add("back_partner", (row * LANES)[order])
+    start = pools.add("back_partner", (row % TILE)[order])
     pools.add("back_link", positions[order])
     layer["back_pointer"] = pools.add("back_pointers", start + pointers)
 

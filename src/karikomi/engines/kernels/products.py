@@ -2,9 +2,19 @@
 
 import numpy as np
 
-from karikomi.engines.kernels.fused import DENSE_ROWS, add_2_dots, add_4_dots, add_dot, add_products, total, transpose16
+from karikomi.engines.kernels.fused import (
+    DENSE_COLUMNS,
+    DENSE_ROWS,
+    WIDE_COLUMNS,
+    WIDE_ROWS,
+    add_products,
+    add_wide_products,
+    total,
+    transpose16,
+)
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.placement import DENSE_COLUMNS, DENSE_TILE
+from karikomi.engines.kernels.links import add_2_dots, add_4_dots, add_dot, add_links
+from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, multiply_add, splat64, store
 
 
@@ -21,11 +31,11 @@ def linear(network: Network, number: int, block: int) -> None:
         steps, many = (network.everything, layer.inputs) if number else (network.present, network.counts[0])
         for first in range(0, many, DENSE_TILE):
             tile = first, min(first + DENSE_TILE, many)
-            for row in range(0, layer.outputs, DENSE_ROWS):
+            for row in range(0, layer.outputs, WIDE_ROWS):
                 links = layer.links + row * layer.stride
-                for lane in range(0, LANES, DENSE_COLUMNS):
+                for lane in range(0, LANES, WIDE_COLUMNS):
                     place = y + row * LANES + lane
-                    add_products(
+                    add_wide_products(
                         parameters, links, layer.stride, 1, units, x + lane, LANES, steps, tile, units, place, LANES
                     )
         return
@@ -35,16 +45,16 @@ def linear(network: Network, number: int, block: int) -> None:
         for row in range(layer.outputs):
             place = y + row * LANES
             sums = load64(units, place) if tile else splat64(bias_of(parameters, layer.bias, row))
-            for link in range(at(pointers, pointer + row), at(pointers, pointer + row + 1)):
-                sums = multiply_add(splat64(at(parameters, link)), load64(units, x + at(index, link)), sums)
-            store(units, place, sums)
+            span = at(pointers, pointer + row), at(pointers, pointer + row + 1)
+            store(units, place, add_links(sums, parameters, None, units, x + tile * TILE * LANES, index, span))
     if number == 0:
         pointer = layer.pointer + layer.tiles * layer.outputs - network.popular
+        index, first_rare = network.rare_partner, at(pointers, pointer + network.popular)
         for rare in range(network.popular, network.counts[0]):
             unit = at(network.present, rare)
             value = load64(units, x + unit * LANES)
             for link in range(at(pointers, pointer + unit), at(pointers, pointer + unit + 1)):
-                place = y + at(index, link)
+                place = y + at(index, link - first_rare) * LANES
                 store(units, place, multiply_add(splat64(at(parameters, link)), value, load64(units, place)))
 
 
@@ -67,10 +77,10 @@ def back(network: Network, number: int, block: int) -> None:
         steps = network.everything
         for first in range(0, layer.outputs, DENSE_TILE):
             tile = first, min(first + DENSE_TILE, layer.outputs)
-            for unit in range(0, layer.inputs, DENSE_ROWS):
-                for lane in range(0, LANES, DENSE_COLUMNS):
+            for unit in range(0, layer.inputs, WIDE_ROWS):
+                for lane in range(0, LANES, WIDE_COLUMNS):
                     links, place = layer.links + unit, x + unit * LANES + lane
-                    add_products(
+                    add_wide_products(
                         parameters, links, 1, layer.stride, deltas, y + lane, LANES, steps, tile, deltas, place, LANES
                     )
         return
@@ -80,10 +90,8 @@ def back(network: Network, number: int, block: int) -> None:
         for unit in range(layer.inputs):
             place = x + unit * LANES
             sums = load64(deltas, place) if tile else splat64(zero)
-            for link in range(at(pointers, pointer + unit), at(pointers, pointer + unit + 1)):
-                weight = at(parameters, at(position, link))
-                sums = multiply_add(splat64(weight), load64(deltas, y + at(index, link)), sums)
-            store(deltas, place, sums)
+            span = at(pointers, pointer + unit), at(pointers, pointer + unit + 1)
+            store(deltas, place, add_links(sums, parameters, position, deltas, y + tile * TILE * LANES, index, span))
 
 
 @kernel
@@ -123,8 +131,12 @@ def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: in
         for group in groups[:many]:
             unit = group * DENSE_COLUMNS
             shift = first * layer.stride + unit * LANES
-            for lane in range(0, LANES, 16):
-                transpose16(network.units, rows, unit, x + lane, network.transposed, columns, lane, shift, one)
+            for column in range(0, DENSE_COLUMNS, 16):
+                for lane in range(0, LANES, 16):
+                    place = shift + column
+                    transpose16(
+                        network.units, rows, unit + column, x + lane, network.transposed, columns, lane, place, one
+                    )
 
 
 @kernel
@@ -138,7 +150,8 @@ def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient
         for first in range(0, batch, LANES):
             block = first // LANES * network.block
             y = block + layer.y + row * LANES
-            correlate(network.deltas, y, network.units, block + layer.x, network.partner, span, gradient, origin)
+            x = block + layer.x + tile * TILE * LANES
+            correlate(network.deltas, y, network.units, x, network.partner, 0, span, gradient, origin)
 
 
 @kernel
@@ -153,7 +166,9 @@ def rare_gradient(network: Network, batch: int, gradient: np.ndarray) -> None:
         for first in range(0, batch, LANES):
             block = first // LANES * network.block
             x = block + layer.x + unit * LANES
-            correlate(network.units, x, network.deltas, block + layer.y, network.partner, span, gradient, origin)
+            correlate(
+                network.units, x, network.deltas, block + layer.y, network.rare_partner, origin, span, gradient, origin
+            )
 
 
 @kernel
@@ -163,6 +178,7 @@ def correlate(
     others: np.ndarray,
     others_start: int,
     index: np.ndarray,
+    first: int,
     span: tuple[int, int],
     gradient: np.ndarray,
     origin: int,
@@ -171,13 +187,13 @@ def correlate(
     values = load64(one, start)
     link, last = span
     while link + 4 <= last:
-        add_4_dots(values, others, others_start, index, link, gradient, link - origin)
+        add_4_dots(values, others, others_start, index, link - first, gradient, link - origin)
         link += 4
     if link + 2 <= last:
-        add_2_dots(values, others, others_start, index, link, gradient, link - origin)
+        add_2_dots(values, others, others_start, index, link - first, gradient, link - origin)
         link += 2
     if link < last:
-        add_dot(values, others, others_start, index, link, gradient, link - origin)
+        add_dot(values, others, others_start, index, link - first, gradient, link - origin)
 
 
 @kernel

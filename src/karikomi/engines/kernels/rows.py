@@ -7,13 +7,12 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from karikomi.engines.kernels.fused import _REGISTER
-from karikomi.engines.kernels.vector import INT, VECTORS, address, call, intrinsic, read, spread, write
+from karikomi.engines.kernels.vector import INT, REGISTER, VECTORS, address, call, intrinsic, read, spread, write
 
 PACK = 16
 """Lanes of one row."""
 # Ten registers of sums: enough to hide how long a multiply-add takes, and AVX2 has only sixteen.
-ROWS = 10 * _REGISTER // PACK
+ROWS = 10 * REGISTER // PACK
 
 # For parts of kernels that are called so often that handing over the arguments would take as long as they do.
 _OPTIONS: dict[str, Any] = {"forceinline": True, "nogil": True, "boundscheck": False, "_nrt": False}

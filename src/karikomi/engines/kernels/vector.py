@@ -14,7 +14,7 @@ from types import CellType, FunctionType
 from typing import Any
 
 import numba
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
@@ -22,6 +22,9 @@ from numba.extending import models, register_model
 
 LANES = 64
 """Examples in one block."""
+
+REGISTER = 16 if binding.get_host_cpu_features().get("avx512f") else 8
+"""Lanes of one of the processor's registers: of AVX-512 or AVX2."""
 
 # What a kernel calls has other parameters than what is defined here, which is only there to generate it.
 intrinsic: Any = _intrinsic

@@ -21,8 +21,8 @@ demo-ageing: $(READY)
 test: $(READY) lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
-# About forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes and
-# writes nothing.
+# Twenty to forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes
+# and writes nothing.
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks $(BENCH)

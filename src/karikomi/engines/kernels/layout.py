@@ -55,6 +55,7 @@ class Network(NamedTuple):
     partner: np.ndarray
     rare_partner: np.ndarray
     pointers: np.ndarray
+    rare_pointers: np.ndarray
     back_partner: np.ndarray
     back_link: np.ndarray
     back_pointers: np.ndarray
@@ -83,7 +84,7 @@ class Network(NamedTuple):
     everything: np.ndarray
 
 
-_POOLED = ("partner", "rare_partner", "pointers", "back_partner", "back_link", "back_pointers", "keep")
+_POOLED = ("partner", "rare_partner", "pointers", "rare_pointers", "back_partner", "back_link", "back_pointers", "keep")
 
 
 class Place(NamedTuple):

@@ -9,6 +9,7 @@ from numba import types
 from numba.core import cgutils
 
 from karikomi.engines.kernels.vector import (
+    FLOAT,
     INT,
     LANES,
     REGISTER,
@@ -23,6 +24,10 @@ from karikomi.engines.kernels.vector import (
 
 # Links whose partners, and weights, are read at once: loads are what visiting links is short of.
 TOGETHER = 4
+# Rows of a sparse layer whose sums are in registers at once, so that an input that several of them read is loaded once.
+GROUP = 4 if REGISTER == 16 else 1
+# Which rows of a group read an input: the units in each list of links.
+PATTERNS = [tuple(row for row in range(GROUP) if bits >> row & 1) for bits in range(1, 1 << GROUP)]
 
 
 def _partners(context: Any, builder: Any, kind: Any, index: Any, link: Any, many: int) -> list[Any]:
@@ -54,18 +59,12 @@ def _while_links(builder: Any, link: Any, last: Any, many: int) -> Iterator[Any]
     builder.position_at_end(after)
 
 
-def _partial_sums(builder: Any, parts: Sequence[Any], pointers: Sequence[Any]) -> list[Any]:
-    """Of several dot products at once, two chains each: a chain of multiply-adds alone would wait for its links."""
-    chains: list[list[Any]] = [[], []]
-    for number, part in enumerate(parts):
-        start, chain = ir.Constant(INT, number * REGISTER), number % 2
-        others = [read(builder, builder.gep(pointer, [start]), REGISTER) for pointer in pointers]
-        if chains[chain]:
-            sums = zip(others, chains[chain], strict=True)
-            chains[chain] = [call(builder, "fma", part, other, total) for other, total in sums]
-        else:
-            chains[chain] = [builder.fmul(part, other) for other in others]
-    return [builder.fadd(one, other) for one, other in zip(*chains, strict=True)]
+def _partial_sums(builder: Any, one: Sequence[Any], other: Sequence[Any]) -> Any:
+    """Of a dot product, in two chains: a chain of multiply-adds alone would wait for its links."""
+    chains = [builder.fmul(*pair) for pair in zip(one[:2], other[:2], strict=True)]
+    for number, (part, partner) in enumerate(zip(one[2:], other[2:], strict=True)):
+        chains[number % 2] = call(builder, "fma", part, partner, chains[number % 2])
+    return builder.fadd(*chains)
 
 
 def _registers(builder: Any, block: Any) -> list[Any]:
@@ -96,29 +95,101 @@ def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
     return left
 
 
-def _dot_adder(many: int) -> Any:
+def _rounds(rows: Sequence[int]) -> list[int]:
+    """How many units that these rows read are taken at once: first as many as make TOGETHER links, in the end one."""
+    return [many for many in (4, 2, 1) if many * len(rows) <= TOGETHER]
+
+
+def _correlator(patterns: Sequence[Sequence[int]]) -> Any:
+    many_rows = 1 + max(map(max, patterns))
+
     @intrinsic
-    def add_dots(typing_context, block, others, origin, index, link, sums, place):
+    def correlate(typing_context, values, start, others, origin, index, pointers, first, sums, place):
         def generate(context, builder, signature, arguments):
-            block, others, origin, index, link, sums, place = arguments
+            values, start, others, origin, index, pointers, first, sums, place = arguments
             kinds = signature.args
-            offsets = [builder.add(origin, unit) for unit in _partners(context, builder, kinds[3], index, link, many)]
-            pointers = [address(context, builder, kinds[1], others, offset) for offset in offsets]
-            dots = _lane_sums(builder, _partial_sums(builder, _registers(builder, block), pointers))
-            target = address(context, builder, kinds[5], sums, place)
-            write(builder, target, builder.fadd(read(builder, target, many), dots))
-            return context.get_dummy_value()
+            own = address(context, builder, kinds[0], values, start)
+            rows = [
+                _registers(builder, read(builder, builder.gep(own, [INT(row * LANES)]), LANES))
+                for row in range(many_rows)
+            ]
+            target = cgutils.alloca_once_value(builder, address(context, builder, kinds[7], sums, place))
+            current = cgutils.alloca_once_value(
+                builder, builder.load(address(context, builder, kinds[5], pointers, first))
+            )
+            for number, pattern in enumerate(patterns):
+                following = builder.add(first, first.type(number + 1))
+                last = builder.load(address(context, builder, kinds[5], pointers, following))
+                for many in _rounds(pattern):
+                    with _while_links(builder, current, last, many) as link:
+                        dots = []
+                        for unit in _partners(context, builder, kinds[4], index, link, many):
+                            there = address(context, builder, kinds[2], others, builder.add(origin, unit))
+                            other = _registers(builder, read(builder, there, LANES))
+                            dots += [_partial_sums(builder, rows[row], other) for row in pattern]
+                        here = builder.load(target)
+                        count = len(dots)
+                        found = _lane_sums(builder, dots if count != 3 else [*dots, dots[-1]])
+                        found = pick(builder, found, found, range(count))
+                        write(builder, here, builder.fadd(read(builder, here, count), found))
+                        builder.store(builder.gep(here, [INT(count)]), target)
+            begin = address(context, builder, kinds[7], sums, place.type(0))
+            whole = context.get_value_type(types.intp)
+            bytes_ = builder.sub(builder.ptrtoint(builder.load(target), whole), builder.ptrtoint(begin, whole))
+            return builder.sdiv(bytes_, bytes_.type(4))
 
         whole = types.intp
-        return types.void(block, others, whole, index, whole, sums, whole), generate
+        return whole(values, whole, others, whole, index, pointers, whole, sums, whole), generate
 
-    return add_dots
+    return correlate
 
 
-add_dot, add_2_dots, add_4_dots = _dot_adder(1), _dot_adder(2), _dot_adder(4)
-"""The product of ``block`` with the 64 values of the unit ``index[link]``, of those that start at ``others[origin]``,
-summed, is added to ``sums[place]``; the same for the links that follow. The reductions of four cost little more than
-one."""
+@intrinsic
+def add_group(typing_context, units, place, weights, first_link, origin, index, pointers, first):
+    """The links of one group of rows in one tile."""
+
+    def generate(context, builder, signature, arguments):
+        units, place, weights, first_link, origin, index, pointers, first = arguments
+        kinds = signature.args
+        own = address(context, builder, kinds[0], units, place)
+        targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+        sums = [cgutils.alloca_once_value(builder, read(builder, target, LANES)) for target in targets]
+        zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+        spare = cgutils.alloca_once_value(builder, zero)
+        here = cgutils.alloca_once_value(builder, address(context, builder, kinds[2], weights, first_link))
+        current = cgutils.alloca_once_value(builder, builder.load(address(context, builder, kinds[6], pointers, first)))
+        for number, pattern in enumerate(PATTERNS):
+            following = builder.add(first, first.type(number + 1))
+            last = builder.load(address(context, builder, kinds[6], pointers, following))
+            alone = len(pattern) == 1 and LANES // REGISTER < 8
+            for many in _rounds(pattern):
+                with _while_links(builder, current, last, many) as link:
+                    weight = builder.load(here)
+                    for n, unit in enumerate(_partners(context, builder, kinds[5], index, link, many)):
+                        there = address(context, builder, kinds[0], units, builder.add(origin, unit))
+                        values = read(builder, there, LANES)
+                        for k, row in enumerate(pattern):
+                            scalar = builder.load(builder.gep(weight, [INT(n * len(pattern) + k)]))
+                            chain = spare if alone and n % 2 else sums[row]
+                            total = call(builder, "fma", spread(builder, scalar, LANES), values, builder.load(chain))
+                            builder.store(total, chain)
+                    builder.store(builder.gep(weight, [INT(many * len(pattern))]), here)
+            if alone:
+                row = sums[pattern[0]]
+                builder.store(builder.fadd(builder.load(row), builder.load(spare)), row)
+                builder.store(zero, spare)
+        for target, total in zip(targets, sums, strict=True):
+            write(builder, target, builder.load(total))
+        begin = address(context, builder, kinds[2], weights, first_link.type(0))
+        whole = context.get_value_type(types.intp)
+        bytes_ = builder.sub(builder.ptrtoint(builder.load(here), whole), builder.ptrtoint(begin, whole))
+        return builder.sdiv(bytes_, bytes_.type(4))
+
+    whole = types.intp
+    return whole(units, whole, weights, whole, whole, index, pointers, whole), generate
+
+
+correlate_group, correlate_one = _correlator(PATTERNS), _correlator([(0,)])
 
 
 @intrinsic

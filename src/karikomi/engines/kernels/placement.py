@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from karikomi.engines.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
+from karikomi.engines.kernels.links import GROUP, PATTERNS
 from karikomi.engines.kernels.vector import REGISTER
 
 # Above this share of links left a dense product with zeros in it is faster than visiting the links (LeNet-300-100,
@@ -24,7 +25,7 @@ class Pools:
     """Arrays that grow piece by piece; adding a piece tells where it starts."""
 
     KINDS: ClassVar[dict[str, type]] = {
-        **{"pointers": np.int64, "back_pointers": np.int64, "keep": np.float32},
+        **{"pointers": np.int64, "rare_pointers": np.int64, "back_pointers": np.int64, "keep": np.float32},
         **{"partner": np.uint8, "back_partner": np.uint8},
     }
 
@@ -76,15 +77,25 @@ def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarr
 def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, popular: int, pools: Pools) -> np.ndarray:
     layer["links"] = links = pools.reserve(len(row))
     layer["tiles"] = tiles = -(-popular // TILE)
-    rare = column >= popular
-    lists = tiles * layer["outputs"] + layer["inputs"] - popular
-    pieces = [*range(0, tiles * layer["outputs"] + 1, max(layer["outputs"], 1)), lists]
-    where = np.where(rare, tiles * layer["outputs"] + column - popular, column // TILE * layer["outputs"] + row)
-    order, pointers = _grouped(where, lists)
-    layer["pointer"] = pools.add("pointers", links + pointers)
-    pools.longest = max(pools.longest, *np.diff(pointers[pieces]))
-    pools.add("partner", np.where(rare, 0, column % TILE)[order])
-    pools.add("rare_partner", row[order][rare[order]])
+    groups, group, rare = -(-int(layer["outputs"]) // GROUP), row // GROUP, column >= popular
+    lists = tiles * groups * len(PATTERNS)
+    # Which rows of the group read an input, one bit for each.
+    rows = np.zeros((groups, int(layer["inputs"])), np.int64)
+    np.bitwise_or.at(rows, (group, column), 1 << row % GROUP)
+    where = (column // TILE * groups + group) * len(PATTERNS) + rows[group, column] - 1
+    where = np.where(rare, lists + column - popular, where)
+    order = np.lexsort((row, column, where))
+    where, column, rare = where[order], column[order], rare[order]
+    # One entry for all links of a group with an input; of a rare input one for each.
+    entry = rare | (np.diff(where, prepend=-1) != 0) | (np.diff(column, prepend=-1) != 0)
+    ends = np.cumsum(np.bincount(where[entry], minlength=lists + int(layer["inputs"]) - popular))
+    ends = np.concatenate([[0], ends])
+    start = pools.add("partner", column[entry & ~rare] % TILE)
+    layer["pointer"] = pools.add("pointers", start + ends[: lists + 1])
+    pools.add("rare_partner", row[order][rare])
+    pools.add("rare_pointers", ends[lists:] - ends[lists])
+    tile = np.where(rare, tiles, column // TILE)
+    pools.longest = max(pools.longest, *np.bincount(tile, minlength=1))
     positions = np.empty(len(row), np.int64)
     positions[order] = links + np.arange(len(row))
     return positions

@@ -13,9 +13,12 @@ from karikomi.engines.kernels.fused import (
     transpose16,
 )
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.links import add_2_dots, add_4_dots, add_dot, add_links
+from karikomi.engines.kernels.links import GROUP, PATTERNS, add_group, add_links, correlate_group, correlate_one
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, multiply_add, splat64, store
+
+
+many_patterns = len(PATTERNS)
 
 
 @kernel
@@ -24,9 +27,8 @@ def linear(network: Network, number: int, block: int) -> None:
     layer = network.layers[number]
     units, parameters = network.units, network.parameters
     x, y = block + layer.x, block + layer.y
-    if layer.tiles == 0:
-        for row in range(layer.outputs):
-            store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
+    for row in range(layer.outputs):
+        store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
     if layer.stride:
         steps, many = (network.everything, layer.inputs) if number else (network.present, network.counts[0])
         for first in range(0, many, DENSE_TILE):
@@ -39,23 +41,22 @@ def linear(network: Network, number: int, block: int) -> None:
                         parameters, links, layer.stride, 1, units, x + lane, LANES, steps, tile, units, place, LANES
                     )
         return
-    index, pointers = network.partner, network.pointers
+    index, pointers, link, lists = network.partner, network.pointers, layer.links, layer.pointer
     for tile in range(layer.tiles):
-        pointer = layer.pointer + tile * layer.outputs
-        for row in range(layer.outputs):
-            place = y + row * LANES
-            sums = load64(units, place) if tile else splat64(bias_of(parameters, layer.bias, row))
-            span = at(pointers, pointer + row), at(pointers, pointer + row + 1)
-            store(units, place, add_links(sums, parameters, None, units, x + tile * TILE * LANES, index, span))
+        for row in range(0, layer.outputs, GROUP):
+            link = add_group(
+                units, y + row * LANES, parameters, link, x + tile * TILE * LANES, index, pointers, lists
+            )
+            lists += many_patterns
     if number == 0:
-        pointer = layer.pointer + layer.tiles * layer.outputs - network.popular
-        index, first_rare = network.rare_partner, at(pointers, pointer + network.popular)
+        index, pointers = network.rare_partner, network.rare_pointers
         for rare in range(network.popular, network.counts[0]):
             unit = at(network.present, rare)
             value = load64(units, x + unit * LANES)
-            for link in range(at(pointers, pointer + unit), at(pointers, pointer + unit + 1)):
-                place = y + at(index, link - first_rare) * LANES
-                store(units, place, multiply_add(splat64(at(parameters, link)), value, load64(units, place)))
+            pointer = unit - network.popular
+            for entry in range(at(pointers, pointer), at(pointers, pointer + 1)):
+                place = y + at(index, entry) * LANES
+                store(units, place, multiply_add(splat64(at(parameters, link + entry)), value, load64(units, place)))
 
 
 @kernel
@@ -140,60 +141,38 @@ def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: in
 
 
 @kernel
-def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient: np.ndarray) -> None:
-    """The gradient of the links in one tile of a sparse layer, added to ``gradient``."""
-    layer, pointers = network.layers[number], network.pointers
-    pointer = layer.pointer + tile * layer.outputs
-    origin = at(pointers, pointer)
-    for row in range(layer.outputs):
-        span = at(pointers, pointer + row), at(pointers, pointer + row + 1)
+def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient: np.ndarray) -> int:
+    """The gradient of the links in one tile of a sparse layer, added to ``gradient``; returns how many they are."""
+    layer = network.layers[number]
+    lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * many_patterns
+    done = np.intp(0)
+    for row in range(0, layer.outputs, GROUP):
+        place = done
         for first in range(0, batch, LANES):
             block = first // LANES * network.block
             y = block + layer.y + row * LANES
             x = block + layer.x + tile * TILE * LANES
-            correlate(network.deltas, y, network.units, x, network.partner, 0, span, gradient, origin)
+            done = correlate_group(
+                network.deltas, y, network.units, x, network.partner, network.pointers, lists, gradient, place
+            )
+        lists += many_patterns
+    return done
 
 
 @kernel
 def rare_gradient(network: Network, batch: int, gradient: np.ndarray) -> None:
     """The gradient of the links of rare inputs, added to ``gradient``."""
-    layer, pointers = network.layers[0], network.pointers
-    pointer = layer.pointer + layer.tiles * layer.outputs - network.popular
-    origin = at(pointers, pointer + network.popular)
+    layer, pointers = network.layers[0], network.rare_pointers
     for rare in range(network.popular, network.counts[0]):
         unit = at(network.present, rare)
-        span = at(pointers, pointer + unit), at(pointers, pointer + unit + 1)
+        pointer = unit - network.popular
         for first in range(0, batch, LANES):
             block = first // LANES * network.block
             x = block + layer.x + unit * LANES
-            correlate(
-                network.units, x, network.deltas, block + layer.y, network.rare_partner, origin, span, gradient, origin
+            correlate_one(
+                *(network.units, x, network.deltas, block + layer.y, network.rare_partner, pointers, pointer),
+                *(gradient, at(pointers, pointer)),
             )
-
-
-@kernel
-def correlate(
-    one: np.ndarray,
-    start: int,
-    others: np.ndarray,
-    others_start: int,
-    index: np.ndarray,
-    first: int,
-    span: tuple[int, int],
-    gradient: np.ndarray,
-    origin: int,
-) -> None:
-    """One unit's values times those of each unit it is linked with; ``origin`` is the link of ``gradient[0]``."""
-    values = load64(one, start)
-    link, last = span
-    while link + 4 <= last:
-        add_4_dots(values, others, others_start, index, link - first, gradient, link - origin)
-        link += 4
-    if link + 2 <= last:
-        add_2_dots(values, others, others_start, index, link - first, gradient, link - origin)
-        link += 2
-    if link < last:
-        add_dot(values, others, others_start, index, link - first, gradient, link - origin)
 
 
 @kernel

@@ -95,16 +95,14 @@ def learn(network: Network, number: int, optimizer: Optimizer, batch: int, step:
             dense_gradient(network, number, row, batch, gradient)
             update(network.parameters, optimizer, layer.links + row * layer.stride, DENSE_ROWS * layer.stride, step)
     else:
+        first = layer.links
         for tile in range(layer.tiles):
-            tile_gradient(network, number, tile, batch, gradient)
-            pointer = layer.pointer + tile * layer.outputs
-            first, last = at(network.pointers, pointer), at(network.pointers, pointer + layer.outputs)
-            update(network.parameters, optimizer, first, last - first, step)
+            count = tile_gradient(network, number, tile, batch, gradient)
+            update(network.parameters, optimizer, first, count, step)
+            first += count
         if number == 0:
             rare_gradient(network, batch, gradient)
-            pointer = layer.pointer + layer.tiles * layer.outputs
-            first, last = at(network.pointers, pointer), at(network.pointers, pointer + layer.inputs - network.popular)
-            update(network.parameters, optimizer, first, last - first, step)
+            update(network.parameters, optimizer, first, network.rare_partner.size, step)
     if layer.bias >= 0:
         bias_gradient(network, number, batch, gradient)
         update(network.parameters, optimizer, layer.bias, layer.outputs, step)

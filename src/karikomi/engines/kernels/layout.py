@@ -32,7 +32,7 @@ LAYER = np.dtype(
             *("links", "bias"),
             # A dense layer: elements per padded row (0: sparse), where in ``keep`` its mask starts (-1: all is left).
             *("stride", "keep"),
-            # A sparse layer: where in ``pointers`` and ``back_pointers`` its rows start, and the number of tiles.
+            # A sparse layer: where in ``pointers`` and ``back_pointers`` its lists start, and the number of tiles.
             *("pointer", "tiles", "back_pointer", "back_tiles"),
         )
     ],
@@ -43,8 +43,9 @@ LAYER = np.dtype(
 class Network(NamedTuple):
     """A subnetwork laid out.
 
-    The links of a sparse layer lie tile by tile (of ``TILE`` inputs), in a tile row by row; ``pointers`` says where
-    each row starts and ``partner`` which of its tile's inputs a link reads. The links of rare inputs come after them,
+    The links of a sparse layer lie tile by tile (of ``TILE`` inputs), in a tile by groups of ``GROUP`` rows, in a group
+    by which of the rows read an input: ``pointers`` says where in ``partner`` each of these lists starts, which has one
+    entry for all links of an input with the group, its place in the tile. The links of rare inputs come after them,
     input by input, and ``rare_partner`` says which output each one feeds: so one test skips all links of an input that
     is zero in the whole block. For the way back to a layer's inputs ``back_link`` names the same links input by input,
     tile by tile of its outputs, and ``back_partner`` the output.

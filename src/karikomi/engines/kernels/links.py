@@ -9,7 +9,6 @@ from numba import types
 from numba.core import cgutils
 
 from karikomi.engines.kernels.vector import (
-    FLOAT,
     INT,
     LANES,
     REGISTER,
@@ -26,8 +25,10 @@ from karikomi.engines.kernels.vector import (
 TOGETHER = 4
 # Rows of a sparse layer whose sums are in registers at once, so that an input that several of them read is loaded once.
 GROUP = 4 if REGISTER == 16 else 1
-# Which rows of a group read an input: the units in each list of links.
-PATTERNS = [tuple(row for row in range(GROUP) if bits >> row & 1) for bits in range(1, 1 << GROUP)]
+Rows = tuple[int, ...]
+# Those of a group that read an input: the units of each pattern are a list.
+PATTERNS: list[Rows] = [tuple(row for row in range(GROUP) if bits >> row & 1) for bits in range(1, 1 << GROUP)]
+LISTS = len(PATTERNS)
 
 
 def _partners(context: Any, builder: Any, kind: Any, index: Any, link: Any, many: int) -> list[Any]:
@@ -80,8 +81,11 @@ def _halve(builder: Any, one: Any, other: Any) -> Any:
 
 
 def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
-    """The sum of each vector's lanes, of one, two or four vectors."""
+    """The sum of each vector's lanes, of up to four vectors."""
     many = len(vectors)
+    if many == 3:
+        several = _lane_sums(builder, [*vectors, vectors[-1]])
+        return pick(builder, several, several, range(many))
     while len(vectors) > 1:
         vectors = [_halve(builder, one, other) for one, other in zip(vectors[::2], vectors[1::2], strict=True)]
     left = vectors[0]
@@ -96,47 +100,80 @@ def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
 
 
 def _rounds(rows: Sequence[int]) -> list[int]:
-    """How many units that these rows read are taken at once: first as many as make TOGETHER links, in the end one."""
+    """How many units that these rows read are taken at once: as many as make TOGETHER links, then fewer."""
     return [many for many in (4, 2, 1) if many * len(rows) <= TOGETHER]
 
 
-def _correlator(patterns: Sequence[Sequence[int]]) -> Any:
-    many_rows = 1 + max(map(max, patterns))
+def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any, patterns: Sequence[Rows]) -> Iterator[Any]:
+    """Of each pattern, in each of its rounds: its rows, how many units at once, and where in the list they are."""
 
+    def pointer(number: int) -> Any:
+        place = builder.add(first, first.type(number))
+        return builder.load(address(context, builder, kind, pointers, place))
+
+    current = cgutils.alloca_once_value(builder, pointer(0))
+    for number, rows in enumerate(patterns):
+        last = pointer(number + 1)
+        for many in _rounds(rows):
+            with _while_links(builder, current, last, many) as entry:
+                yield rows, many, entry
+
+
+@intrinsic
+def add_group(typing_context, units, place, weights, link, origin, index, pointers, first):
+    """To the GROUP rows of units from ``place`` on is added what the links in one of their tiles bring.
+
+    The weights start at ``link``. The units that exactly the rows ``PATTERNS[k]`` read are, of those that start at
+    ``units[origin]``, the ones that ``index`` lists from ``pointers[first + k]`` to before ``pointers[first + k + 1]``.
+    Returns the link after the last.
+    """
+
+    def generate(context, builder, signature, arguments):
+        units, place, weights, link, origin, index, pointers, first = arguments
+        kinds = signature.args
+        own = address(context, builder, kinds[0], units, place)
+        targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+        sums = [cgutils.alloca_once_value(builder, read(builder, target, LANES)) for target in targets]
+        current = cgutils.alloca_once_value(builder, link)
+        for rows, many, entry in _lists(context, builder, kinds[6], pointers, first, PATTERNS):
+            here = builder.load(current)
+            weight = address(context, builder, kinds[2], weights, here)
+            for unit in _partners(context, builder, kinds[5], index, entry, many):
+                values = read(builder, address(context, builder, kinds[0], units, builder.add(origin, unit)), LANES)
+                for row in rows:
+                    factor = spread(builder, builder.load(weight), LANES)
+                    weight = builder.gep(weight, [INT(1)])
+                    builder.store(call(builder, "fma", factor, values, builder.load(sums[row])), sums[row])
+            builder.store(builder.add(here, here.type(many * len(rows))), current)
+        for target, total in zip(targets, sums, strict=True):
+            write(builder, target, builder.load(total))
+        return builder.load(current)
+
+    whole = types.intp
+    return whole(units, whole, weights, whole, whole, index, pointers, whole), generate
+
+
+def _correlator(patterns: Sequence[Rows]) -> Any:
     @intrinsic
     def correlate(typing_context, values, start, others, origin, index, pointers, first, sums, place):
         def generate(context, builder, signature, arguments):
             values, start, others, origin, index, pointers, first, sums, place = arguments
             kinds = signature.args
             own = address(context, builder, kinds[0], values, start)
-            rows = [
-                _registers(builder, read(builder, builder.gep(own, [INT(row * LANES)]), LANES))
-                for row in range(many_rows)
-            ]
-            target = cgutils.alloca_once_value(builder, address(context, builder, kinds[7], sums, place))
-            current = cgutils.alloca_once_value(
-                builder, builder.load(address(context, builder, kinds[5], pointers, first))
-            )
-            for number, pattern in enumerate(patterns):
-                following = builder.add(first, first.type(number + 1))
-                last = builder.load(address(context, builder, kinds[5], pointers, following))
-                for many in _rounds(pattern):
-                    with _while_links(builder, current, last, many) as link:
-                        dots = []
-                        for unit in _partners(context, builder, kinds[4], index, link, many):
-                            there = address(context, builder, kinds[2], others, builder.add(origin, unit))
-                            other = _registers(builder, read(builder, there, LANES))
-                            dots += [_partial_sums(builder, rows[row], other) for row in pattern]
-                        here = builder.load(target)
-                        count = len(dots)
-                        found = _lane_sums(builder, dots if count != 3 else [*dots, dots[-1]])
-                        found = pick(builder, found, found, range(count))
-                        write(builder, here, builder.fadd(read(builder, here, count), found))
-                        builder.store(builder.gep(here, [INT(count)]), target)
-            begin = address(context, builder, kinds[7], sums, place.type(0))
-            whole = context.get_value_type(types.intp)
-            bytes_ = builder.sub(builder.ptrtoint(builder.load(target), whole), builder.ptrtoint(begin, whole))
-            return builder.sdiv(bytes_, bytes_.type(4))
+            blocks = [builder.gep(own, [INT(row * LANES)]) for row in range(1 + max(map(max, patterns)))]
+            blocks = [_registers(builder, read(builder, block, LANES)) for block in blocks]
+            current = cgutils.alloca_once_value(builder, place)
+            for rows, many, entry in _lists(context, builder, kinds[5], pointers, first, patterns):
+                dots = []
+                for unit in _partners(context, builder, kinds[4], index, entry, many):
+                    other = address(context, builder, kinds[2], others, builder.add(origin, unit))
+                    other = _registers(builder, read(builder, other, LANES))
+                    dots += [_partial_sums(builder, blocks[row], other) for row in rows]
+                here = builder.load(current)
+                target = address(context, builder, kinds[7], sums, here)
+                write(builder, target, builder.fadd(read(builder, target, len(dots)), _lane_sums(builder, dots)))
+                builder.store(builder.add(here, here.type(len(dots))), current)
+            return builder.load(current)
 
         whole = types.intp
         return whole(values, whole, others, whole, index, pointers, whole, sums, whole), generate
@@ -144,52 +181,11 @@ def _correlator(patterns: Sequence[Sequence[int]]) -> Any:
     return correlate
 
 
-@intrinsic
-def add_group(typing_context, units, place, weights, first_link, origin, index, pointers, first):
-    """The links of one group of rows in one tile."""
-
-    def generate(context, builder, signature, arguments):
-        units, place, weights, first_link, origin, index, pointers, first = arguments
-        kinds = signature.args
-        own = address(context, builder, kinds[0], units, place)
-        targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
-        sums = [cgutils.alloca_once_value(builder, read(builder, target, LANES)) for target in targets]
-        zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
-        spare = cgutils.alloca_once_value(builder, zero)
-        here = cgutils.alloca_once_value(builder, address(context, builder, kinds[2], weights, first_link))
-        current = cgutils.alloca_once_value(builder, builder.load(address(context, builder, kinds[6], pointers, first)))
-        for number, pattern in enumerate(PATTERNS):
-            following = builder.add(first, first.type(number + 1))
-            last = builder.load(address(context, builder, kinds[6], pointers, following))
-            alone = len(pattern) == 1 and LANES // REGISTER < 8
-            for many in _rounds(pattern):
-                with _while_links(builder, current, last, many) as link:
-                    weight = builder.load(here)
-                    for n, unit in enumerate(_partners(context, builder, kinds[5], index, link, many)):
-                        there = address(context, builder, kinds[0], units, builder.add(origin, unit))
-                        values = read(builder, there, LANES)
-                        for k, row in enumerate(pattern):
-                            scalar = builder.load(builder.gep(weight, [INT(n * len(pattern) + k)]))
-                            chain = spare if alone and n % 2 else sums[row]
-                            total = call(builder, "fma", spread(builder, scalar, LANES), values, builder.load(chain))
-                            builder.store(total, chain)
-                    builder.store(builder.gep(weight, [INT(many * len(pattern))]), here)
-            if alone:
-                row = sums[pattern[0]]
-                builder.store(builder.fadd(builder.load(row), builder.load(spare)), row)
-                builder.store(zero, spare)
-        for target, total in zip(targets, sums, strict=True):
-            write(builder, target, builder.load(total))
-        begin = address(context, builder, kinds[2], weights, first_link.type(0))
-        whole = context.get_value_type(types.intp)
-        bytes_ = builder.sub(builder.ptrtoint(builder.load(here), whole), builder.ptrtoint(begin, whole))
-        return builder.sdiv(bytes_, bytes_.type(4))
-
-    whole = types.intp
-    return whole(units, whole, weights, whole, whole, index, pointers, whole), generate
-
-
 correlate_group, correlate_one = _correlator(PATTERNS), _correlator([(0,)])
+"""The gradient of links: to ``sums`` from ``place`` on is added, for each link, the product of its row (of those that
+start at ``values[start]``) and its unit (of those that start at ``others[origin]``), summed over the lanes.
+
+Rows and units are listed as for ``add_group``; ``correlate_one`` has one row only. Returns the place after the last."""
 
 
 @intrinsic

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from karikomi.engines.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
-from karikomi.engines.kernels.links import GROUP, PATTERNS
-from karikomi.engines.kernels.vector import REGISTER
+from karikomi.engines.kernels.links import GROUP, LISTS
 
-# Above this share of links left a dense product with zeros in it is faster than visiting the links (LeNet-300-100,
-# AVX2: by a tenth at 0.8, and slower by a tenth at 0.64; AVX-512: by a twentieth at 0.64, slower by a seventh at 0.51).
-DENSE_FROM = 0.62 if REGISTER == 16 else 0.73
+# Above this share of links left a dense product with zeros in it is faster than visiting the links (LeNet-300-100:
+# with AVX2 by a tenth at 0.8, and slower by a tenth at 0.64; with AVX-512 as fast at 0.8, slower by a sixth at 0.64).
+DENSE_FROM = 0.75
 # Units in one tile: they stay in the first-level cache while all rows pass by.
 TILE = 128
 # What the pieces in which dense matrices are multiplied all divide.
@@ -78,11 +77,11 @@ def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, popular: int, 
     layer["links"] = links = pools.reserve(len(row))
     layer["tiles"] = tiles = -(-popular // TILE)
     groups, group, rare = -(-int(layer["outputs"]) // GROUP), row // GROUP, column >= popular
-    lists = tiles * groups * len(PATTERNS)
+    lists = tiles * groups * LISTS
     # Which rows of the group read an input, one bit for each.
     rows = np.zeros((groups, int(layer["inputs"])), np.int64)
     np.bitwise_or.at(rows, (group, column), 1 << row % GROUP)
-    where = (column // TILE * groups + group) * len(PATTERNS) + rows[group, column] - 1
+    where = (column // TILE * groups + group) * LISTS + rows[group, column] - 1
     where = np.where(rare, lists + column - popular, where)
     order = np.lexsort((row, column, where))
     where, column, rare = where[order], column[order], rare[order]

@@ -13,12 +13,9 @@ from karikomi.engines.kernels.fused import (
     transpose16,
 )
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.links import GROUP, PATTERNS, add_group, add_links, correlate_group, correlate_one
+from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group, correlate_one
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, multiply_add, splat64, store
-
-
-many_patterns = len(PATTERNS)
 
 
 @kernel
@@ -44,10 +41,8 @@ def linear(network: Network, number: int, block: int) -> None:
     index, pointers, link, lists = network.partner, network.pointers, layer.links, layer.pointer
     for tile in range(layer.tiles):
         for row in range(0, layer.outputs, GROUP):
-            link = add_group(
-                units, y + row * LANES, parameters, link, x + tile * TILE * LANES, index, pointers, lists
-            )
-            lists += many_patterns
+            link = add_group(units, y + row * LANES, parameters, link, x + tile * TILE * LANES, index, pointers, lists)
+            lists += LISTS
     if number == 0:
         index, pointers = network.rare_partner, network.rare_pointers
         for rare in range(network.popular, network.counts[0]):
@@ -141,10 +136,10 @@ def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: in
 
 
 @kernel
-def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient: np.ndarray) -> int:
+def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient: np.ndarray) -> np.intp:
     """The gradient of the links in one tile of a sparse layer, added to ``gradient``; returns how many they are."""
     layer = network.layers[number]
-    lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * many_patterns
+    lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * LISTS
     done = np.intp(0)
     for row in range(0, layer.outputs, GROUP):
         place = done
@@ -155,7 +150,7 @@ def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient
             done = correlate_group(
                 network.deltas, y, network.units, x, network.partner, network.pointers, lists, gradient, place
             )
-        lists += many_patterns
+        lists += LISTS
     return done
 
 

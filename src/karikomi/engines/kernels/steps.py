@@ -10,7 +10,7 @@ from karikomi.engines.kernels.gather import Source, fetch_ahead, find_present, g
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.loss import activate, back_through_activation, cross_entropy, score
 from karikomi.engines.kernels.products import back, bias_gradient, dense_gradient, linear, rare_gradient, tile_gradient
-from karikomi.engines.kernels.vector import LANES, at, kernel
+from karikomi.engines.kernels.vector import LANES, kernel
 
 _BETA1, _BETA2, _EPSILON = np.float32(ADAM_BETA1), np.float32(ADAM_BETA2), np.float32(ADAM_EPSILON)
 _REST1, _REST2 = np.float32(1 - ADAM_BETA1), np.float32(1 - ADAM_BETA2)

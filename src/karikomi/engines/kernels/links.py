@@ -192,24 +192,12 @@ Rows and units are listed as for ``add_group``; ``correlate_one`` has one row on
 def add_links(typing_context, sums, weights, places, units, origin, index, span):
     """``sums`` plus, for the links in ``span``, the weight of each times the values of the unit that it reads.
 
-    That is the unit ``index[link]`` of those that start at ``units[origin]``. Its weight is ``weights[link]`` or,
-    where ``places`` is an array and not None, ``weights[places[link]]``.
+    That is the unit ``index[link]`` of those that start at ``units[origin]``; its weight is ``weights[places[link]]``.
     """
 
     def generate(context, builder, signature, arguments):
         sums, weights, places, units, origin, index, span = arguments
         kinds = signature.args
-
-        def weights_of(link: Any, many: int) -> list[Any]:
-            if kinds[2] == types.none:
-                several = read(builder, address(context, builder, kinds[1], weights, link), many)
-                return [pick(builder, several, several, [number] * LANES) for number in range(many)]
-            start = address(context, builder, kinds[2], places, link)
-            entries = [builder.load(builder.gep(start, [INT(number)])) for number in range(many)]
-            found = [context.cast(builder, entry, kinds[2].dtype, types.intp) for entry in entries]
-            found = [builder.load(address(context, builder, kinds[1], weights, place)) for place in found]
-            return [spread(builder, weight, LANES) for weight in found]
-
         # One chain of multiply-adds alone would wait for its links, where it has no more than four registers.
         chains = [cgutils.alloca_once_value(builder, sums)]
         if LANES // REGISTER < 8:
@@ -217,11 +205,15 @@ def add_links(typing_context, sums, weights, places, units, origin, index, span)
         current = cgutils.alloca_once_value(builder, builder.extract_value(span, 0))
         for many in (TOGETHER, 1):
             with _while_links(builder, current, builder.extract_value(span, 1), many) as link:
-                partners = _partners(context, builder, kinds[5], index, link, many)
-                for number, (weight, unit) in enumerate(zip(weights_of(link, many), partners, strict=True)):
+                entries = address(context, builder, kinds[2], places, link)
+                for number, unit in enumerate(_partners(context, builder, kinds[5], index, link, many)):
+                    place = builder.load(builder.gep(entries, [INT(number)]))
+                    place = context.cast(builder, place, kinds[2].dtype, types.intp)
+                    weight = builder.load(address(context, builder, kinds[1], weights, place))
                     values = read(builder, address(context, builder, kinds[3], units, builder.add(origin, unit)), LANES)
                     chain = chains[number % len(chains)]
-                    builder.store(call(builder, "fma", weight, values, builder.load(chain)), chain)
+                    total = call(builder, "fma", spread(builder, weight, LANES), values, builder.load(chain))
+                    builder.store(total, chain)
         total, *others = (builder.load(chain) for chain in chains)
         for other in others:
             total = builder.fadd(total, other)

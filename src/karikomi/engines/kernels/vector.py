@@ -202,7 +202,6 @@ def _choose(comparison: str) -> Callable[..., Any]:
 
 
 _greater = _choose(">")
-_greater = _choose(">")
 larger = _elementwise(2, lambda builder, a, b: _greater(builder, b, a, b, a))
 """The larger one; NaN where ``a`` is NaN."""
 where_positive = _elementwise(

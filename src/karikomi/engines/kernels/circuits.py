@@ -106,8 +106,13 @@ def make_orders(circuit: Circuit, orders: np.ndarray) -> Orders:
 
 def with_own_scratch(network: Network) -> Network:
     """``network`` for one more thread."""
-    own = ("present", "groups", "counts", "example_starts")
-    return network._replace(units=aligned(network.units.size), **{name: getattr(network, name).copy() for name in own})
+    listed = network.listed
+    own = ("lanes", "values", "starts", "lane_inputs", "lane_values", "ends", "turned")
+    return network._replace(
+        units=aligned(network.units.size),
+        example_starts=network.example_starts.copy(),
+        listed=listed._replace(**{name: getattr(listed, name).copy() for name in own}),
+    )
 
 
 def aligned_copy(values: np.ndarray) -> np.ndarray:

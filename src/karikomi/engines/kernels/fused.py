@@ -1,6 +1,7 @@
 """Vectors to scalars and back: sums across lanes, matrix products, transposition."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +42,28 @@ def any_bit(typing_context, vector):
         return builder.icmp_unsigned("!=", bits, ir.Constant(INT, 0))
 
     return types.boolean(vector), generate
+
+
+@intrinsic
+def lanes_not_zero(typing_context, vector):
+    """A bit for each of 64 lanes, set where the lane is not 0."""
+
+    def generate(context, builder, signature, arguments):
+        vector = arguments[0]
+        zero = ir.Constant(vector.type, [0.0] * vector.type.count)
+        return builder.bitcast(builder.fcmp_unordered("!=", vector, zero), ir.IntType(vector.type.count))
+
+    return types.uint64(vector), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, bits):
+    """The number of the lowest bit that is set; some bit must be."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.intp(bits), generate
 
 
 # Rows, and columns, of a dense product held in registers at once, beside what they are multiplied with. Rows that lie
@@ -116,6 +139,39 @@ add_products, add_wide_products = _product_adder(DENSE_ROWS, DENSE_COLUMNS), _pr
 """
 
 
+def _turned(builder: Any, rows: Sequence[Any]) -> list[Any]:
+    """The columns of a square: rows of 16 bytes, or of 8 or 16 floats. Every step is one instruction on x86."""
+    side = len(rows)
+    if rows[0].type.element != FLOAT:
+        low = [lane // 2 + 16 * (lane % 2) for lane in range(16)]
+        for _ in range(4):
+            # Each round moves one bit of the row's number into the lane's.
+            rows = [pick(builder, rows[i // 2], rows[i // 2 + 8], [8 * (i % 2) + k for k in low]) for i in range(16)]
+        return list(rows)
+
+    def within(one: Any, other: Any, lanes: Sequence[int]) -> Any:
+        """The same in each 128 bits: lanes 0 to 3 are one's, 4 to 7 other's."""
+        return pick(builder, one, other, [i + lane % 4 + lane // 4 * side for i in range(0, side, 4) for lane in lanes])
+
+    def every_second(one: Any, other: Any, first: int) -> Any:
+        """Of the 128 bits of one, then of other, every second."""
+        return pick(builder, one, other, [i + k for i in range(4 * first, 2 * side, 8) for k in range(4)])
+
+    def across(rows: list[Any]) -> list[Any]:
+        if len(rows) == 1:
+            return rows
+        pairs = list(zip(rows[::2], rows[1::2], strict=True))
+        halves = (across([every_second(*pair, first) for pair in pairs]) for first in (0, 1))
+        return [column for both in zip(*halves, strict=True) for column in both]
+
+    squares = []
+    for a, b, c, d in zip(*(rows[number::4] for number in range(4)), strict=True):
+        halves = [(within(a, b, lanes), within(c, d, lanes)) for lanes in ((0, 4, 1, 5), (2, 6, 3, 7))]
+        squares.append([within(*half, lanes) for half in halves for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))])
+    columns = [across(list(column)) for column in zip(*squares, strict=True)]
+    return [column for columns_here in zip(*columns, strict=True) for column in columns_here]
+
+
 @intrinsic
 def transpose16(typing_context, source, starts, first, offset, target, places, place, shift, scale):
     """A square of 16 rows of 16 values, read by rows, written by columns as float32 times ``scale``.
@@ -133,21 +189,20 @@ def transpose16(typing_context, source, starts, first, offset, target, places, p
                 builder, builder.load(address(context, builder, kind, table, index)), kind.dtype, types.intp
             )
 
-        def row(number: int) -> Any:
-            start = builder.add(entry(starts, kinds[1], first, number), offset)
-            return read(builder, address(context, builder, kinds[0], source, start), 16)
+        def row(number: int, column: int) -> Any:
+            start = builder.add(entry(starts, kinds[1], first, number), builder.add(offset, offset.type(column)))
+            return read(builder, address(context, builder, kinds[0], source, start), side)
 
-        rows = [row(number) for number in range(16)]
-        low = [lane // 2 + 16 * (lane % 2) for lane in range(16)]
-        for _ in range(4):
-            # Each round moves one bit of the row's number into the lane's.
-            rows = [pick(builder, rows[i // 2], rows[i // 2 + 8], [8 * (i % 2) + k for k in low]) for i in range(16)]
-        factor = spread(builder, scale, 16)
-        for c, column in enumerate(rows):
-            if column.type != factor.type:
-                column = builder.uitofp(column, factor.type)
-            start = builder.add(entry(places, kinds[5], place, c), shift)
-            write(builder, address(context, builder, kinds[4], target, start), builder.fmul(column, factor))
+        # What is as wide as a register is turned without leaving the registers.
+        side = REGISTER if kinds[0].dtype == types.float32 else 16
+        factor = spread(builder, scale, side)
+        for r, c in itertools.product(range(0, 16, side), repeat=2):
+            rows = [row(r + number, c) for number in range(side)]
+            for number, column in enumerate(_turned(builder, rows)):
+                if column.type != factor.type:
+                    column = builder.uitofp(column, factor.type)
+                start = builder.add(entry(places, kinds[5], place, c + number), builder.add(shift, shift.type(r)))
+                write(builder, address(context, builder, kinds[4], target, start), builder.fmul(column, factor))
         return context.get_dummy_value()
 
     whole = types.intp

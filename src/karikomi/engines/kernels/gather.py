@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.engines.kernels.fused import DENSE_COLUMNS, any_bit, transpose16
+from karikomi.engines.kernels.fused import transpose16
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.vector import LANES, kernel, load64, prefetch
+from karikomi.engines.kernels.vector import LANES, kernel, prefetch
 
 
 class Source(NamedTuple):
@@ -52,24 +52,3 @@ def fetch_ahead(source: Source, examples: np.ndarray) -> None:
         else:
             for place in range(start, start + source.pixels, 16):
                 prefetch(source.floats, place)
-
-
-@kernel
-def find_present(network: Network, batch: int) -> None:
-    """Which inputs are not zero in the whole minibatch; popular ones are taken not to be."""
-    inputs = network.layers[0].inputs
-    present, group = network.popular, (network.popular + DENSE_COLUMNS - 1) // DENSE_COLUMNS
-    groups = group
-    for unit in range(network.popular, inputs):
-        found = False
-        for first in range(0, batch, LANES):
-            found |= any_bit(load64(network.units, first // LANES * network.block + unit * LANES))
-        if found:
-            network.present[present] = unit
-            present += 1
-            if unit // DENSE_COLUMNS >= group:
-                group = unit // DENSE_COLUMNS + 1
-                network.groups[groups] = group - 1
-                groups += 1
-    network.counts[0] = present
-    network.counts[1] = groups

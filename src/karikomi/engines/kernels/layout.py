@@ -7,19 +7,19 @@ import numpy as np
 from karikomi.engines.kernels.architecture import Linear, linear_layers
 from karikomi.engines.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.kernels.placement import (
+    LISTED_TILE,
     Pools,
     is_dense,
     kept_units,
     padded,
     place_dense,
+    place_listed,
     place_sparse,
     place_way_back,
+    worth_listing,
 )
 from karikomi.engines.kernels.vector import LANES
 from karikomi.networks.subnetwork import Subnetwork
-
-# Inputs that are zero in a whole minibatch more often than not are worth a test.
-RARE_BELOW = 0.6
 
 LAYER = np.dtype(
     [
@@ -40,23 +40,44 @@ LAYER = np.dtype(
 )
 
 
+class Listed(NamedTuple):
+    """The inputs from ``first`` on, ``count`` of them, whose values other than 0 are listed; and room for the lists.
+
+    Their links start at ``links`` in the parameters, their mask at ``keep`` (-1: all links are left): for every LANES of
+    the ``rows`` units, the last of which may be none, a vector for each input. In block b input i is not 0 in
+    the ``lanes`` from ``starts[b * count + i]`` to before ``starts[b * count + i + 1]``, where it has ``values``. For one
+    block and LISTED_TILE inputs the same lane by lane: ``lane_inputs``, ``lane_values`` and where they end, ``ends``.
+    ``turned`` holds the first layer's outputs, or the loss's derivatives by them, with units as lanes.
+    """
+
+    first: int
+    count: int
+    rows: int
+    links: int
+    keep: int
+    lanes: np.ndarray
+    values: np.ndarray
+    starts: np.ndarray
+    lane_inputs: np.ndarray
+    lane_values: np.ndarray
+    ends: np.ndarray
+    turned: np.ndarray
+
+
 class Network(NamedTuple):
     """A subnetwork laid out.
 
     The links of a sparse layer lie tile by tile (of ``TILE`` inputs), in a tile by groups of ``GROUP`` rows, in a group
     by which of the rows read an input: ``pointers`` says where in ``partner`` each of these lists starts, which has one
-    entry for all links of an input with the group, its place in the tile. The links of rare inputs come after them,
-    input by input, and ``rare_partner`` says which output each one feeds: so one test skips all links of an input that
-    is zero in the whole block. For the way back to a layer's inputs ``back_link`` names the same links input by input,
-    tile by tile of its outputs, and ``back_partner`` the output.
+    entry for all links of an input with the group, its place in the tile. For the way back to a layer's inputs
+    ``back_link`` names the same links input by input, tile by tile of its outputs, and ``back_partner`` the output. The
+    first layer's ``inputs`` are those that are not ``listed``.
     """
 
     layers: np.ndarray
     parameters: np.ndarray
     partner: np.ndarray
-    rare_partner: np.ndarray
     pointers: np.ndarray
-    rare_pointers: np.ndarray
     back_partner: np.ndarray
     back_link: np.ndarray
     back_pointers: np.ndarray
@@ -76,16 +97,11 @@ class Network(NamedTuple):
     pieces: np.ndarray
     slots: np.ndarray
     example_starts: np.ndarray
-    # Inputs from ``popular`` on are rare; ``present`` lists inputs that are not, or not all, zero in the block, and
-    # ``groups`` the groups of DENSE_COLUMNS inputs with such an input; ``counts`` says how many of each.
-    popular: int
-    present: np.ndarray
-    groups: np.ndarray
-    counts: np.ndarray
     everything: np.ndarray
+    listed: Listed
 
 
-_POOLED = ("partner", "rare_partner", "pointers", "rare_pointers", "back_partner", "back_link", "back_pointers", "keep")
+_POOLED = ("partner", "pointers", "back_partner", "back_link", "back_pointers", "keep")
 
 
 class Place(NamedTuple):
@@ -105,23 +121,23 @@ def lay_out(
     Without ``backward`` the network can be evaluated, not trained.
     """
     linear = linear_layers(subnetwork.module) or []
-    kept = kept_units([subnetwork.masks[layer.weight] for layer in linear], popularity, keep_idle)
-    # A dense product leaves out any input at no cost, so there none is taken to be present.
-    dense = is_dense(subnetwork.masks[linear[0].weight][np.ix_(kept[1], kept[0])])
-    popular = 0 if dense else int(np.sum(1 - (1 - popularity[kept[0]]) ** batch >= RARE_BELOW))
+    masks = [subnetwork.masks[layer.weight] for layer in linear]
+    kept = kept_units(masks, keep_idle)
+    listed = worth_listing(masks[0][np.ix_(kept[1], kept[0])], popularity[kept[0]], batch)
+    kept[0], many = np.concatenate([kept[0][~listed], kept[0][listed]]), int(np.sum(~listed))
     pools = Pools()
-    layers, places = _place(subnetwork, linear, kept, popular, pools, backward)
-    parameters = aligned(-(-pools.parameters // 16) * 16)
+    layers, places, (links, keep) = _place(linear, masks, kept, many, pools, backward)
+    parameters = aligned(padded(pools.parameters, 16))
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
 
-    rows = [padded(len(units)) for units in kept]
+    rows = [padded(many) + len(kept[0]) - many, *(padded(len(units)) for units in kept[1:])]
     # One row more than the inputs need, for the pixels that no link reads.
     unused = rows[0] * LANES
     starts = np.cumsum([0, rows[0] + 1, *rows[1:]]) * LANES
     layers["x"], layers["y"] = starts[:-2], starts[1:-1]
     slots = np.full(len(popularity), unused, np.int32)
-    slots[kept[0]] = np.arange(len(kept[0])) * LANES
+    slots[kept[0]] = np.concatenate([np.arange(many), np.arange(padded(many), rows[0])]) * LANES
     blocks, widest = -(-batch // LANES), layers["stride"].max()
     everything = np.arange(max(*rows, LANES), dtype=np.int32)
     network = Network(
@@ -139,23 +155,31 @@ def lay_out(
         pieces=_pieces(slots, unused),
         slots=slots,
         example_starts=np.zeros(LANES, np.int64),
-        popular=popular,
-        present=everything.copy(),
-        groups=everything.copy(),
-        counts=np.zeros(2, np.int64),
         everything=everything,
+        listed=_lists(padded(many), len(kept[0]) - many, padded(len(kept[1]), LANES), links, keep, blocks),
     )
     return network, places
 
 
+def _lists(first: int, count: int, rows: int, links: int, keep: int, blocks: int) -> Listed:
+    values = blocks * count * LANES
+    return Listed(
+        *(first, count, rows if count else 0, links, keep),
+        *(np.zeros(values, np.uint8), aligned(values), np.zeros(blocks * count + 1, np.int64)),
+        *(np.zeros(LISTED_TILE * LANES, np.uint8), aligned(LISTED_TILE * LANES), np.zeros(LANES, np.int64)),
+        turned=aligned(blocks * rows * LANES if count else 0),
+    )
+
+
 def _place(
-    subnetwork: Subnetwork, linear: list[Linear], kept: list[np.ndarray], popular: int, pools: Pools, backward: bool
-) -> tuple[np.ndarray, dict[str, Place]]:
+    linear: list[Linear], masks: list[np.ndarray], kept: list[np.ndarray], many: int, pools: Pools, backward: bool
+) -> tuple[np.ndarray, dict[str, Place], tuple[int, int]]:
+    """Layers, places, and where the links of listed inputs (those from ``many`` on) and their mask start."""
     layers = np.zeros(len(linear), LAYER)
     layers["activation"], layers["bias"], layers["keep"] = [layer.activation for layer in linear], -1, -1
-    places: dict[str, Place] = {}
-    masks = [subnetwork.masks[layer.weight] for layer in linear]
     blocks = [mask[np.ix_(after, before)] for mask, before, after in zip(masks, kept[:-1], kept[1:], strict=True)]
+    listed, blocks[0] = blocks[0][:, many:], blocks[0][:, :many]
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [(np.empty(0, np.int64),) * 3] * len(linear)
     # Sparse layers first, so that ``partner`` is no longer than their links.
     for n in sorted(range(len(linear)), key=lambda n: is_dense(blocks[n])):
         layer, block = layers[n], blocks[n]
@@ -164,15 +188,21 @@ def _place(
         if is_dense(block):
             positions = place_dense(layer, block, row, column, pools)
         else:
-            positions = place_sparse(layer, row, column, block.shape[1] if n else popular, pools)
+            positions = place_sparse(layer, row, column, pools)
             if backward and n:
                 place_way_back(layer, row, column, positions, pools)
+        found[n] = positions, row, column
+    links, keep, positions = place_listed(listed, pools)
+    row, column = np.nonzero(listed)
+    found[0] = tuple(np.concatenate(pair) for pair in zip(found[0], (positions, row, many + column), strict=True))
+    places: dict[str, Place] = {}
+    for n, (positions, row, column) in enumerate(found):
         places[linear[n].weight] = Place(positions, kept[n + 1][row] * masks[n].shape[1] + kept[n][column])
     for layer, one, units in zip(layers, linear, kept[1:], strict=True):
         if one.bias is not None:
             layer["bias"] = pools.reserve(len(units))
             places[one.bias] = Place(layer["bias"] + np.arange(len(units)), units)
-    return layers, places
+    return layers, places, (links, keep)
 
 
 def aligned(size: int) -> np.ndarray:

@@ -6,8 +6,9 @@ import numpy as np
 
 from karikomi.engines.kernels.architecture import RELU
 from karikomi.engines.kernels.fused import any_bit
-from karikomi.engines.kernels.gather import Source, find_present, gather
+from karikomi.engines.kernels.gather import Source, gather
 from karikomi.engines.kernels.layout import Network
+from karikomi.engines.kernels.listed import multiply_listed
 from karikomi.engines.kernels.loss import activate
 from karikomi.engines.kernels.packs import GROUPS, LOWEST, Circuit, Signals, State, activated, pass_on, send, shift
 from karikomi.engines.kernels.products import linear
@@ -51,7 +52,8 @@ def pass_whole(source: Source, examples: np.ndarray, network: Network, circuit: 
     for first in range(0, examples.size, LANES):
         some = examples[first : first + LANES]
         gather(source, some, network, block)
-        find_present(network, some.size)
+        if network.listed.count:
+            multiply_listed(network, block, some.size)
         for number in range(network.layers.size):
             linear(network, number, block)
             copy(network, circuit, number, signals.before, first, some.size)

@@ -1,6 +1,6 @@
 """The links of a sparse layer, visited one after the other: sums over links, and dot products for each link."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,7 +104,7 @@ def _rounds(rows: Sequence[int]) -> list[int]:
     return [many for many in (4, 2, 1) if many * len(rows) <= TOGETHER]
 
 
-def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any, patterns: Sequence[Rows]) -> Iterator[Any]:
+def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any) -> Iterator[Any]:
     """Of each pattern, in each of its rounds: its rows, how many units at once, and where in the list they are."""
 
     def pointer(number: int) -> Any:
@@ -112,7 +112,7 @@ def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any, pat
         return builder.load(address(context, builder, kind, pointers, place))
 
     current = cgutils.alloca_once_value(builder, pointer(0))
-    for number, rows in enumerate(patterns):
+    for number, rows in enumerate(PATTERNS):
         last = pointer(number + 1)
         for many in _rounds(rows):
             with _while_links(builder, current, last, many) as entry:
@@ -135,7 +135,7 @@ def add_group(typing_context, units, place, weights, link, origin, index, pointe
         targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
         sums = [cgutils.alloca_once_value(builder, read(builder, target, LANES)) for target in targets]
         current = cgutils.alloca_once_value(builder, link)
-        for rows, many, entry in _lists(context, builder, kinds[6], pointers, first, PATTERNS):
+        for rows, many, entry in _lists(context, builder, kinds[6], pointers, first):
             here = builder.load(current)
             weight = address(context, builder, kinds[2], weights, here)
             for unit in _partners(context, builder, kinds[5], index, entry, many):
@@ -153,39 +153,53 @@ def add_group(typing_context, units, place, weights, link, origin, index, pointe
     return whole(units, whole, weights, whole, whole, index, pointers, whole), generate
 
 
-def _correlator(patterns: Sequence[Rows]) -> Any:
-    @intrinsic
-    def correlate(typing_context, values, start, others, origin, index, pointers, first, sums, place):
-        def generate(context, builder, signature, arguments):
-            values, start, others, origin, index, pointers, first, sums, place = arguments
-            kinds = signature.args
-            own = address(context, builder, kinds[0], values, start)
-            blocks = [builder.gep(own, [INT(row * LANES)]) for row in range(1 + max(map(max, patterns)))]
-            blocks = [_registers(builder, read(builder, block, LANES)) for block in blocks]
-            current = cgutils.alloca_once_value(builder, place)
-            for rows, many, entry in _lists(context, builder, kinds[5], pointers, first, patterns):
-                dots = []
-                for unit in _partners(context, builder, kinds[4], index, entry, many):
-                    other = address(context, builder, kinds[2], others, builder.add(origin, unit))
-                    other = _registers(builder, read(builder, other, LANES))
-                    dots += [_partial_sums(builder, blocks[row], other) for row in rows]
-                here = builder.load(current)
-                target = address(context, builder, kinds[7], sums, here)
-                write(builder, target, builder.fadd(read(builder, target, len(dots)), _lane_sums(builder, dots)))
-                builder.store(builder.add(here, here.type(len(dots))), current)
-            return builder.load(current)
+@intrinsic
+def correlate_group(typing_context, values, start, others, origin, index, pointers, first, sums, place):
+    """The gradient of links: to ``sums`` from ``place`` on is added, for each link, the product of its row and its unit.
 
-        whole = types.intp
-        return whole(values, whole, others, whole, index, pointers, whole, sums, whole), generate
+    Products are summed over the lanes. The GROUP rows start at ``values[start]``, the units at ``others[origin]``; they
+    are listed as for ``add_group``. Returns the place after the last.
+    """
 
-    return correlate
+    def generate(context, builder, signature, arguments):
+        values, start, others, origin, index, pointers, first, sums, place = arguments
+        kinds = signature.args
+        own = address(context, builder, kinds[0], values, start)
+        blocks = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+        blocks = [_registers(builder, read(builder, block, LANES)) for block in blocks]
+        current = cgutils.alloca_once_value(builder, place)
+        for rows, many, entry in _lists(context, builder, kinds[5], pointers, first):
+            dots = []
+            for unit in _partners(context, builder, kinds[4], index, entry, many):
+                other = address(context, builder, kinds[2], others, builder.add(origin, unit))
+                other = _registers(builder, read(builder, other, LANES))
+                dots += [_partial_sums(builder, blocks[row], other) for row in rows]
+            here = builder.load(current)
+            target = address(context, builder, kinds[7], sums, here)
+            write(builder, target, builder.fadd(read(builder, target, len(dots)), _lane_sums(builder, dots)))
+            builder.store(builder.add(here, here.type(len(dots))), current)
+        return builder.load(current)
+
+    whole = types.intp
+    return whole(values, whole, others, whole, index, pointers, whole, sums, whole), generate
 
 
-correlate_group, correlate_one = _correlator(PATTERNS), _correlator([(0,)])
-"""The gradient of links: to ``sums`` from ``place`` on is added, for each link, the product of its row (of those that
-start at ``values[start]``) and its unit (of those that start at ``others[origin]``), summed over the lanes.
-
-Rows and units are listed as for ``add_group``; ``correlate_one`` has one row only. Returns the place after the last."""
+def _sum_of_multiples(builder: Any, sums: Any, span: Any, multiples: Callable[[Any, int], Iterator[Any]]) -> Any:
+    """``sums`` plus the products of all pairs, a factor and a vector, that ``multiples`` reads for entries in ``span``."""
+    # One chain of multiply-adds alone would wait for its links, where it has no more than four registers.
+    chains = [cgutils.alloca_once_value(builder, sums)]
+    if LANES // REGISTER < 8:
+        chains.append(cgutils.alloca_once_value(builder, ir.Constant(sums.type, [0.0] * LANES)))
+    current = cgutils.alloca_once_value(builder, builder.extract_value(span, 0))
+    for many in (TOGETHER, 1):
+        with _while_links(builder, current, builder.extract_value(span, 1), many) as entry:
+            for number, (factor, values) in enumerate(multiples(entry, many)):
+                chain = chains[number % len(chains)]
+                builder.store(call(builder, "fma", spread(builder, factor, LANES), values, builder.load(chain)), chain)
+    total, *others = (builder.load(chain) for chain in chains)
+    for other in others:
+        total = builder.fadd(total, other)
+    return total
 
 
 @intrinsic
@@ -198,26 +212,40 @@ def add_links(typing_context, sums, weights, places, units, origin, index, span)
     def generate(context, builder, signature, arguments):
         sums, weights, places, units, origin, index, span = arguments
         kinds = signature.args
-        # One chain of multiply-adds alone would wait for its links, where it has no more than four registers.
-        chains = [cgutils.alloca_once_value(builder, sums)]
-        if LANES // REGISTER < 8:
-            chains.append(cgutils.alloca_once_value(builder, ir.Constant(sums.type, [0.0] * LANES)))
-        current = cgutils.alloca_once_value(builder, builder.extract_value(span, 0))
-        for many in (TOGETHER, 1):
-            with _while_links(builder, current, builder.extract_value(span, 1), many) as link:
-                entries = address(context, builder, kinds[2], places, link)
-                for number, unit in enumerate(_partners(context, builder, kinds[5], index, link, many)):
-                    place = builder.load(builder.gep(entries, [INT(number)]))
-                    place = context.cast(builder, place, kinds[2].dtype, types.intp)
-                    weight = builder.load(address(context, builder, kinds[1], weights, place))
-                    values = read(builder, address(context, builder, kinds[3], units, builder.add(origin, unit)), LANES)
-                    chain = chains[number % len(chains)]
-                    total = call(builder, "fma", spread(builder, weight, LANES), values, builder.load(chain))
-                    builder.store(total, chain)
-        total, *others = (builder.load(chain) for chain in chains)
-        for other in others:
-            total = builder.fadd(total, other)
-        return total
+
+        def multiples(link: Any, many: int) -> Iterator[Any]:
+            entries = address(context, builder, kinds[2], places, link)
+            for number, unit in enumerate(_partners(context, builder, kinds[5], index, link, many)):
+                place = builder.load(builder.gep(entries, [INT(number)]))
+                place = context.cast(builder, place, kinds[2].dtype, types.intp)
+                weight = builder.load(address(context, builder, kinds[1], weights, place))
+                values = read(builder, address(context, builder, kinds[3], units, builder.add(origin, unit)), LANES)
+                yield weight, values
+
+        return _sum_of_multiples(builder, sums, span, multiples)
 
     whole = types.intp
     return sums(sums, weights, places, units, whole, index, types.UniTuple(whole, 2)), generate
+
+
+@intrinsic
+def add_multiples(typing_context, sums, factors, vectors, origin, index, span):
+    """``sums`` plus, for the entries in ``span``, ``factors[entry]`` times a vector.
+
+    That is the vector ``index[entry]`` of those that start at ``vectors[origin]``.
+    """
+
+    def generate(context, builder, signature, arguments):
+        sums, factors, vectors, origin, index, span = arguments
+        kinds = signature.args
+
+        def multiples(entry: Any, many: int) -> Iterator[Any]:
+            first = address(context, builder, kinds[1], factors, entry)
+            for number, vector in enumerate(_partners(context, builder, kinds[4], index, entry, many)):
+                factor = builder.load(builder.gep(first, [INT(number)]))
+                yield factor, read(builder, address(context, builder, kinds[2], vectors, builder.add(origin, vector)), LANES)
+
+        return _sum_of_multiples(builder, sums, span, multiples)
+
+    whole = types.intp
+    return sums(sums, factors, vectors, whole, index, types.UniTuple(whole, 2)), generate

@@ -8,23 +8,28 @@ import numpy as np
 
 from karikomi.engines.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
 from karikomi.engines.kernels.links import GROUP, LISTS
+from karikomi.engines.kernels.vector import LANES
 
-# Above this share of links left a dense product with zeros in it is faster than visiting the links (LeNet-300-100:
-# with AVX2 by a tenth at 0.8, and slower by a tenth at 0.64; with AVX-512 as fast at 0.8, slower by a sixth at 0.64).
-DENSE_FROM = 0.75
+# What a dense product costs, by its own products; 1 is what visiting a link costs, by its products (LeNet-300-100: with
+# AVX2 and with AVX-512 a dense product is faster at density 0.8, and slower by a tenth to a sixth at 0.64).
+DENSE_COST = 0.75
+# What updating a parameter costs, in products.
+UPDATE_COST = 14
 # Units in one tile: they stay in the first-level cache while all rows pass by.
 TILE = 128
 # What the pieces in which dense matrices are multiplied all divide.
 PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.
 DENSE_TILE = 96
+# Listed inputs whose links to as many units as there are lanes do.
+LISTED_TILE = 96
 
 
 class Pools:
     """Arrays that grow piece by piece; adding a piece tells where it starts."""
 
     KINDS: ClassVar[dict[str, type]] = {
-        **{"pointers": np.int64, "rare_pointers": np.int64, "back_pointers": np.int64, "keep": np.float32},
+        **{"pointers": np.int64, "back_pointers": np.int64, "keep": np.float32},
         **{"partner": np.uint8, "back_partner": np.uint8},
     }
 
@@ -47,17 +52,31 @@ class Pools:
         return np.concatenate([np.empty(0, kind), *self.pieces[name]]).astype(kind)
 
 
-def kept_units(masks: list[np.ndarray], popularity: np.ndarray, keep_idle: bool) -> list[np.ndarray]:
-    """The units of every level, from inputs (the most popular first) to outputs, that have to be computed."""
+def kept_units(masks: list[np.ndarray], keep_idle: bool) -> list[np.ndarray]:
+    """The units of every level, from inputs to outputs, that have to be computed."""
     kept = [np.arange(masks[-1].shape[0])]
     for mask in masks[:0:-1]:
         kept.insert(0, np.flatnonzero(mask[kept[0]].any(axis=0) | keep_idle))
-    inputs = np.flatnonzero(masks[0][kept[0]].any(axis=0))
-    return [inputs[np.argsort(-popularity[inputs], kind="stable")], *kept]
+    return [np.flatnonzero(masks[0][kept[0]].any(axis=0)), *kept]
 
 
 def is_dense(block: np.ndarray) -> bool:
-    return block.size > 0 and bool(block.mean() >= DENSE_FROM)
+    return block.size > 0 and bool(block.mean() >= DENSE_COST)
+
+
+def worth_listing(block: np.ndarray, popularity: np.ndarray, batch: int) -> np.ndarray:
+    """Which inputs of the first layer cost less if the values other than 0 are listed than in any other way.
+
+    ``popularity`` is the share of examples in which each one is not 0. Every example then costs a product with each
+    unit; otherwise a link costs one with each lane, for the outputs and for the gradient alike.
+    """
+    link = 2 * padded(batch, LANES) + UPDATE_COST
+    listing = padded(block.shape[0], LANES) * (2 * batch * popularity + UPDATE_COST) / link
+    links = block.sum(axis=0)
+    listed = listing < links
+    if DENSE_COST * block.size < np.minimum(listing, links).sum():
+        listed[:] = False
+    return listed
 
 
 def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
@@ -73,31 +92,40 @@ def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarr
     return layer["links"] + row * stride + column
 
 
-def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, popular: int, pools: Pools) -> np.ndarray:
+def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
     layer["links"] = links = pools.reserve(len(row))
-    layer["tiles"] = tiles = -(-popular // TILE)
-    groups, group, rare = -(-int(layer["outputs"]) // GROUP), row // GROUP, column >= popular
-    lists = tiles * groups * LISTS
+    layer["tiles"] = tiles = -(-int(layer["inputs"]) // TILE)
+    groups, group, tile = -(-int(layer["outputs"]) // GROUP), row // GROUP, column // TILE
     # Which rows of the group read an input, one bit for each.
     rows = np.zeros((groups, int(layer["inputs"])), np.int64)
     np.bitwise_or.at(rows, (group, column), 1 << row % GROUP)
-    where = (column // TILE * groups + group) * LISTS + rows[group, column] - 1
-    where = np.where(rare, lists + column - popular, where)
+    where = (tile * groups + group) * LISTS + rows[group, column] - 1
     order = np.lexsort((row, column, where))
-    where, column, rare = where[order], column[order], rare[order]
-    # One entry for all links of a group with an input; of a rare input one for each.
-    entry = rare | (np.diff(where, prepend=-1) != 0) | (np.diff(column, prepend=-1) != 0)
-    ends = np.cumsum(np.bincount(where[entry], minlength=lists + int(layer["inputs"]) - popular))
-    ends = np.concatenate([[0], ends])
-    start = pools.add("partner", column[entry & ~rare] % TILE)
-    layer["pointer"] = pools.add("pointers", start + ends[: lists + 1])
-    pools.add("rare_partner", row[order][rare])
-    pools.add("rare_pointers", ends[lists:] - ends[lists])
-    tile = np.where(rare, tiles, column // TILE)
+    where, column = where[order], column[order]
+    # One entry for all links of a group with an input.
+    entry = (np.diff(where, prepend=-1) != 0) | (np.diff(column, prepend=-1) != 0)
+    ends = np.cumsum(np.bincount(where[entry], minlength=tiles * groups * LISTS))
+    start = pools.add("partner", column[entry] % TILE)
+    layer["pointer"] = pools.add("pointers", start + np.concatenate([[0], ends]))
     pools.longest = max(pools.longest, *np.bincount(tile, minlength=1))
     positions = np.empty(len(row), np.int64)
     positions[order] = links + np.arange(len(row))
     return positions
+
+
+def place_listed(block: np.ndarray, pools: Pools) -> tuple[int, int, np.ndarray]:
+    """Where the links of listed inputs and their mask start, and where each of the links is."""
+    rows, inputs = padded(block.shape[0], LANES), block.shape[1]
+    pools.reserve(-pools.parameters % 16)
+    links, keep = pools.reserve(rows * inputs), -1
+    row, column = np.nonzero(block)
+    places = (row // LANES * inputs + column) * LANES + row % LANES
+    if not block.all():
+        mask = np.zeros(rows * inputs, np.float32)
+        mask[places] = 1
+        keep = pools.add("keep", mask)
+    pools.longest = max(pools.longest, min(inputs, LISTED_TILE) * LANES)
+    return links, keep, links + places
 
 
 def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:
@@ -113,5 +141,5 @@ def _grouped(group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     return np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
 
 
-def padded(size: int) -> int:
-    return -(-size // PADDING) * PADDING
+def padded(size: int, to: int = PADDING) -> int:
+    return -(-size // to) * to

@@ -13,7 +13,7 @@ from karikomi.engines.kernels.fused import (
     transpose16,
 )
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group, correlate_one
+from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, multiply_add, splat64, store
 
@@ -24,12 +24,13 @@ def linear(network: Network, number: int, block: int) -> None:
     layer = network.layers[number]
     units, parameters = network.units, network.parameters
     x, y = block + layer.x, block + layer.y
-    for row in range(layer.outputs):
-        store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
+    if number or not network.listed.count:
+        for row in range(layer.outputs):
+            store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
     if layer.stride:
-        steps, many = (network.everything, layer.inputs) if number else (network.present, network.counts[0])
-        for first in range(0, many, DENSE_TILE):
-            tile = first, min(first + DENSE_TILE, many)
+        steps = network.everything
+        for first in range(0, layer.inputs, DENSE_TILE):
+            tile = first, min(first + DENSE_TILE, layer.inputs)
             for row in range(0, layer.outputs, WIDE_ROWS):
                 links = layer.links + row * layer.stride
                 for lane in range(0, LANES, WIDE_COLUMNS):
@@ -43,15 +44,6 @@ def linear(network: Network, number: int, block: int) -> None:
         for row in range(0, layer.outputs, GROUP):
             link = add_group(units, y + row * LANES, parameters, link, x + tile * TILE * LANES, index, pointers, lists)
             lists += LISTS
-    if number == 0:
-        index, pointers = network.rare_partner, network.rare_pointers
-        for rare in range(network.popular, network.counts[0]):
-            unit = at(network.present, rare)
-            value = load64(units, x + unit * LANES)
-            pointer = unit - network.popular
-            for entry in range(at(pointers, pointer), at(pointers, pointer + 1)):
-                place = y + at(index, entry) * LANES
-                store(units, place, multiply_add(splat64(at(parameters, link + entry)), value, load64(units, place)))
 
 
 @kernel
@@ -94,16 +86,12 @@ def back(network: Network, number: int, block: int) -> None:
 def dense_gradient(network: Network, number: int, row: int, batch: int, gradient: np.ndarray) -> None:
     """The gradient of DENSE_ROWS rows of a dense layer's links from ``row`` on, added to ``gradient``."""
     layer = network.layers[number]
-    groups, many = network.everything, (layer.inputs + DENSE_COLUMNS - 1) // DENSE_COLUMNS
-    if number == 0:
-        groups, many = network.groups, network.counts[1]
     if row == 0:
-        transpose_inputs(network, number, groups, many, batch)
+        transpose_inputs(network, number, batch)
     for first in range(0, batch, LANES):
         y = first // LANES * network.block + layer.y + row * LANES
         lanes = 0, min(LANES, batch - first)
-        for group in range(many):
-            column = at(groups, group) * DENSE_COLUMNS
+        for column in range(0, layer.inputs, DENSE_COLUMNS):
             x = first * layer.stride + column * LANES
             add_products(
                 *(network.deltas, y, LANES, 1, network.transposed, x, DENSE_COLUMNS),
@@ -117,15 +105,14 @@ def dense_gradient(network: Network, number: int, row: int, batch: int, gradient
 
 
 @kernel
-def transpose_inputs(network: Network, number: int, groups: np.ndarray, many: int, batch: int) -> None:
-    """The layer's inputs group by group (as far as ``groups`` go), in a group lane by lane."""
+def transpose_inputs(network: Network, number: int, batch: int) -> None:
+    """The layer's inputs in groups of DENSE_COLUMNS, in a group lane by lane."""
     layer = network.layers[number]
     one = np.float32(1)
     rows, columns = network.unit_starts, network.lane_starts
     for first in range(0, batch, LANES):
         x = first // LANES * network.block + layer.x
-        for group in groups[:many]:
-            unit = group * DENSE_COLUMNS
+        for unit in range(0, layer.inputs, DENSE_COLUMNS):
             shift = first * layer.stride + unit * LANES
             for column in range(0, DENSE_COLUMNS, 16):
                 for lane in range(0, LANES, 16):
@@ -152,22 +139,6 @@ def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient
             )
         lists += LISTS
     return done
-
-
-@kernel
-def rare_gradient(network: Network, batch: int, gradient: np.ndarray) -> None:
-    """The gradient of the links of rare inputs, added to ``gradient``."""
-    layer, pointers = network.layers[0], network.rare_pointers
-    for rare in range(network.popular, network.counts[0]):
-        unit = at(network.present, rare)
-        pointer = unit - network.popular
-        for first in range(0, batch, LANES):
-            block = first // LANES * network.block
-            x = block + layer.x + unit * LANES
-            correlate_one(
-                *(network.units, x, network.deltas, block + layer.y, network.rare_partner, pointers, pointer),
-                *(gradient, at(pointers, pointer)),
-            )
 
 
 @kernel

@@ -6,10 +6,12 @@ import numpy as np
 
 from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON
 from karikomi.engines.kernels.fused import DENSE_ROWS
-from karikomi.engines.kernels.gather import Source, fetch_ahead, find_present, gather
+from karikomi.engines.kernels.gather import Source, fetch_ahead, gather
 from karikomi.engines.kernels.layout import Network
+from karikomi.engines.kernels.listed import listed_gradient, multiply_listed, turn_deltas
 from karikomi.engines.kernels.loss import activate, back_through_activation, cross_entropy, score
-from karikomi.engines.kernels.products import back, bias_gradient, dense_gradient, linear, rare_gradient, tile_gradient
+from karikomi.engines.kernels.products import back, bias_gradient, dense_gradient, linear, tile_gradient
+from karikomi.engines.kernels.placement import LISTED_TILE
 from karikomi.engines.kernels.vector import LANES, kernel
 
 _BETA1, _BETA2, _EPSILON = np.float32(ADAM_BETA1), np.float32(ADAM_BETA2), np.float32(ADAM_EPSILON)
@@ -43,15 +45,12 @@ def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: 
         if step + 1 < steps:
             fetch_ahead(source, order[step + 1])
         examples = order[step]
-        for first in range(0, batch, LANES):
-            gather(source, examples[first : first + LANES], network, first // LANES * network.block)
-        find_present(network, batch)
         loss = 0.0
         for first in range(0, batch, LANES):
-            block = first // LANES * network.block
-            forward(network, block)
-            weight = np.float32(1 / batch)
-            loss += cross_entropy(network, block, source.labels, examples[first : first + LANES], weight)
+            block, some = first // LANES * network.block, examples[first : first + LANES]
+            gather(source, some, network, block)
+            forward(network, block, some.size)
+            loss += cross_entropy(network, block, source.labels, some, np.float32(1 / batch))
         total += loss / batch
         for number in range(network.layers.size - 1, -1, -1):
             for first in range(0, batch, LANES):
@@ -73,14 +72,15 @@ def evaluate_all(source: Source, examples: np.ndarray, network: Network, correct
         some = examples[first : first + LANES]
         fetch_ahead(source, examples[first + LANES : first + 2 * LANES])
         gather(source, some, network, block)
-        find_present(network, some.size)
-        forward(network, block)
+        forward(network, block, some.size)
         loss += score(network, source.labels, some, correct)
     return loss
 
 
 @kernel
-def forward(network: Network, block: int) -> None:
+def forward(network: Network, block: int, size: int) -> None:
+    if network.listed.count:
+        multiply_listed(network, block, size)
     for number in range(network.layers.size):
         linear(network, number, block)
         activate(network, number, block)
@@ -100,12 +100,23 @@ def learn(network: Network, number: int, optimizer: Optimizer, batch: int, step:
             count = tile_gradient(network, number, tile, batch, gradient)
             update(network.parameters, optimizer, first, count, step)
             first += count
-        if number == 0:
-            rare_gradient(network, batch, gradient)
-            update(network.parameters, optimizer, first, network.rare_partner.size, step)
+    if number == 0 and network.listed.count:
+        learn_listed(network, optimizer, batch, step)
     if layer.bias >= 0:
         bias_gradient(network, number, batch, gradient)
         update(network.parameters, optimizer, layer.bias, layer.outputs, step)
+
+
+@kernel
+def learn_listed(network: Network, optimizer: Optimizer, batch: int, step: int) -> None:
+    listed = network.listed
+    turn_deltas(network, batch)
+    for row in range(0, listed.rows, LANES):
+        for first in range(0, listed.count, LISTED_TILE):
+            last = min(first + LISTED_TILE, listed.count)
+            listed_gradient(network, row, first, last, batch, optimizer.gradient)
+            links = listed.links + row * listed.count + first * LANES
+            update(network.parameters, optimizer, links, (last - first) * LANES, step)
 
 
 @kernel

@@ -116,6 +116,20 @@ def at(typing_context, array, offset):
     return result(array, types.intp), generate
 
 
+@intrinsic
+def put(typing_context, array, offset, value):
+    """``value`` becomes the element at ``offset``."""
+
+    def generate(context, builder, signature, arguments):
+        array, offset, value = arguments
+        kind = signature.args[0]
+        value = context.cast(builder, value, signature.args[2], kind.dtype)
+        builder.store(value, address(context, builder, kind, array, offset))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), generate
+
+
 def _loader(lanes: int) -> Any:
     @intrinsic
     def load(typing_context, array, offset):

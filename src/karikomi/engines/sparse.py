@@ -14,7 +14,8 @@ from karikomi.engines.contract import Advance, Curve, Evaluation, OptimizerState
 from karikomi.engines.kernels.architecture import linear_layers
 from karikomi.engines.kernels.gather import Source
 from karikomi.engines.kernels.layout import Network, Place, aligned, lay_out
-from karikomi.engines.kernels.steps import Optimizer, evaluate_all, train_steps
+from karikomi.engines.kernels.optimizer import Optimizer
+from karikomi.engines.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.kernels.vector import LANES
 from karikomi.engines.sparse_input import check, popularity_of, source_of
 from karikomi.engines.sparse_lesions import activations, knock_out, remove_in_order

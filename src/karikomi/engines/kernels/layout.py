@@ -7,7 +7,7 @@ import numpy as np
 from karikomi.engines.kernels.architecture import Linear, linear_layers
 from karikomi.engines.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.kernels.placement import (
-    LISTED_TILE,
+    TILE,
     Pools,
     is_dense,
     kept_units,
@@ -33,7 +33,7 @@ LAYER = np.dtype(
             # A dense layer: elements per padded row (0: sparse), where in ``keep`` its mask starts (-1: all is left).
             *("stride", "keep"),
             # A sparse layer: where in ``pointers`` and ``back_pointers`` its lists start, and the number of tiles.
-            *("pointer", "tiles", "back_pointer", "back_tiles"),
+            *("pointer", "tiles", "tile_link", "back_pointer", "back_tiles"),
         )
     ],
     align=True,
@@ -46,7 +46,7 @@ class Listed(NamedTuple):
     Their links start at ``links`` in the parameters, their mask at ``keep`` (-1: all links are left): for every LANES of
     the ``rows`` units, the last of which may be none, a vector for each input. In block b input i is not 0 in
     the ``lanes`` from ``starts[b * count + i]`` to before ``starts[b * count + i + 1]``, where it has ``values``. For one
-    block and LISTED_TILE inputs the same lane by lane: ``lane_inputs``, ``lane_values`` and where they end, ``ends``.
+    block and TILE inputs the same lane by lane: ``lane_inputs``, ``lane_values`` and where they end, ``ends``.
     ``turned`` holds the first layer's outputs, or the loss's derivatives by them, with units as lanes.
     """
 
@@ -78,6 +78,7 @@ class Network(NamedTuple):
     parameters: np.ndarray
     partner: np.ndarray
     pointers: np.ndarray
+    tile_links: np.ndarray
     back_partner: np.ndarray
     back_link: np.ndarray
     back_pointers: np.ndarray
@@ -101,7 +102,7 @@ class Network(NamedTuple):
     listed: Listed
 
 
-_POOLED = ("partner", "pointers", "back_partner", "back_link", "back_pointers", "keep")
+_POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "back_pointers", "keep")
 
 
 class Place(NamedTuple):
@@ -127,7 +128,7 @@ def lay_out(
     kept[0], many = np.concatenate([kept[0][~listed], kept[0][listed]]), int(np.sum(~listed))
     pools = Pools()
     layers, places, (links, keep) = _place(linear, masks, kept, many, pools, backward)
-    parameters = aligned(padded(pools.parameters, 16))
+    parameters = aligned(pools.parameters)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
 
@@ -166,7 +167,7 @@ def _lists(first: int, count: int, rows: int, links: int, keep: int, blocks: int
     return Listed(
         *(first, count, rows if count else 0, links, keep),
         *(np.zeros(values, np.uint8), aligned(values), np.zeros(blocks * count + 1, np.int64)),
-        *(np.zeros(LISTED_TILE * LANES, np.uint8), aligned(LISTED_TILE * LANES), np.zeros(LANES, np.int64)),
+        *(np.zeros(TILE * LANES, np.uint8), aligned(TILE * LANES), np.zeros(LANES, np.int64)),
         turned=aligned(blocks * rows * LANES if count else 0),
     )
 

@@ -9,8 +9,9 @@ import numpy as np
 from karikomi.engines.kernels.fused import lanes_not_zero, lowest_bit, transpose16
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import add_multiples
-from karikomi.engines.kernels.placement import LISTED_TILE
+from karikomi.engines.kernels.placement import TILE
 from karikomi.engines.kernels.products import bias_of
+from karikomi.engines.kernels.rows import inlined
 from karikomi.engines.kernels.vector import LANES, add, at, kernel, load16, load64, multiply, put, splat64, store
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -23,13 +24,13 @@ def multiply_listed(network: Network, block: int, size: int) -> None:
     listed, layer, units, parameters = network.listed, network.layers[0], network.units, network.parameters
     turned, lane_of = listed.turned, network.unit_starts
     start = block // network.block * listed.rows * LANES
-    for first in range(0, listed.count, LISTED_TILE):
-        last = min(first + LISTED_TILE, listed.count)
+    for first in range(0, listed.count, TILE):
+        last = min(first + TILE, listed.count)
         list_values(network, block, first, last, size)
         for row in range(0, listed.rows, LANES):
             links = listed.links + row * listed.count + first * LANES
             for lane in range(size):
-                place, entry = start + (row + lane) * LANES, lane * LISTED_TILE
+                place, entry = start + (row + lane) * LANES, lane * TILE
                 sums = load64(turned, place) if first else splat64(_ZERO)
                 span = entry, at(listed.ends, lane)
                 sums = add_multiples(sums, listed.lane_values, parameters, links, listed.lane_inputs, span)
@@ -49,7 +50,7 @@ def list_values(network: Network, block: int, first: int, last: int, size: int) 
     """The values that are not 0 of listed inputs, from ``first`` to before ``last``, input by input and lane by lane."""
     listed, units = network.listed, network.units
     for lane in range(size):
-        listed.ends[lane] = lane * LISTED_TILE
+        listed.ends[lane] = lane * TILE
     in_use = _ALL_BITS >> np.uint64(LANES - size)
     number = block // network.block * listed.count
     entry = at(listed.starts, number + first)
@@ -82,20 +83,17 @@ def turn_deltas(network: Network, batch: int) -> None:
                 transpose16(network.deltas, lane_of, row, y, listed.turned, lane_of, lane, place, _ONE)
 
 
-@kernel
-def listed_gradient(network: Network, row: int, first: int, last: int, batch: int, gradient: np.ndarray) -> None:
-    """The gradient of the links of LANES units, from ``row`` on, with listed inputs from ``first`` to before ``last``."""
+@inlined
+def listed_gradient(network: Network, row: int, unit: int, batch: int):
+    """The gradient of the links of LANES units, from ``row`` on, with a listed input."""
     listed = network.listed
-    for unit in range(first, last):
-        place = (unit - first) * LANES
-        sums = splat64(_ZERO)
-        for number in range((batch + LANES - 1) // LANES):
-            of_unit = number * listed.count + unit
-            span = at(listed.starts, of_unit), at(listed.starts, of_unit + 1)
-            origin = (number * listed.rows + row) * LANES
-            sums = add_multiples(sums, listed.values, listed.turned, origin, listed.lanes, span)
-        if listed.keep >= 0:
-            # Removed links have no gradient, and so stay 0.
-            keep = listed.keep + row * listed.count + unit * LANES
-            sums = multiply(sums, load64(network.keep, keep))
-        store(gradient, place, sums)
+    sums = splat64(_ZERO)
+    for number in range((batch + LANES - 1) // LANES):
+        of_unit = number * listed.count + unit
+        span = at(listed.starts, of_unit), at(listed.starts, of_unit + 1)
+        origin = (number * listed.rows + row) * LANES
+        sums = add_multiples(sums, listed.values, listed.turned, origin, listed.lanes, span)
+    if listed.keep >= 0:
+        # Removed links have no gradient, and so stay 0.
+        sums = multiply(sums, load64(network.keep, listed.keep + row * listed.count + unit * LANES))
+    return sums

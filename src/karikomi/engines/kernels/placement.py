@@ -13,16 +13,14 @@ from karikomi.engines.kernels.vector import LANES
 # What a dense product costs, by its own products; 1 is what visiting a link costs, by its products (LeNet-300-100: with
 # AVX2 and with AVX-512 a dense product is faster at density 0.8, and slower by a tenth to a sixth at 0.64).
 DENSE_COST = 0.75
-# What updating a parameter costs, in products.
-UPDATE_COST = 14
+# In products, what it costs to update a parameter, to list a value, and to turn an output or its derivative.
+UPDATE_COST, LISTING_COST, TURNING_COST = 16, 100, 5
 # Units in one tile: they stay in the first-level cache while all rows pass by.
 TILE = 128
 # What the pieces in which dense matrices are multiplied all divide.
 PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.
 DENSE_TILE = 96
-# Listed inputs whose links to as many units as there are lanes do.
-LISTED_TILE = 96
 
 
 class Pools:
@@ -39,8 +37,10 @@ class Pools:
         self.pieces: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def reserve(self, parameters: int) -> int:
-        self.parameters += parameters
-        return self.parameters - parameters
+        """Room for whole vectors of them."""
+        start = self.parameters
+        self.parameters += padded(parameters, 16)
+        return start
 
     def add(self, name: str, piece: np.ndarray) -> int:
         start = sum(map(len, self.pieces[name]))
@@ -65,24 +65,22 @@ def is_dense(block: np.ndarray) -> bool:
 
 
 def worth_listing(block: np.ndarray, popularity: np.ndarray, batch: int) -> np.ndarray:
-    """Which inputs of the first layer cost less if the values other than 0 are listed than in any other way.
+    """Which inputs of the first layer cost less if their values other than 0 are listed.
 
-    ``popularity`` is the share of examples in which each one is not 0. Every example then costs a product with each
-    unit; otherwise a link costs one with each lane, for the outputs and for the gradient alike.
+    ``popularity`` is the share of examples in which each one is not 0. A listed value is multiplied for every unit; a
+    link otherwise for every lane. Both happen twice, for the outputs and for the gradient.
     """
-    link = 2 * padded(batch, LANES) + UPDATE_COST
-    listing = padded(block.shape[0], LANES) * (2 * batch * popularity + UPDATE_COST) / link
-    links = block.sum(axis=0)
-    listed = listing < links
-    if DENSE_COST * block.size < np.minimum(listing, links).sum():
-        listed[:] = False
-    return listed
+    rows, lanes, values = padded(block.shape[0], LANES), padded(batch, LANES), batch * popularity
+    by_link = block.sum(axis=0) * (2 * lanes + UPDATE_COST)
+    listed = values * (2 * rows + LISTING_COST) + rows * UPDATE_COST
+    dense = DENSE_COST * block.size * (2 * lanes + UPDATE_COST)
+    if np.minimum(listed, by_link).sum() + 2 * rows * lanes * TURNING_COST < min(by_link.sum(), dense):
+        return listed < by_link
+    return np.zeros(len(popularity), bool)
 
 
 def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
     layer["stride"] = stride = padded(block.shape[1])
-    # Vectors of weights are read and written whole.
-    pools.reserve(-pools.parameters % 16)
     layer["links"] = pools.reserve(padded(block.shape[0]) * stride)
     pools.longest = max(pools.longest, DENSE_ROWS * stride)
     if not block.all():
@@ -93,7 +91,6 @@ def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarr
 
 
 def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
-    layer["links"] = links = pools.reserve(len(row))
     layer["tiles"] = tiles = -(-int(layer["inputs"]) // TILE)
     groups, group, tile = -(-int(layer["outputs"]) // GROUP), row // GROUP, column // TILE
     # Which rows of the group read an input, one bit for each.
@@ -107,16 +104,20 @@ def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) 
     ends = np.cumsum(np.bincount(where[entry], minlength=tiles * groups * LISTS))
     start = pools.add("partner", column[entry] % TILE)
     layer["pointer"] = pools.add("pointers", start + np.concatenate([[0], ends]))
-    pools.longest = max(pools.longest, *np.bincount(tile, minlength=1))
+    # Parameters are updated sixteen at a time.
+    counts = np.bincount(tile, minlength=tiles)
+    links = np.concatenate([[0], np.cumsum(padded(counts, 16))])
+    links += pools.reserve(links[-1])
+    layer["tile_link"] = pools.add("tile_links", links)
+    pools.longest = max(pools.longest, GROUP * TILE + 32)
     positions = np.empty(len(row), np.int64)
-    positions[order] = links + np.arange(len(row))
+    positions[order] = np.arange(len(row)) + np.repeat(links[:-1] - np.cumsum(counts) + counts, counts)
     return positions
 
 
 def place_listed(block: np.ndarray, pools: Pools) -> tuple[int, int, np.ndarray]:
     """Where the links of listed inputs and their mask start, and where each of the links is."""
     rows, inputs = padded(block.shape[0], LANES), block.shape[1]
-    pools.reserve(-pools.parameters % 16)
     links, keep = pools.reserve(rows * inputs), -1
     row, column = np.nonzero(block)
     places = (row // LANES * inputs + column) * LANES + row % LANES
@@ -124,7 +125,7 @@ def place_listed(block: np.ndarray, pools: Pools) -> tuple[int, int, np.ndarray]
         mask = np.zeros(rows * inputs, np.float32)
         mask[places] = 1
         keep = pools.add("keep", mask)
-    pools.longest = max(pools.longest, min(inputs, LISTED_TILE) * LANES)
+    pools.longest = max(pools.longest, LANES)
     return links, keep, links + places
 
 
@@ -141,5 +142,5 @@ def _grouped(group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     return np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
 
 
-def padded(size: int, to: int = PADDING) -> int:
+def padded(size: Any, to: int = PADDING) -> Any:
     return -(-size // to) * to

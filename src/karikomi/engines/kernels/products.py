@@ -15,6 +15,7 @@ from karikomi.engines.kernels.fused import (
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
+from karikomi.engines.kernels.rows import inlined
 from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, multiply_add, splat64, store
 
 
@@ -39,8 +40,9 @@ def linear(network: Network, number: int, block: int) -> None:
                         parameters, links, layer.stride, 1, units, x + lane, LANES, steps, tile, units, place, LANES
                     )
         return
-    index, pointers, link, lists = network.partner, network.pointers, layer.links, layer.pointer
+    index, pointers, lists = network.partner, network.pointers, layer.pointer
     for tile in range(layer.tiles):
+        link = at(network.tile_links, layer.tile_link + tile)
         for row in range(0, layer.outputs, GROUP):
             link = add_group(units, y + row * LANES, parameters, link, x + tile * TILE * LANES, index, pointers, lists)
             lists += LISTS
@@ -122,23 +124,23 @@ def transpose_inputs(network: Network, number: int, batch: int) -> None:
                     )
 
 
-@kernel
-def tile_gradient(network: Network, number: int, tile: int, batch: int, gradient: np.ndarray) -> np.intp:
-    """The gradient of the links in one tile of a sparse layer, added to ``gradient``; returns how many they are."""
+@inlined
+def group_gradient(
+    network: Network, number: int, tile: int, row: int, lists: int, batch: int, gradient: np.ndarray, place: int
+) -> int:
+    """The gradient of the links of GROUP rows in one tile of a sparse layer, added to ``gradient`` from ``place`` on.
+
+    Returns the place after the last.
+    """
     layer = network.layers[number]
-    lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * LISTS
-    done = np.intp(0)
-    for row in range(0, layer.outputs, GROUP):
-        place = done
-        for first in range(0, batch, LANES):
-            block = first // LANES * network.block
-            y = block + layer.y + row * LANES
-            x = block + layer.x + tile * TILE * LANES
-            done = correlate_group(
-                network.deltas, y, network.units, x, network.partner, network.pointers, lists, gradient, place
-            )
-        lists += LISTS
-    return done
+    end = place
+    for first in range(0, batch, LANES):
+        block = first // LANES * network.block
+        y, x = block + layer.y + row * LANES, block + layer.x + tile * TILE * LANES
+        end = correlate_group(
+            network.deltas, y, network.units, x, network.partner, network.pointers, lists, gradient, place
+        )
+    return end
 
 
 @kernel

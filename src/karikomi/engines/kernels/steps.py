@@ -1,39 +1,16 @@
 """Whole training steps and whole evaluations: the entry points from Python."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON
 from karikomi.engines.kernels.fused import DENSE_ROWS
 from karikomi.engines.kernels.gather import Source, fetch_ahead, gather
 from karikomi.engines.kernels.layout import Network
+from karikomi.engines.kernels.links import GROUP, LISTS
 from karikomi.engines.kernels.listed import listed_gradient, multiply_listed, turn_deltas
 from karikomi.engines.kernels.loss import activate, back_through_activation, cross_entropy, score
-from karikomi.engines.kernels.products import back, bias_gradient, dense_gradient, linear, tile_gradient
-from karikomi.engines.kernels.placement import LISTED_TILE
-from karikomi.engines.kernels.vector import LANES, kernel
-
-_BETA1, _BETA2, _EPSILON = np.float32(ADAM_BETA1), np.float32(ADAM_BETA2), np.float32(ADAM_EPSILON)
-_REST1, _REST2 = np.float32(1 - ADAM_BETA1), np.float32(1 - ADAM_BETA2)
-
-
-class Optimizer(NamedTuple):
-    """An optimizer and its state.
-
-    Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces that fit
-    into the cache, while they are there: ``gradient`` is as long as the longest one, and 0 in between. ``cost`` is what
-    each parameter costs by its size (empty: nothing).
-    """
-
-    adam: bool
-    rate: float
-    momentum: float
-    decay: float
-    first: np.ndarray
-    second: np.ndarray
-    gradient: np.ndarray
-    cost: np.ndarray
+from karikomi.engines.kernels.optimizer import Optimizer, Pace, pace_of, update
+from karikomi.engines.kernels.products import back, bias_gradient, dense_gradient, group_gradient, linear
+from karikomi.engines.kernels.vector import LANES, at, kernel, load16, splat16, store
 
 
 @kernel
@@ -52,13 +29,14 @@ def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: 
             forward(network, block, some.size)
             loss += cross_entropy(network, block, source.labels, some, np.float32(1 / batch))
         total += loss / batch
+        pace = pace_of(optimizer, done + step + 1)
         for number in range(network.layers.size - 1, -1, -1):
             for first in range(0, batch, LANES):
                 block = first // LANES * network.block
                 back_through_activation(network, number, block)
                 if number:
                     back(network, number, block)
-            learn(network, number, optimizer, batch, done + step + 1)
+            learn(network, number, optimizer, pace, batch)
     return total
 
 
@@ -87,78 +65,51 @@ def forward(network: Network, block: int, size: int) -> None:
 
 
 @kernel
-def learn(network: Network, number: int, optimizer: Optimizer, batch: int, step: int) -> None:
+def learn(network: Network, number: int, optimizer: Optimizer, pace: Pace, batch: int) -> None:
     """The layer's gradient and, piece by piece, its new parameters."""
     layer, gradient = network.layers[number], optimizer.gradient
     if layer.stride:
         for row in range(0, layer.outputs, DENSE_ROWS):
             dense_gradient(network, number, row, batch, gradient)
-            update(network.parameters, optimizer, layer.links + row * layer.stride, DENSE_ROWS * layer.stride, step)
+            update(network.parameters, optimizer, pace, layer.links + row * layer.stride, DENSE_ROWS * layer.stride)
     else:
-        first = layer.links
-        for tile in range(layer.tiles):
-            count = tile_gradient(network, number, tile, batch, gradient)
-            update(network.parameters, optimizer, first, count, step)
-            first += count
+        # What forward left in the cache last comes first.
+        for tile in range(layer.tiles - 1, -1, -1):
+            learn_tile(network, number, tile, optimizer, pace, batch)
     if number == 0 and network.listed.count:
-        learn_listed(network, optimizer, batch, step)
+        learn_listed(network, optimizer, pace, batch)
     if layer.bias >= 0:
         bias_gradient(network, number, batch, gradient)
-        update(network.parameters, optimizer, layer.bias, layer.outputs, step)
+        update(network.parameters, optimizer, pace, layer.bias, layer.outputs)
 
 
 @kernel
-def learn_listed(network: Network, optimizer: Optimizer, batch: int, step: int) -> None:
+def learn_tile(network: Network, number: int, tile: int, optimizer: Optimizer, pace: Pace, batch: int) -> None:
+    """Updates are long divisions and roots: a few at a time run beside the products of the next rows."""
+    layer, gradient = network.layers[number], optimizer.gradient
+    link = at(network.tile_links, layer.tile_link + tile)
+    lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * LISTS
+    filled = np.intp(0)
+    for row in range(0, layer.outputs, GROUP):
+        filled = group_gradient(network, number, tile, row, lists, batch, gradient, filled)
+        lists += LISTS
+        whole = filled - filled % 16
+        if whole:
+            update(network.parameters, optimizer, pace, link, whole)
+            link += whole
+            filled -= whole
+            store(gradient, 0, load16(gradient, whole))
+            store(gradient, whole, splat16(np.float32(0)))
+    update(network.parameters, optimizer, pace, link, filled)
+
+
+@kernel
+def learn_listed(network: Network, optimizer: Optimizer, pace: Pace, batch: int) -> None:
     listed = network.listed
     turn_deltas(network, batch)
+    link = listed.links
     for row in range(0, listed.rows, LANES):
-        for first in range(0, listed.count, LISTED_TILE):
-            last = min(first + LISTED_TILE, listed.count)
-            listed_gradient(network, row, first, last, batch, optimizer.gradient)
-            links = listed.links + row * listed.count + first * LANES
-            update(network.parameters, optimizer, links, (last - first) * LANES, step)
-
-
-@kernel
-def update(parameters: np.ndarray, optimizer: Optimizer, start: int, count: int, step: int) -> None:
-    values, first = parameters[start : start + count], optimizer.first[start : start + count]
-    if optimizer.cost.size:
-        charge(values, optimizer.cost[start : start + count], optimizer.gradient)
-    if optimizer.adam:
-        adam(values, optimizer, first, optimizer.second[start : start + count], step)
-    else:
-        descend(values, optimizer, first)
-
-
-@kernel
-def charge(values: np.ndarray, cost: np.ndarray, gradient: np.ndarray) -> None:
-    """The gradient of Σ cost · |value| is added; at 0 it is 0, so what is removed stays so."""
-    for place in range(values.size):
-        gradient[place] += cost[place] * np.sign(values[place])
-
-
-@kernel
-def adam(values: np.ndarray, optimizer: Optimizer, first: np.ndarray, second: np.ndarray, step: int) -> None:
-    """Kingma & Ba 2015, algorithm 1, in PyTorch's form: epsilon is added after the correction of the second moment."""
-    gradient, decay = optimizer.gradient, np.float32(optimizer.decay)
-    rate = np.float32(optimizer.rate / (1 - ADAM_BETA1**step))
-    correction = np.float32(1 / np.sqrt(1 - ADAM_BETA2**step))
-    for place in range(values.size):
-        value = values[place]
-        slope = gradient[place] + decay * value
-        mean = _BETA1 * first[place] + _REST1 * slope
-        square = _BETA2 * second[place] + _REST2 * slope * slope
-        first[place], second[place], gradient[place] = mean, square, np.float32(0)
-        values[place] = value - rate * mean / (np.sqrt(square) * correction + _EPSILON)
-
-
-@kernel
-def descend(values: np.ndarray, optimizer: Optimizer, velocity: np.ndarray) -> None:
-    """Stochastic gradient descent with PyTorch's momentum."""
-    gradient, decay = optimizer.gradient, np.float32(optimizer.decay)
-    rate, momentum = np.float32(optimizer.rate), np.float32(optimizer.momentum)
-    for place in range(values.size):
-        value = values[place]
-        speed = momentum * velocity[place] + (gradient[place] + decay * value)
-        velocity[place], gradient[place] = speed, np.float32(0)
-        values[place] = value - rate * speed
+        for unit in range(listed.count):
+            store(optimizer.gradient, 0, listed_gradient(network, row, unit, batch))
+            update(network.parameters, optimizer, pace, link, LANES)
+            link += LANES

@@ -1,0 +1,89 @@
+"""New parameters from their gradient, sixteen at a time."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON
+from karikomi.engines.kernels.rows import inlined
+from karikomi.engines.kernels.vector import (
+    absolute,
+    add,
+    divide,
+    load16,
+    multiply,
+    multiply_add,
+    splat16,
+    square_root,
+    store,
+    subtract,
+    where_positive,
+    with_sign,
+)
+
+_f32 = np.float32
+_ZERO, _BETA1, _BETA2, _EPSILON = _f32(0), _f32(ADAM_BETA1), _f32(ADAM_BETA2), _f32(ADAM_EPSILON)
+_REST1, _REST2 = _f32(1 - ADAM_BETA1), _f32(1 - ADAM_BETA2)
+
+
+class Optimizer(NamedTuple):
+    """An optimizer and its state.
+
+    Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces: ``gradient``
+    is as long as the longest one, and 0 in between. ``cost`` is what each parameter costs by its size (empty: nothing).
+    """
+
+    adam: bool
+    rate: float
+    momentum: float
+    decay: float
+    first: np.ndarray
+    second: np.ndarray
+    gradient: np.ndarray
+    cost: np.ndarray
+
+
+class Pace(NamedTuple):
+    """Adam's learning rate with the correction of the first moment, and the correction of the second one's root."""
+
+    rate: np.float32
+    correction: np.float32
+
+
+@inlined
+def pace_of(optimizer: Optimizer, step: int) -> Pace:
+    if optimizer.adam:
+        rate = optimizer.rate / (1 - ADAM_BETA1**step)
+        return Pace(np.float32(rate), np.float32(1 / np.sqrt(1 - ADAM_BETA2**step)))
+    return Pace(np.float32(optimizer.rate), np.float32(1))
+
+
+@inlined
+def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int, count: int) -> None:
+    """The ``count`` parameters from ``start`` on, a multiple of 16, move along ``gradient``, which becomes 0.
+
+    Adam (Kingma & Ba 2015, algorithm 1) and momentum are PyTorch's: epsilon is added after the correction of the second
+    moment; the learning rate is not part of the momentum.
+    """
+    gradient, decay, zero = optimizer.gradient, splat16(np.float32(optimizer.decay)), splat16(_ZERO)
+    for done in range(0, count, 16):
+        place = start + done
+        value, slope = load16(parameters, place), load16(gradient, done)
+        store(gradient, done, zero)
+        if optimizer.cost.size:
+            # Σ cost · |value|: at 0 its slope is 0, so what is removed stays so.
+            slope = add(slope, where_positive(absolute(value), with_sign(load16(optimizer.cost, place), value), zero))
+        slope = multiply_add(decay, value, slope)
+        if optimizer.adam:
+            mean = multiply_add(splat16(_BETA1), load16(optimizer.first, place), multiply(splat16(_REST1), slope))
+            square = multiply(multiply(splat16(_REST2), slope), slope)
+            square = multiply_add(splat16(_BETA2), load16(optimizer.second, place), square)
+            store(optimizer.first, place, mean)
+            store(optimizer.second, place, square)
+            root = multiply_add(square_root(square), splat16(pace.correction), splat16(_EPSILON))
+            change = divide(multiply(splat16(pace.rate), mean), root)
+        else:
+            speed = multiply_add(splat16(np.float32(optimizer.momentum)), load16(optimizer.first, place), slope)
+            store(optimizer.first, place, speed)
+            change = multiply(splat16(pace.rate), speed)
+        store(parameters, place, subtract(value, change))

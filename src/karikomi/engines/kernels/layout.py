@@ -8,6 +8,7 @@ from karikomi.engines.kernels.architecture import Linear, linear_layers
 from karikomi.engines.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.kernels.placement import (
     TILE,
+    Place,
     Pools,
     is_dense,
     kept_units,
@@ -32,8 +33,8 @@ LAYER = np.dtype(
             *("links", "bias"),
             # A dense layer: elements per padded row (0: sparse), where in ``keep`` its mask starts (-1: all is left).
             *("stride", "keep"),
-            # A sparse layer: where in ``pointers`` and ``back_pointers`` its lists start, and the number of tiles.
-            *("pointer", "tiles", "tile_link", "back_pointer", "back_tiles"),
+            # A sparse layer: how many tiles, and where in ``pointers``, ``tile_links`` and ``back_pointers`` it starts.
+            *("tiles", "pointer", "tile_link", "back_tiles", "back_pointer"),
         )
     ],
     align=True,
@@ -41,17 +42,17 @@ LAYER = np.dtype(
 
 
 class Listed(NamedTuple):
-    """The inputs from ``first`` on, ``count`` of them, whose values other than 0 are listed; and room for the lists.
+    """The inputs from ``first`` on, ``inputs`` in number, whose values other than 0 are listed; and room for the lists.
 
-    Their links start at ``links`` in the parameters, their mask at ``keep`` (-1: all links are left): for every LANES of
-    the ``rows`` units, the last of which may be none, a vector for each input. In block b input i is not 0 in
-    the ``lanes`` from ``starts[b * count + i]`` to before ``starts[b * count + i + 1]``, where it has ``values``. For one
+    Their links start at ``links`` in the parameters, their mask at ``keep`` (-1: all links are left): for every LANES
+    of the ``rows`` units, the last of which may be none, a vector for each input. In block b input i is not 0 in the
+    ``lanes`` from ``starts[b * inputs + i]`` to before ``starts[b * inputs + i + 1]``, where it has ``values``. For one
     block and TILE inputs the same lane by lane: ``lane_inputs``, ``lane_values`` and where they end, ``ends``.
     ``turned`` holds the first layer's outputs, or the loss's derivatives by them, with units as lanes.
     """
 
     first: int
-    count: int
+    inputs: int
     rows: int
     links: int
     keep: int
@@ -67,11 +68,11 @@ class Listed(NamedTuple):
 class Network(NamedTuple):
     """A subnetwork laid out.
 
-    The links of a sparse layer lie tile by tile (of ``TILE`` inputs), in a tile by groups of ``GROUP`` rows, in a group
-    by which of the rows read an input: ``pointers`` says where in ``partner`` each of these lists starts, which has one
-    entry for all links of an input with the group, its place in the tile. For the way back to a layer's inputs
-    ``back_link`` names the same links input by input, tile by tile of its outputs, and ``back_partner`` the output. The
-    first layer's ``inputs`` are those that are not ``listed``.
+    The links of a sparse layer lie tile by tile (of TILE inputs; ``tile_links`` says where in ``parameters`` each tile
+    starts), in a tile by groups of GROUP rows, in a group by which of the rows read an input: ``pointers`` says where
+    in ``partner`` each of these lists starts, which has one entry for all links of an input with the group, its place
+    in the tile. For the way back to a layer's inputs ``back_link`` names the same links input by input, tile by tile
+    of its outputs, and ``back_partner`` the output. The first layer's ``inputs`` are those that are not ``listed``.
     """
 
     layers: np.ndarray
@@ -105,13 +106,6 @@ class Network(NamedTuple):
 _POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "back_pointers", "keep")
 
 
-class Place(NamedTuple):
-    """Where one named array's surviving elements are: ``parameters[positions]`` is ``array.flat[elements]``."""
-
-    positions: np.ndarray
-    elements: np.ndarray
-
-
 def lay_out(
     subnetwork: Subnetwork, popularity: np.ndarray, batch: int, *, keep_idle: bool, backward: bool = True
 ) -> tuple[Network, dict[str, Place]]:
@@ -125,20 +119,23 @@ def lay_out(
     masks = [subnetwork.masks[layer.weight] for layer in linear]
     kept = kept_units(masks, keep_idle)
     listed = worth_listing(masks[0][np.ix_(kept[1], kept[0])], popularity[kept[0]], batch)
-    kept[0], many = np.concatenate([kept[0][~listed], kept[0][listed]]), int(np.sum(~listed))
+    kept[0], chosen = kept[0][~listed], kept[0][listed]
     pools = Pools()
-    layers, places, (links, keep) = _place(linear, masks, kept, many, pools, backward)
+    layers, places = _place(linear, masks, kept, pools, backward)
+    links, keep, more = place_listed(masks[0], kept[1], chosen, pools)
+    places[linear[0].weight] = Place(*map(np.concatenate, zip(places[linear[0].weight], more, strict=True)))
     parameters = aligned(pools.parameters)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
 
-    rows = [padded(many) + len(kept[0]) - many, *(padded(len(units)) for units in kept[1:])]
+    rows = [padded(len(units)) for units in kept]
+    first, rows[0] = rows[0], rows[0] + len(chosen)
     # One row more than the inputs need, for the pixels that no link reads.
     unused = rows[0] * LANES
     starts = np.cumsum([0, rows[0] + 1, *rows[1:]]) * LANES
     layers["x"], layers["y"] = starts[:-2], starts[1:-1]
     slots = np.full(len(popularity), unused, np.int32)
-    slots[kept[0]] = np.concatenate([np.arange(many), np.arange(padded(many), rows[0])]) * LANES
+    slots[kept[0]], slots[chosen] = np.arange(len(kept[0])) * LANES, np.arange(first, rows[0]) * LANES
     blocks, widest = -(-batch // LANES), layers["stride"].max()
     everything = np.arange(max(*rows, LANES), dtype=np.int32)
     network = Network(
@@ -157,30 +154,28 @@ def lay_out(
         slots=slots,
         example_starts=np.zeros(LANES, np.int64),
         everything=everything,
-        listed=_lists(padded(many), len(kept[0]) - many, padded(len(kept[1]), LANES), links, keep, blocks),
+        listed=_room_for_lists(first, len(chosen), padded(len(kept[1]), LANES), links, keep, blocks),
     )
     return network, places
 
 
-def _lists(first: int, count: int, rows: int, links: int, keep: int, blocks: int) -> Listed:
-    values = blocks * count * LANES
+def _room_for_lists(first: int, inputs: int, rows: int, links: int, keep: int, blocks: int) -> Listed:
+    values = blocks * inputs * LANES
     return Listed(
-        *(first, count, rows if count else 0, links, keep),
-        *(np.zeros(values, np.uint8), aligned(values), np.zeros(blocks * count + 1, np.int64)),
+        *(first, inputs, rows if inputs else 0, links, keep),
+        *(np.zeros(values, np.uint8), aligned(values), np.zeros(blocks * inputs + 1, np.int64)),
         *(np.zeros(TILE * LANES, np.uint8), aligned(TILE * LANES), np.zeros(LANES, np.int64)),
-        turned=aligned(blocks * rows * LANES if count else 0),
+        turned=aligned(blocks * rows * LANES if inputs else 0),
     )
 
 
 def _place(
-    linear: list[Linear], masks: list[np.ndarray], kept: list[np.ndarray], many: int, pools: Pools, backward: bool
-) -> tuple[np.ndarray, dict[str, Place], tuple[int, int]]:
-    """Layers, places, and where the links of listed inputs (those from ``many`` on) and their mask start."""
+    linear: list[Linear], masks: list[np.ndarray], kept: list[np.ndarray], pools: Pools, backward: bool
+) -> tuple[np.ndarray, dict[str, Place]]:
     layers = np.zeros(len(linear), LAYER)
     layers["activation"], layers["bias"], layers["keep"] = [layer.activation for layer in linear], -1, -1
+    places: dict[str, Place] = {}
     blocks = [mask[np.ix_(after, before)] for mask, before, after in zip(masks, kept[:-1], kept[1:], strict=True)]
-    listed, blocks[0] = blocks[0][:, many:], blocks[0][:, :many]
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [(np.empty(0, np.int64),) * 3] * len(linear)
     # Sparse layers first, so that ``partner`` is no longer than their links.
     for n in sorted(range(len(linear)), key=lambda n: is_dense(blocks[n])):
         layer, block = layers[n], blocks[n]
@@ -192,18 +187,12 @@ def _place(
             positions = place_sparse(layer, row, column, pools)
             if backward and n:
                 place_way_back(layer, row, column, positions, pools)
-        found[n] = positions, row, column
-    links, keep, positions = place_listed(listed, pools)
-    row, column = np.nonzero(listed)
-    found[0] = tuple(np.concatenate(pair) for pair in zip(found[0], (positions, row, many + column), strict=True))
-    places: dict[str, Place] = {}
-    for n, (positions, row, column) in enumerate(found):
         places[linear[n].weight] = Place(positions, kept[n + 1][row] * masks[n].shape[1] + kept[n][column])
     for layer, one, units in zip(layers, linear, kept[1:], strict=True):
         if one.bias is not None:
             layer["bias"] = pools.reserve(len(units))
             places[one.bias] = Place(layer["bias"] + np.arange(len(units)), units)
-    return layers, places, (links, keep)
+    return layers, places
 
 
 def aligned(size: int) -> np.ndarray:

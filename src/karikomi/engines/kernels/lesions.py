@@ -52,7 +52,7 @@ def pass_whole(source: Source, examples: np.ndarray, network: Network, circuit: 
     for first in range(0, examples.size, LANES):
         some = examples[first : first + LANES]
         gather(source, some, network, block)
-        if network.listed.count:
+        if network.listed.inputs:
             multiply_listed(network, block, some.size)
         for number in range(network.layers.size):
             linear(network, number, block)

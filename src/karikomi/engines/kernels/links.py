@@ -155,10 +155,10 @@ def add_group(typing_context, units, place, weights, link, origin, index, pointe
 
 @intrinsic
 def correlate_group(typing_context, values, start, others, origin, index, pointers, first, sums, place):
-    """The gradient of links: to ``sums`` from ``place`` on is added, for each link, the product of its row and its unit.
+    """The gradient of links: for each one the product of its row and its unit, summed over the lanes.
 
-    Products are summed over the lanes. The GROUP rows start at ``values[start]``, the units at ``others[origin]``; they
-    are listed as for ``add_group``. Returns the place after the last.
+    It is added to ``sums`` from ``place`` on. The GROUP rows start at ``values[start]``, the units at
+    ``others[origin]``; they are listed as for ``add_group``. Returns the place after the last.
     """
 
     def generate(context, builder, signature, arguments):
@@ -185,7 +185,7 @@ def correlate_group(typing_context, values, start, others, origin, index, pointe
 
 
 def _sum_of_multiples(builder: Any, sums: Any, span: Any, multiples: Callable[[Any, int], Iterator[Any]]) -> Any:
-    """``sums`` plus the products of all pairs, a factor and a vector, that ``multiples`` reads for entries in ``span``."""
+    """``sums`` plus the products of the pairs, factor and vector, that ``multiples`` reads for entries in ``span``."""
     # One chain of multiply-adds alone would wait for its links, where it has no more than four registers.
     chains = [cgutils.alloca_once_value(builder, sums)]
     if LANES // REGISTER < 8:
@@ -242,8 +242,8 @@ def add_multiples(typing_context, sums, factors, vectors, origin, index, span):
         def multiples(entry: Any, many: int) -> Iterator[Any]:
             first = address(context, builder, kinds[1], factors, entry)
             for number, vector in enumerate(_partners(context, builder, kinds[4], index, entry, many)):
-                factor = builder.load(builder.gep(first, [INT(number)]))
-                yield factor, read(builder, address(context, builder, kinds[2], vectors, builder.add(origin, vector)), LANES)
+                start = address(context, builder, kinds[2], vectors, builder.add(origin, vector))
+                yield builder.load(builder.gep(first, [INT(number)])), read(builder, start, LANES)
 
         return _sum_of_multiples(builder, sums, span, multiples)
 

@@ -12,7 +12,7 @@ from karikomi.engines.kernels.links import add_multiples
 from karikomi.engines.kernels.placement import TILE
 from karikomi.engines.kernels.products import bias_of
 from karikomi.engines.kernels.rows import inlined
-from karikomi.engines.kernels.vector import LANES, add, at, kernel, load16, load64, multiply, put, splat64, store
+from karikomi.engines.kernels.vector import LANES, add, at, kernel, load64, multiply, put, splat64, store
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LOWEST_BIT, _ALL_BITS = np.uint64(1), np.uint64(2**64 - 1)
@@ -20,15 +20,15 @@ _LOWEST_BIT, _ALL_BITS = np.uint64(1), np.uint64(2**64 - 1)
 
 @kernel
 def multiply_listed(network: Network, block: int, size: int) -> None:
-    """The first layer's outputs for the first ``size`` examples of a block: their biases and what listed inputs bring."""
+    """The first layer's outputs for the first ``size`` examples of a block: biases and what listed inputs bring."""
     listed, layer, units, parameters = network.listed, network.layers[0], network.units, network.parameters
     turned, lane_of = listed.turned, network.unit_starts
     start = block // network.block * listed.rows * LANES
-    for first in range(0, listed.count, TILE):
-        last = min(first + TILE, listed.count)
+    for first in range(0, listed.inputs, TILE):
+        last = min(first + TILE, listed.inputs)
         list_values(network, block, first, last, size)
         for row in range(0, listed.rows, LANES):
-            links = listed.links + row * listed.count + first * LANES
+            links = listed.links + row * listed.inputs + first * LANES
             for lane in range(size):
                 place, entry = start + (row + lane) * LANES, lane * TILE
                 sums = load64(turned, place) if first else splat64(_ZERO)
@@ -47,12 +47,12 @@ def multiply_listed(network: Network, block: int, size: int) -> None:
 
 @kernel
 def list_values(network: Network, block: int, first: int, last: int, size: int) -> None:
-    """The values that are not 0 of listed inputs, from ``first`` to before ``last``, input by input and lane by lane."""
+    """Input by input and lane by lane the values, not 0, of the listed inputs from ``first`` to before ``last``."""
     listed, units = network.listed, network.units
     for lane in range(size):
         listed.ends[lane] = lane * TILE
     in_use = _ALL_BITS >> np.uint64(LANES - size)
-    number = block // network.block * listed.count
+    number = block // network.block * listed.inputs
     entry = at(listed.starts, number + first)
     for unit in range(first, last):
         place = block + network.layers[0].x + (listed.first + unit) * LANES
@@ -89,11 +89,11 @@ def listed_gradient(network: Network, row: int, unit: int, batch: int):
     listed = network.listed
     sums = splat64(_ZERO)
     for number in range((batch + LANES - 1) // LANES):
-        of_unit = number * listed.count + unit
+        of_unit = number * listed.inputs + unit
         span = at(listed.starts, of_unit), at(listed.starts, of_unit + 1)
         origin = (number * listed.rows + row) * LANES
         sums = add_multiples(sums, listed.values, listed.turned, origin, listed.lanes, span)
     if listed.keep >= 0:
         # Removed links have no gradient, and so stay 0.
-        sums = multiply(sums, load64(network.keep, listed.keep + row * listed.count + unit * LANES))
+        sums = multiply(sums, load64(network.keep, listed.keep + row * listed.inputs + unit * LANES))
     return sums

@@ -29,8 +29,9 @@ _REST1, _REST2 = _f32(1 - ADAM_BETA1), _f32(1 - ADAM_BETA2)
 class Optimizer(NamedTuple):
     """An optimizer and its state.
 
-    Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces: ``gradient``
-    is as long as the longest one, and 0 in between. ``cost`` is what each parameter costs by its size (empty: nothing).
+    Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces:
+    ``gradient`` is as long as the longest one, and 0 in between. ``cost`` is what each parameter costs by its size
+    (empty: nothing).
     """
 
     adam: bool

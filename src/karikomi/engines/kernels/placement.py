@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,13 @@ TILE = 128
 PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.
 DENSE_TILE = 96
+
+
+class Place(NamedTuple):
+    """Where one named array's surviving elements are: ``parameters[positions]`` is ``array.flat[elements]``."""
+
+    positions: np.ndarray
+    elements: np.ndarray
 
 
 class Pools:
@@ -115,18 +122,19 @@ def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) 
     return positions
 
 
-def place_listed(block: np.ndarray, pools: Pools) -> tuple[int, int, np.ndarray]:
-    """Where the links of listed inputs and their mask start, and where each of the links is."""
-    rows, inputs = padded(block.shape[0], LANES), block.shape[1]
-    links, keep = pools.reserve(rows * inputs), -1
+def place_listed(mask: np.ndarray, units: np.ndarray, inputs: np.ndarray, pools: Pools) -> tuple[int, int, Place]:
+    """Where the links between ``units`` and listed ``inputs`` and their mask start, and the place of each link."""
+    block = mask[np.ix_(units, inputs)]
+    size = padded(len(units), LANES) * len(inputs)
     row, column = np.nonzero(block)
-    places = (row // LANES * inputs + column) * LANES + row % LANES
+    positions = (row // LANES * len(inputs) + column) * LANES + row % LANES
+    links, keep = pools.reserve(size), -1
     if not block.all():
-        mask = np.zeros(rows * inputs, np.float32)
-        mask[places] = 1
-        keep = pools.add("keep", mask)
+        kept = np.zeros(size, np.float32)
+        kept[positions] = 1
+        keep = pools.add("keep", kept)
     pools.longest = max(pools.longest, LANES)
-    return links, keep, links + places
+    return links, keep, Place(links + positions, units[row] * mask.shape[1] + inputs[column])
 
 
 def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:

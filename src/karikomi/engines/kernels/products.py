@@ -16,7 +16,7 @@ from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.rows import inlined
-from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, multiply_add, splat64, store
+from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, splat64, store
 
 
 @kernel
@@ -25,7 +25,7 @@ def linear(network: Network, number: int, block: int) -> None:
     layer = network.layers[number]
     units, parameters = network.units, network.parameters
     x, y = block + layer.x, block + layer.y
-    if number or not network.listed.count:
+    if number or not network.listed.inputs:
         for row in range(layer.outputs):
             store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
     if layer.stride:

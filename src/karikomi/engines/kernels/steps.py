@@ -57,7 +57,7 @@ def evaluate_all(source: Source, examples: np.ndarray, network: Network, correct
 
 @kernel
 def forward(network: Network, block: int, size: int) -> None:
-    if network.listed.count:
+    if network.listed.inputs:
         multiply_listed(network, block, size)
     for number in range(network.layers.size):
         linear(network, number, block)
@@ -76,7 +76,7 @@ def learn(network: Network, number: int, optimizer: Optimizer, pace: Pace, batch
         # What forward left in the cache last comes first.
         for tile in range(layer.tiles - 1, -1, -1):
             learn_tile(network, number, tile, optimizer, pace, batch)
-    if number == 0 and network.listed.count:
+    if number == 0 and network.listed.inputs:
         learn_listed(network, optimizer, pace, batch)
     if layer.bias >= 0:
         bias_gradient(network, number, batch, gradient)
@@ -109,7 +109,7 @@ def learn_listed(network: Network, optimizer: Optimizer, pace: Pace, batch: int)
     turn_deltas(network, batch)
     link = listed.links
     for row in range(0, listed.rows, LANES):
-        for unit in range(listed.count):
+        for unit in range(listed.inputs):
             store(optimizer.gradient, 0, listed_gradient(network, row, unit, batch))
             update(network.parameters, optimizer, pace, link, LANES)
             link += LANES

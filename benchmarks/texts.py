@@ -31,7 +31,8 @@ Microseconds per step:
 - *JAX*: the whole loop under `jit` and `lax.scan`, masks multiplied in.
 - *population*: this package's engine for any module, {population}.
 - *limit*: two products per surviving link and example, three behind the first layer, at this machine's own peak
-  rate, {peak}, as measured between the others.
+  rate, {peak}, as measured between the others. Zeros in the data count like other
+  values here; the sparse engine skips many of them in the first layer while it has many links, and so may be faster.
 
 Each library was given the setup that was the fastest here, chosen at density 0.108: {chosen}. All did the same
 work: after 200 steps from the same weights, with the same minibatches, the mean training loss and the loss on the
@@ -58,7 +59,8 @@ SCALING = """## How cost grows
 
 Sparse engine, microseconds per step and network, one network per core unless the table says otherwise.
 
-With density (LeNet-300-100). Layers that are still nearly whole use a dense product:
+With density (LeNet-300-100). Layers that are still nearly whole use a dense product; the first one skips zeros in the
+data while it has many links:
 
 {density}
 

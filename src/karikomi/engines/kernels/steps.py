@@ -85,7 +85,7 @@ def learn(network: Network, number: int, optimizer: Optimizer, pace: Pace, batch
 
 @kernel
 def learn_tile(network: Network, number: int, tile: int, optimizer: Optimizer, pace: Pace, batch: int) -> None:
-    """Updates are long divisions and roots: a few at a time run beside the products of the next rows."""
+    """The gradient of the links in one tile of a sparse layer and, sixteen at a time, their new weights."""
     layer, gradient = network.layers[number], optimizer.gradient
     link = at(network.tile_links, layer.tile_link + tile)
     lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * LISTS

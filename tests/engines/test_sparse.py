@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from torch.func import functional_call
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import sparse
 from karikomi.engines.contract import Recipe, Trial, minibatches
-from karikomi.engines.kernels import layout
 from karikomi.errors import InputError
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
@@ -228,48 +226,6 @@ def test_one_step_on_any_shape(
     for name, weights in loop.weights[0].items():
         expected = weights * trial.subnetwork.masks.get(name, True)
         np.testing.assert_allclose(trained.final.weights[name], expected, atol=3e-6)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    st.integers(1, 90),
-    st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]),
-    st.integers(1, 140),
-    st.floats(0, 1),
-    st.booleans(),
-    st.integers(0, 2**16),
-)
-def test_any_inputs_may_be_listed(
-    hidden: int, density: float, batch: int, listed: float, adam: bool, seed: int
-) -> None:
-    data = images(150, n=300, seed=seed)
-    trial = trial_of(thinned(perceptron([150, hidden, 5]), [density, 1.0], seed), data, seed)
-    recipe = replace(SGD, iterations=3, batch=batch, learning_rate=0.1)
-    recipe = replace(recipe, optimizer="adam", learning_rate=1e-6) if adam else recipe
-
-    def some(block: np.ndarray, popularity: np.ndarray, batch: int) -> np.ndarray:
-        return np.random.default_rng(seed).random(block.shape[1]) < listed
-
-    with patch.object(layout, "worth_listing", some):
-        (trained,) = sparse.train([trial], data, recipe)
-        (seen,) = sparse.evaluate([trained.final], data.train.take(trial.split.validation))
-    loop = plain_loop(trial, data, recipe)
-    assert trained.curve.train_loss[0] == pytest.approx(np.mean(loop.train_loss), rel=1e-5)
-    assert seen.loss == pytest.approx(loop.validation_loss[-1], rel=1e-5)
-    for name, weights in loop.weights[-1].items():
-        expected = weights * trial.subnetwork.masks.get(name, True)
-        np.testing.assert_allclose(trained.final.weights[name], expected, atol=1e-5)
-
-
-def test_inputs_are_listed_where_that_is_worth_it() -> None:
-    whole, few = np.ones((300, 784), bool), np.random.default_rng(0).random((300, 784)) < 0.02
-    often, seldom = np.full(784, 0.9), np.full(784, 0.1)
-    assert layout.worth_listing(whole, seldom, 60).all()
-    assert not layout.worth_listing(whole, often, 60).any()
-    assert not layout.worth_listing(few, seldom, 60).any()
-    mixed = np.where(np.arange(784) % 2 == 0, seldom, often)
-    half = np.random.default_rng(0).random((300, 784)) < 0.5
-    assert layout.worth_listing(half, mixed, 60).tolist() == (mixed < 0.5).tolist()
 
 
 def test_divergence_gives_nan_and_no_crash() -> None:

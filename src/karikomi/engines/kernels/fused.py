@@ -94,23 +94,19 @@ def _rolled_range(builder: Any, begin: Any, end: Any) -> Iterator[Any]:
 
 def _product_adder(many: int, columns: int) -> Any:
     @intrinsic
-    def add_products(
-        typing_context, left, start, rows, steps, right, origin, strides, numbers, span, sums, place, width
-    ):
+    def add_products(typing_context, left, start, rows, steps, right, origin, strides, span, sums, place, width):
         def generate(context, builder, signature, arguments):
-            left, start, rows, steps, right, origin, strides, numbers, span, sums, place, width = arguments
+            left, start, rows, steps, right, origin, strides, span, sums, place, width = arguments
             kinds = signature.args
             begin, end = builder.extract_value(span, 0), builder.extract_value(span, 1)
 
             def row(base: Any, stride: Any, number: int) -> Any:
                 return builder.add(base, builder.mul(stride, ir.Constant(stride.type, number)))
 
-            targets = [address(context, builder, kinds[9], sums, row(place, width, r)) for r in range(many)]
+            targets = [address(context, builder, kinds[8], sums, row(place, width, r)) for r in range(many)]
             starts = [row(start, rows, r) for r in range(many)]
             totals = [cgutils.alloca_once_value(builder, read(builder, target, columns)) for target in targets]
-            with _rolled_range(builder, begin, end) as index:
-                number = builder.load(address(context, builder, kinds[7], numbers, index))
-                number = context.cast(builder, number, kinds[7].dtype, types.intp)
+            with _rolled_range(builder, begin, end) as number:
                 place = builder.add(origin, builder.mul(number, strides))
                 values = read(builder, address(context, builder, kinds[4], right, place), columns)
                 step = builder.mul(number, steps)
@@ -125,7 +121,7 @@ def _product_adder(many: int, columns: int) -> Any:
             return context.get_dummy_value()
 
         whole = types.intp
-        kinds = (left, whole, whole, whole, right, whole, whole, numbers, types.UniTuple(whole, 2), sums, whole, whole)
+        kinds = (left, whole, whole, whole, right, whole, whole, types.UniTuple(whole, 2), sums, whole, whole)
         return types.void(*kinds), generate
 
     return add_products
@@ -135,7 +131,7 @@ add_products, add_wide_products = _product_adder(DENSE_ROWS, DENSE_COLUMNS), _pr
 """A piece of a matrix product, DENSE_ROWS by DENSE_COLUMNS, or WIDE_ROWS by WIDE_COLUMNS.
 
 ``sums[place + r * width + c] += Σ left[start + r * rows + n * steps] * right[origin + n * strides + c]`` over the
-``numbers`` n in ``span``, from its first place to before its last.
+numbers n from the first in ``span`` to before the last.
 """
 
 

@@ -99,7 +99,6 @@ class Network(NamedTuple):
     pieces: np.ndarray
     slots: np.ndarray
     example_starts: np.ndarray
-    everything: np.ndarray
     listed: Listed
 
 
@@ -137,7 +136,7 @@ def lay_out(
     slots = np.full(len(popularity), unused, np.int32)
     slots[kept[0]], slots[chosen] = np.arange(len(kept[0])) * LANES, np.arange(first, rows[0]) * LANES
     blocks, widest = -(-batch // LANES), layers["stride"].max()
-    everything = np.arange(max(*rows, LANES), dtype=np.int32)
+    numbers = np.arange(max(*rows, LANES), dtype=np.int32)
     network = Network(
         layers,
         parameters,
@@ -147,13 +146,12 @@ def lay_out(
         deltas=aligned(blocks * starts[-1] if backward else 0),
         scratch=aligned(3 * LANES),
         transposed=aligned(blocks * LANES * widest if backward else 0),
-        unit_starts=everything * LANES,
-        lane_starts=everything[:LANES] * np.int32(DENSE_COLUMNS),
+        unit_starts=numbers * LANES,
+        lane_starts=numbers[:LANES] * np.int32(DENSE_COLUMNS),
         longest=int(max(pools.longest, *rows)),
         pieces=_pieces(slots, unused),
         slots=slots,
         example_starts=np.zeros(LANES, np.int64),
-        everything=everything,
         listed=_room_for_lists(first, len(chosen), padded(len(kept[1]), LANES), links, keep, blocks),
     )
     return network, places

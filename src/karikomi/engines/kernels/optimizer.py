@@ -61,8 +61,9 @@ def pace_of(optimizer: Optimizer, step: int) -> Pace:
 
 @inlined
 def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int, count: int) -> None:
-    """The ``count`` parameters from ``start`` on, a multiple of 16, move along ``gradient``, which becomes 0.
+    """The ``count`` parameters from ``start`` on move along ``gradient``, which becomes 0.
 
+    So do those that fill up the last sixteen; where these are nobody's, they and their gradient are 0 and stay so.
     Adam (Kingma & Ba 2015, algorithm 1) and momentum are PyTorch's: epsilon is added after the correction of the second
     moment; the learning rate is not part of the momentum.
     """

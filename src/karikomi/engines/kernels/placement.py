@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from karikomi.engines.kernels.vector import LANES
 # What a dense product costs, by its own products; 1 is what visiting a link costs, by its products (LeNet-300-100: with
 # AVX2 and with AVX-512 a dense product is faster at density 0.8, and slower by a tenth to a sixth at 0.64).
 DENSE_COST = 0.75
-# In products, what it costs to update a parameter, to list a value, and to turn an output or its derivative.
+# In products, what it costs to update a parameter, to list a value, and to turn an output or its derivative (AVX2).
 UPDATE_COST, LISTING_COST, TURNING_COST = 16, 100, 5
 # Units in one tile: they stay in the first-level cache while all rows pass by.
 TILE = 128
@@ -21,6 +21,8 @@ TILE = 128
 PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.
 DENSE_TILE = 96
+
+Size = TypeVar("Size", int, np.ndarray)
 
 
 class Place(NamedTuple):
@@ -150,5 +152,5 @@ def _grouped(group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     return np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
 
 
-def padded(size: Any, to: int = PADDING) -> Any:
+def padded(size: Size, to: int = PADDING) -> Size:
     return -(-size // to) * to

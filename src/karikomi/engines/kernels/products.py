@@ -29,7 +29,6 @@ def linear(network: Network, number: int, block: int) -> None:
         for row in range(layer.outputs):
             store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
     if layer.stride:
-        steps = network.everything
         for first in range(0, layer.inputs, DENSE_TILE):
             tile = first, min(first + DENSE_TILE, layer.inputs)
             for row in range(0, layer.outputs, WIDE_ROWS):
@@ -37,7 +36,7 @@ def linear(network: Network, number: int, block: int) -> None:
                 for lane in range(0, LANES, WIDE_COLUMNS):
                     place = y + row * LANES + lane
                     add_wide_products(
-                        parameters, links, layer.stride, 1, units, x + lane, LANES, steps, tile, units, place, LANES
+                        parameters, links, layer.stride, 1, units, x + lane, LANES, tile, units, place, LANES
                     )
         return
     index, pointers, lists = network.partner, network.pointers, layer.pointer
@@ -64,14 +63,13 @@ def back(network: Network, number: int, block: int) -> None:
         for unit in range(layer.inputs):
             store(deltas, x + unit * LANES, splat64(zero))
     if layer.stride:
-        steps = network.everything
         for first in range(0, layer.outputs, DENSE_TILE):
             tile = first, min(first + DENSE_TILE, layer.outputs)
             for unit in range(0, layer.inputs, WIDE_ROWS):
                 for lane in range(0, LANES, WIDE_COLUMNS):
                     links, place = layer.links + unit, x + unit * LANES + lane
                     add_wide_products(
-                        parameters, links, 1, layer.stride, deltas, y + lane, LANES, steps, tile, deltas, place, LANES
+                        parameters, links, 1, layer.stride, deltas, y + lane, LANES, tile, deltas, place, LANES
                     )
         return
     pointers, index, position = network.back_pointers, network.back_partner, network.back_link
@@ -97,7 +95,7 @@ def dense_gradient(network: Network, number: int, row: int, batch: int, gradient
             x = first * layer.stride + column * LANES
             add_products(
                 *(network.deltas, y, LANES, 1, network.transposed, x, DENSE_COLUMNS),
-                *(network.everything, lanes, gradient, column, layer.stride),
+                *(lanes, gradient, column, layer.stride),
             )
     if layer.keep >= 0:
         # Removed links have no gradient, and so stay 0.

@@ -135,19 +135,21 @@ numbers n from the first in ``span`` to before the last.
 """
 
 
-def _turned(builder: Any, rows: Sequence[Any]) -> list[Any]:
-    """The columns of a square: rows of 16 bytes, or of 8 or 16 floats. Every step is one instruction on x86."""
-    side = len(rows)
-    if rows[0].type.element != FLOAT:
-        low = [lane // 2 + 16 * (lane % 2) for lane in range(16)]
-        for _ in range(4):
-            # Each round moves one bit of the row's number into the lane's.
-            rows = [pick(builder, rows[i // 2], rows[i // 2 + 8], [8 * (i % 2) + k for k in low]) for i in range(16)]
-        return list(rows)
+def _turn_fours(builder: Any, rows: Sequence[Any]) -> list[Any]:
+    """The columns of four rows' squares of four lanes, one for each 128 bits; every step is one instruction on x86."""
+    side = rows[0].type.count
 
     def within(one: Any, other: Any, lanes: Sequence[int]) -> Any:
         """The same in each 128 bits: lanes 0 to 3 are one's, 4 to 7 other's."""
         return pick(builder, one, other, [i + lane % 4 + lane // 4 * side for i in range(0, side, 4) for lane in lanes])
+
+    halves = [[within(one, other, lanes) for one, other in (rows[:2], rows[2:])] for lanes in ((0, 4, 1, 5), (2, 6, 3, 7))]
+    return [within(*half, lanes) for half in halves for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))]
+
+
+def _turned(builder: Any, rows: Sequence[Any]) -> list[Any]:
+    """The columns of a square of 8 or 16 floats."""
+    side = len(rows)
 
     def every_second(one: Any, other: Any, first: int) -> Any:
         """Of the 128 bits of one, then of other, every second."""
@@ -160,12 +162,24 @@ def _turned(builder: Any, rows: Sequence[Any]) -> list[Any]:
         halves = (across([every_second(*pair, first) for pair in pairs]) for first in (0, 1))
         return [column for both in zip(*halves, strict=True) for column in both]
 
-    squares = []
-    for a, b, c, d in zip(*(rows[number::4] for number in range(4)), strict=True):
-        halves = [(within(a, b, lanes), within(c, d, lanes)) for lanes in ((0, 4, 1, 5), (2, 6, 3, 7))]
-        squares.append([within(*half, lanes) for half in halves for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))])
+    squares = [_turn_fours(builder, fours) for fours in zip(*(rows[number::4] for number in range(4)), strict=True)]
     columns = [across(list(column)) for column in zip(*squares, strict=True)]
     return [column for columns_here in zip(*columns, strict=True) for column in columns_here]
+
+
+def _turned_bytes(builder: Any, rows: Sequence[Any]) -> list[Any]:
+    """The columns, as floats, of a square of 16 bytes: four of a row at a time, as one number."""
+    words = [builder.bitcast(row, ir.VectorType(INT, 4)) for row in rows]
+    pairs = [pick(builder, words[n], words[n + 4], range(8)) for n in (0, 1, 2, 3, 8, 9, 10, 11)]
+    quads = [pick(builder, pairs[n], pairs[n + 4], range(16)) for n in range(4)]
+    columns = []
+    for numbers in _turn_fours(builder, quads):
+        kind = numbers.type
+        for byte in range(4):
+            value = builder.lshr(numbers, ir.Constant(kind, [8 * byte] * 16)) if byte else numbers
+            value = builder.and_(value, ir.Constant(kind, [255] * 16)) if byte < 3 else value
+            columns.append(builder.sitofp(value, ir.VectorType(FLOAT, 16)))
+    return columns
 
 
 @intrinsic
@@ -194,9 +208,8 @@ def transpose16(typing_context, source, starts, first, offset, target, places, p
         factor = spread(builder, scale, side)
         for r, c in itertools.product(range(0, 16, side), repeat=2):
             rows = [row(r + number, c) for number in range(side)]
-            for number, column in enumerate(_turned(builder, rows)):
-                if column.type != factor.type:
-                    column = builder.uitofp(column, factor.type)
+            columns = (_turned if kinds[0].dtype == types.float32 else _turned_bytes)(builder, rows)
+            for number, column in enumerate(columns):
                 start = builder.add(entry(places, kinds[5], place, c + number), builder.add(shift, shift.type(r)))
                 write(builder, address(context, builder, kinds[4], target, start), builder.fmul(column, factor))
         return context.get_dummy_value()

@@ -20,8 +20,12 @@ class Source(NamedTuple):
 
 
 @kernel
-def gather(source: Source, examples: np.ndarray, network: Network, block: int) -> None:
-    """``examples`` into the input units of a block; lanes beyond them repeat the first one."""
+def gather(source: Source, examples: np.ndarray, network: Network, block: int, following: np.ndarray) -> None:
+    """``examples`` into the input units of a block; lanes beyond them repeat the first one.
+
+    Those that come next, ``following``, are asked for in between, a few at a time: a processor drops what it cannot
+    ask for at once.
+    """
     units, slots, starts = network.units, network.slots, network.example_starts
     for lane in range(LANES):
         starts[lane] = examples[lane if lane < examples.size else 0] * source.pixels
@@ -31,24 +35,18 @@ def gather(source: Source, examples: np.ndarray, network: Network, block: int) -
                 place = starts[lane] + pixel
                 value = np.float32(source.bytes[place]) if source.bytes.size else source.floats[place]
                 units[block + slots[pixel] + lane] = value * source.scale
-    elif source.bytes.size:
-        for lane in range(0, LANES, 16):
-            for piece in network.pieces:
+        return
+    for lane in range(0, LANES, 16):
+        coming = following[lane : lane + 16]
+        for example in coming:
+            prefetch(source.labels, example)
+        for piece in network.pieces:
+            if source.bytes.size:
                 transpose16(source.bytes, starts, lane, piece, units, slots, piece, block + lane, source.scale)
-    else:
-        for lane in range(0, LANES, 16):
-            for piece in network.pieces:
+                if piece % 64 < 16:
+                    for example in coming:
+                        prefetch(source.bytes, example * source.pixels + piece)
+            else:
                 transpose16(source.floats, starts, lane, piece, units, slots, piece, block + lane, source.scale)
-
-
-@kernel
-def fetch_ahead(source: Source, examples: np.ndarray) -> None:
-    """Start to bring ``examples`` into the cache."""
-    for example in examples:
-        start = example * source.pixels
-        if source.bytes.size:
-            for place in range(start, start + source.pixels, 64):
-                prefetch(source.bytes, place)
-        else:
-            for place in range(start, start + source.pixels, 16):
-                prefetch(source.floats, place)
+                for example in coming:
+                    prefetch(source.floats, example * source.pixels + piece)

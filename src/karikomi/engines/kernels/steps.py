@@ -3,7 +3,7 @@
 import numpy as np
 
 from karikomi.engines.kernels.fused import DENSE_ROWS
-from karikomi.engines.kernels.gather import Source, fetch_ahead, gather
+from karikomi.engines.kernels.gather import Source, gather
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import GROUP, LISTS
 from karikomi.engines.kernels.listed import listed_gradient, multiply_listed, turn_deltas
@@ -19,13 +19,11 @@ def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: 
     steps, batch = order.shape
     total = 0.0
     for step in range(steps):
-        if step + 1 < steps:
-            fetch_ahead(source, order[step + 1])
-        examples = order[step]
+        examples, following = order[step], order[min(step + 1, steps - 1)]
         loss = 0.0
         for first in range(0, batch, LANES):
             block, some = first // LANES * network.block, examples[first : first + LANES]
-            gather(source, some, network, block)
+            gather(source, some, network, block, following[first : first + LANES])
             forward(network, block, some.size)
             loss += cross_entropy(network, block, source.labels, some, np.float32(1 / batch))
         total += loss / batch
@@ -48,8 +46,7 @@ def evaluate_all(source: Source, examples: np.ndarray, network: Network, correct
     block = np.intp(0)
     for first in range(0, examples.size, LANES):
         some = examples[first : first + LANES]
-        fetch_ahead(source, examples[first + LANES : first + 2 * LANES])
-        gather(source, some, network, block)
+        gather(source, some, network, block, examples[first + LANES : first + 2 * LANES])
         forward(network, block, some.size)
         loss += score(network, source.labels, some, correct)
     return loss

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from karikomi.data.dataset import Examples
 from karikomi.engines import sparse
 from karikomi.engines.contract import Recipe
 from karikomi.engines.kernels import layout
@@ -66,3 +67,12 @@ def test_inputs_are_listed_where_that_is_worth_it():
     assert layout.worth_listing(half, mixed, 60).tolist() == (mixed < 0.5).tolist()
     assert not layout.worth_listing(whole, often, 60).any()
     assert not layout.worth_listing(few, seldom, 60).any()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_only_an_input_that_always_is_0_has_no_popularity(kind: type) -> None:
+    x = np.zeros((10_000, 2, 3), kind)
+    x[::2, 0, 0], x[-2, 0, 1], x[1, 0, 2], x[7, 1, 1] = 3, 1, np.nan if kind is np.float32 else 255, 1
+    popularity = popularity_of(Examples(x, np.zeros(10_000, np.int64)))
+    assert popularity.tolist() == pytest.approx([0.5, 1e-4, 1e-4, 0, 1e-4, 0], abs=0.2)
+    assert (popularity > 0).tolist() == [True, True, True, False, True, False]

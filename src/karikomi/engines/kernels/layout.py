@@ -110,13 +110,13 @@ def lay_out(
 ) -> tuple[Network, dict[str, Place]]:
     """The network's arrays for minibatches of ``batch``, and where each parameter of ``subnetwork`` is in them.
 
-    ``popularity`` is the share of examples in which each input is not 0. A hidden unit without outgoing links learns
-    nothing and changes nothing; it is left out unless ``keep_idle`` (weight decay moves its weights all the same).
-    Without ``backward`` the network can be evaluated, not trained.
+    ``popularity`` is the share of examples in which each input is not 0. Nothing is learned by, and nothing comes from,
+    an input that always is 0; nor a hidden unit without outgoing links. They are left out unless ``keep_idle`` (weight
+    decay moves their weights all the same). Without ``backward`` the network can be evaluated, not trained.
     """
     linear = linear_layers(subnetwork.module) or []
     masks = [subnetwork.masks[layer.weight] for layer in linear]
-    kept = kept_units(masks, keep_idle)
+    kept = kept_units(masks, (popularity > 0) | keep_idle, keep_idle)
     listed = worth_listing(masks[0][np.ix_(kept[1], kept[0])], popularity[kept[0]], batch)
     kept[0], chosen = kept[0][~listed], kept[0][listed]
     pools = Pools()

@@ -51,7 +51,7 @@ def pass_whole(source: Source, examples: np.ndarray, network: Network, circuit: 
     block = np.intp(0)
     for first in range(0, examples.size, LANES):
         some = examples[first : first + LANES]
-        gather(source, some, network, block)
+        gather(source, some, network, block, examples[first + LANES : first + 2 * LANES])
         if network.listed.inputs:
             multiply_listed(network, block, some.size)
         for number in range(network.layers.size):

@@ -61,12 +61,12 @@ class Pools:
         return np.concatenate([np.empty(0, kind), *self.pieces[name]]).astype(kind)
 
 
-def kept_units(masks: list[np.ndarray], keep_idle: bool) -> list[np.ndarray]:
-    """The units of every level, from inputs to outputs, that have to be computed."""
+def kept_units(masks: list[np.ndarray], inputs: np.ndarray, keep_idle: bool) -> list[np.ndarray]:
+    """The units of every level, from those of the ``inputs`` that are in use to outputs, that have to be computed."""
     kept = [np.arange(masks[-1].shape[0])]
     for mask in masks[:0:-1]:
         kept.insert(0, np.flatnonzero(mask[kept[0]].any(axis=0) | keep_idle))
-    return [np.flatnonzero(masks[0][kept[0]].any(axis=0)), *kept]
+    return [np.flatnonzero(masks[0][kept[0]].any(axis=0) & inputs), *kept]
 
 
 def is_dense(block: np.ndarray) -> bool:

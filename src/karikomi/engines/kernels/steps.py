@@ -102,11 +102,11 @@ def learn_tile(network: Network, number: int, tile: int, optimizer: Optimizer, p
 
 @kernel
 def learn_listed(network: Network, optimizer: Optimizer, pace: Pace, batch: int) -> None:
-    listed = network.listed
+    listed, units = network.listed, network.layers[0].outputs
     turn_deltas(network, batch)
     link = listed.links
     for row in range(0, listed.rows, LANES):
         for unit in range(listed.inputs):
             store(optimizer.gradient, 0, listed_gradient(network, row, unit, batch))
-            update(network.parameters, optimizer, pace, link, LANES)
+            update(network.parameters, optimizer, pace, link, min(LANES, units - row))
             link += LANES

@@ -137,13 +137,14 @@ numbers n from the first in ``span`` to before the last.
 
 def _turn_fours(builder: Any, rows: Sequence[Any]) -> list[Any]:
     """The columns of four rows' squares of four lanes, one for each 128 bits; every step is one instruction on x86."""
-    side = rows[0].type.count
+    a, b, c, d = rows
+    side = a.type.count
 
     def within(one: Any, other: Any, lanes: Sequence[int]) -> Any:
         """The same in each 128 bits: lanes 0 to 3 are one's, 4 to 7 other's."""
         return pick(builder, one, other, [i + lane % 4 + lane // 4 * side for i in range(0, side, 4) for lane in lanes])
 
-    halves = [[within(one, other, lanes) for one, other in (rows[:2], rows[2:])] for lanes in ((0, 4, 1, 5), (2, 6, 3, 7))]
+    halves = [(within(a, b, lanes), within(c, d, lanes)) for lanes in ((0, 4, 1, 5), (2, 6, 3, 7))]
     return [within(*half, lanes) for half in halves for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))]
 
 

@@ -35,19 +35,24 @@ def data() -> Dataset:
         )
 
 
+# With seed 0 a hidden unit's sum is 5e-8 in the sixth step of SGD with weight decay: whether that unit learns would
+# then depend on the order of additions, which is each engine's own.
+SEED = 2
+
+
 class Make:
     """Subnetworks and trials from a seed."""
 
     def __init__(self, data: Dataset) -> None:
         self.data = data
 
-    def subnetwork(self, module: nn.Module, density: float = 1.0, seed: int = 0) -> Subnetwork:
+    def subnetwork(self, module: nn.Module, density: float = 1.0, seed: int = SEED) -> Subnetwork:
         """Fresh weights; every link is left with probability ``density``."""
         whole = initialize(module, "glorot", seeds.stream(seed, "init"))
         rng = seeds.stream(seed, "random")
         return whole.masked({name: rng.random(mask.shape) < density for name, mask in whole.masks.items()})
 
-    def trial(self, module: nn.Module, density: float = 1.0, seed: int = 0, validation: int = 100) -> Trial:
+    def trial(self, module: nn.Module, density: float = 1.0, seed: int = SEED, validation: int = 100) -> Trial:
         split = self.data.split(validation, seeds.stream(seed, "split"))
         return Trial(self.subnetwork(module, density, seed), split, seeds.sequence(seed, "order"))
 

@@ -148,7 +148,7 @@ def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
         recipe.weight_decay,
         first=aligned(size),
         second=aligned(size if adam else 0),
-        gradient=aligned(network.longest),
+        gradient=aligned(2 * network.longest),
         cost=aligned(0),
     )
 

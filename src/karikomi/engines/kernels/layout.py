@@ -93,7 +93,7 @@ class Network(NamedTuple):
     transposed: np.ndarray
     unit_starts: np.ndarray
     lane_starts: np.ndarray
-    # The most parameters that are updated at once.
+    # The most parameters whose gradient is known at once.
     longest: int
     # Which pixels are gathered, sixteen at a time from each of ``pieces``, and where in ``units`` each one goes.
     pieces: np.ndarray

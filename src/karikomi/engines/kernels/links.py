@@ -61,11 +61,12 @@ def _while_links(builder: Any, link: Any, last: Any, many: int) -> Iterator[Any]
 
 
 def _partial_sums(builder: Any, one: Sequence[Any], other: Sequence[Any]) -> Any:
-    """Of a dot product, in two chains: a chain of multiply-adds alone would wait for its links."""
-    chains = [builder.fmul(*pair) for pair in zip(one[:2], other[:2], strict=True)]
-    for number, (part, partner) in enumerate(zip(one[2:], other[2:], strict=True)):
-        chains[number % 2] = call(builder, "fma", part, partner, chains[number % 2])
-    return builder.fadd(*chains)
+    """Of a dot product: one register of them; a chain of more than four multiply-adds would wait for its links."""
+    many = max(len(one) // 4, 1)
+    chains = [builder.fmul(*pair) for pair in zip(one[:many], other[:many], strict=True)]
+    for number, (part, partner) in enumerate(zip(one[many:], other[many:], strict=True)):
+        chains[number % many] = call(builder, "fma", part, partner, chains[number % many])
+    return builder.fadd(*chains) if many == 2 else chains[0]
 
 
 def _registers(builder: Any, block: Any) -> list[Any]:
@@ -81,11 +82,8 @@ def _halve(builder: Any, one: Any, other: Any) -> Any:
 
 
 def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
-    """The sum of each vector's lanes, of up to four vectors."""
+    """The sum of each vector's lanes, of one, two or four vectors."""
     many = len(vectors)
-    if many == 3:
-        several = _lane_sums(builder, [*vectors, vectors[-1]])
-        return pick(builder, several, several, range(many))
     while len(vectors) > 1:
         vectors = [_halve(builder, one, other) for one, other in zip(vectors[::2], vectors[1::2], strict=True)]
     left = vectors[0]
@@ -157,8 +155,9 @@ def add_group(typing_context, units, place, weights, link, origin, index, pointe
 def correlate_group(typing_context, values, start, others, origin, index, pointers, first, sums, place):
     """The gradient of links: for each one the product of its row and its unit, summed over the lanes.
 
-    It is added to ``sums`` from ``place`` on. The GROUP rows start at ``values[start]``, the units at
-    ``others[origin]``; they are listed as for ``add_group``. Returns the place after the last.
+    They become ``sums`` from ``place`` on, and what lies behind them may change. The GROUP rows start at
+    ``values[start]``, the units at ``others[origin]``; they are listed as for ``add_group``. Returns the place after
+    the last.
     """
 
     def generate(context, builder, signature, arguments):
@@ -175,8 +174,9 @@ def correlate_group(typing_context, values, start, others, origin, index, pointe
                 other = _registers(builder, read(builder, other, LANES))
                 dots += [_partial_sums(builder, blocks[row], other) for row in rows]
             here = builder.load(current)
-            target = address(context, builder, kinds[7], sums, here)
-            write(builder, target, builder.fadd(read(builder, target, len(dots)), _lane_sums(builder, dots)))
+            # Three are written as four, of which the next ones overwrite the last.
+            several = [*dots, dots[-1]] if len(dots) == 3 else dots
+            write(builder, address(context, builder, kinds[7], sums, here), _lane_sums(builder, several))
             builder.store(builder.add(here, here.type(len(dots))), current)
         return builder.load(current)
 

@@ -30,8 +30,8 @@ class Optimizer(NamedTuple):
     """An optimizer and its state.
 
     Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces:
-    ``gradient`` is as long as the longest one, and 0 in between. ``cost`` is what each parameter costs by its size
-    (empty: nothing).
+    ``gradient`` has room for two of the longest ones. ``cost`` is what each parameter costs by its size (empty:
+    nothing).
     """
 
     adam: bool
@@ -61,17 +61,16 @@ def pace_of(optimizer: Optimizer, step: int) -> Pace:
 
 @inlined
 def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int, count: int) -> None:
-    """The ``count`` parameters from ``start`` on move along ``gradient``, which becomes 0.
+    """The ``count`` parameters from ``start`` on move along ``gradient``.
 
-    So do those that fill up the last sixteen; where these are nobody's, they and their gradient are 0 and stay so.
-    Adam (Kingma & Ba 2015, algorithm 1) and momentum are PyTorch's: epsilon is added after the correction of the second
-    moment; the learning rate is not part of the momentum.
+    So do those that fill up the last sixteen, which are nobody's. Adam (Kingma & Ba 2015, algorithm 1) and momentum are
+    PyTorch's: epsilon is added after the correction of the second moment; the learning rate is not part of the
+    momentum.
     """
     gradient, decay, zero = optimizer.gradient, splat16(np.float32(optimizer.decay)), splat16(_ZERO)
     for done in range(0, count, 16):
         place = start + done
         value, slope = load16(parameters, place), load16(gradient, done)
-        store(gradient, done, zero)
         if optimizer.cost.size:
             # Σ cost · |value|: at 0 its slope is 0, so what is removed stays so.
             slope = add(slope, where_positive(absolute(value), with_sign(load16(optimizer.cost, place), value), zero))

@@ -16,7 +16,7 @@ DENSE_COST = 0.75
 # In products, what it costs to update a parameter, to list a value, and to turn an output or its derivative (AVX2).
 UPDATE_COST, LISTING_COST, TURNING_COST = 16, 100, 5
 # Units in one tile: they stay in the first-level cache while all rows pass by.
-TILE = 128
+TILE = 160
 # What the pieces in which dense matrices are multiplied all divide.
 PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.

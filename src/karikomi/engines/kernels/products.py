@@ -16,7 +16,19 @@ from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.rows import inlined
-from karikomi.engines.kernels.vector import LANES, at, kernel, load16, load64, multiply, splat64, store
+from karikomi.engines.kernels.vector import (
+    LANES,
+    add,
+    at,
+    kernel,
+    load16,
+    load64,
+    multiply,
+    put,
+    splat16,
+    splat64,
+    store,
+)
 
 
 @kernel
@@ -84,10 +96,12 @@ def back(network: Network, number: int, block: int) -> None:
 
 @kernel
 def dense_gradient(network: Network, number: int, row: int, batch: int, gradient: np.ndarray) -> None:
-    """The gradient of DENSE_ROWS rows of a dense layer's links from ``row`` on, added to ``gradient``."""
+    """The gradient of DENSE_ROWS rows of a dense layer's links from ``row`` on."""
     layer = network.layers[number]
     if row == 0:
         transpose_inputs(network, number, batch)
+    for place in range(0, DENSE_ROWS * layer.stride, 16):
+        store(gradient, place, splat16(np.float32(0)))
     for first in range(0, batch, LANES):
         y = first // LANES * network.block + layer.y + row * LANES
         lanes = 0, min(LANES, batch - first)
@@ -126,24 +140,27 @@ def transpose_inputs(network: Network, number: int, batch: int) -> None:
 def group_gradient(
     network: Network, number: int, tile: int, row: int, lists: int, batch: int, gradient: np.ndarray, place: int
 ) -> int:
-    """The gradient of the links of GROUP rows in one tile of a sparse layer, added to ``gradient`` from ``place`` on.
+    """The gradient of the links of GROUP rows in one tile of a sparse layer becomes ``gradient`` from ``place`` on.
 
     Returns the place after the last.
     """
-    layer = network.layers[number]
-    end = place
-    for first in range(0, batch, LANES):
-        block = first // LANES * network.block
-        y, x = block + layer.y + row * LANES, block + layer.x + tile * TILE * LANES
-        end = correlate_group(
-            network.deltas, y, network.units, x, network.partner, network.pointers, lists, gradient, place
-        )
+    layer, index, pointers = network.layers[number], network.partner, network.pointers
+    y, x = layer.y + row * LANES, layer.x + tile * TILE * LANES
+    end = correlate_group(network.deltas, y, network.units, x, index, pointers, lists, gradient, place)
+    for first in range(LANES, batch, LANES):
+        block, more = first // LANES * network.block, network.longest + place
+        correlate_group(network.deltas, block + y, network.units, block + x, index, pointers, lists, gradient, more)
+        for here in range(place, end, 16):
+            store(gradient, here, add(load16(gradient, here), load16(gradient, network.longest + here)))
     return end
 
 
 @kernel
 def bias_gradient(network: Network, number: int, batch: int, gradient: np.ndarray) -> None:
     layer = network.layers[number]
+    store(gradient, layer.outputs, splat16(np.float32(0)))
     for row in range(layer.outputs):
+        slope = np.float32(0)
         for first in range(0, batch, LANES):
-            gradient[row] += total(load64(network.deltas, first // LANES * network.block + layer.y + row * LANES))
+            slope += total(load64(network.deltas, first // LANES * network.block + layer.y + row * LANES))
+        put(gradient, row, slope)

@@ -96,7 +96,7 @@ def learn_tile(network: Network, number: int, tile: int, optimizer: Optimizer, p
             link += whole
             filled -= whole
             store(gradient, 0, load16(gradient, whole))
-            store(gradient, whole, splat16(np.float32(0)))
+    store(gradient, filled, splat16(np.float32(0)))
     update(network.parameters, optimizer, pace, link, filled)
 
 

@@ -4,8 +4,9 @@ An engine is a module with ``train`` and ``evaluate`` as in :class:`Engine`. It 
 every step a removed link is exactly 0.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal, Protocol
 
 import numpy as np
@@ -200,17 +201,21 @@ class Engine(Protocol):
     ) -> Outcomes: ...
 
 
-def minibatches(trial: Trial, batch: int) -> Iterator[np.ndarray]:
-    """Endless minibatches of ``batch`` indices into the training examples.
+def stacked_minibatches(trial: Trial, batch: int, counts: Iterable[int]) -> Iterator[np.ndarray]:
+    """For each of ``counts`` so many minibatches, ``[count, batch]`` indices into the training examples.
 
     Every training example is drawn once before any is drawn again; a minibatch may straddle two passes.
     All engines draw from here, so that they see the same examples in the same order.
     """
-    rng = np.random.default_rng(trial.order)
-    left = np.empty(0, np.int64)
-    while True:
-        while len(left) < batch:
+    rng, left = np.random.default_rng(trial.order), np.empty(0, np.int64)
+    for count in counts:
+        size = count * batch
+        while len(left) < size:
             left = np.concatenate([left, rng.permutation(trial.split.train)])
-        for start in range(0, len(left) - batch + 1, batch):
-            yield left[start : start + batch]
-        left = left[len(left) - len(left) % batch :]
+        yield left[:size].reshape(count, batch)
+        left = left[size:]
+
+
+def minibatches(trial: Trial, batch: int) -> Iterator[np.ndarray]:
+    """The minibatches of :func:`stacked_minibatches` one by one, without end."""
+    return (indices for [indices] in stacked_minibatches(trial, batch, repeat(1)))

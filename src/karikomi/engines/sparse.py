@@ -4,13 +4,21 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 from torch import nn
 
 from karikomi.data.dataset import Dataset, Examples
-from karikomi.engines.contract import Advance, Curve, Evaluation, OptimizerState, Recipe, Trained, Trial, minibatches
+from karikomi.engines.contract import (
+    Advance,
+    Curve,
+    Evaluation,
+    OptimizerState,
+    Recipe,
+    Trained,
+    Trial,
+    stacked_minibatches,
+)
 from karikomi.engines.kernels.architecture import linear_layers
 from karikomi.engines.kernels.gather import Source
 from karikomi.engines.kernels.layout import Network, Place, aligned, lay_out
@@ -98,13 +106,13 @@ def _train(
     if trial.link_cost is not None:
         optimizer = optimizer._replace(cost=aligned(network.parameters.size))
         _fill(optimizer.cost, places, trial.link_cost)
-    batches = minibatches(trial, recipe.batch)
+    goals = _goals(recipe)
+    orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
     validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
     best = snapshot = network.parameters.copy()
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
-    for goal in _goals(recipe):
-        order = np.stack(list(islice(batches, goal - done)))
+    for goal, order in zip(goals, orders, strict=True):
         loss += train_steps(source, order, network, optimizer, taken + done)
         report(goal - done)
         done = goal

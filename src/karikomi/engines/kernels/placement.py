@@ -106,7 +106,7 @@ def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) 
     rows = np.zeros((groups, int(layer["inputs"])), np.int64)
     np.bitwise_or.at(rows, (group, column), 1 << row % GROUP)
     where = (tile * groups + group) * LISTS + rows[group, column] - 1
-    order = np.lexsort((row, column, where))
+    order = np.argsort((where * int(layer["inputs"]) + column) * GROUP + row % GROUP, kind="stable")
     where, column = where[order], column[order]
     # One entry for all links of a group with an input.
     entry = (np.diff(where, prepend=-1) != 0) | (np.diff(column, prepend=-1) != 0)

@@ -144,6 +144,13 @@ def test_curve_has_every_validation_and_the_mean_loss_since_the_last(engine, mak
     np.testing.assert_array_equal(some.curve.validation_accuracy, each.curve.validation_accuracy[[9, 19, 24]])
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_at_the_smallest_learning_rate_nothing_moves(engine, make, data, optimizer):
+    trial = make.trial(MLP, 0.3)
+    [trained] = engine.train([trial], data, replace(SHORT, optimizer=optimizer, iterations=5, learning_rate=1e-40))
+    assert_same(trained.final, trial.subnetwork, tolerance=1e-30)
+
+
 def test_best_is_the_first_minimum_of_the_validation_loss(engine, make, data):
     # A rate at which the loss jumps about, so that the minimum is neither the first nor the last validation.
     trials = [make.trial(MLP, 0.5, seed) for seed in range(5)]

@@ -22,8 +22,7 @@ from karikomi.engines.kernels.vector import (
 )
 
 _f32 = np.float32
-_ZERO, _BETA1, _BETA2, _EPSILON = _f32(0), _f32(ADAM_BETA1), _f32(ADAM_BETA2), _f32(ADAM_EPSILON)
-_REST1, _REST2 = _f32(1 - ADAM_BETA1), _f32(1 - ADAM_BETA2)
+_ZERO, _REST1, _REST2, _MANY = _f32(0), _f32(1 - ADAM_BETA1), _f32(1 - ADAM_BETA2), 1e36
 
 
 class Optimizer(NamedTuple):
@@ -45,18 +44,22 @@ class Optimizer(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """Adam's learning rate with the correction of the first moment, and the correction of the second one's root."""
+    """SGD's learning rate. What Adam divides the first moment by: ``scale`` times the second one's root, plus epsilon.
+
+    The learning rate and both corrections are in them.
+    """
 
     rate: np.float32
-    correction: np.float32
+    scale: np.float32
+    epsilon: np.float32
 
 
 @inlined
 def pace_of(optimizer: Optimizer, step: int) -> Pace:
-    if optimizer.adam:
-        rate = optimizer.rate / (1 - ADAM_BETA1**step)
-        return Pace(np.float32(rate), np.float32(1 / np.sqrt(1 - ADAM_BETA2**step)))
-    return Pace(np.float32(optimizer.rate), np.float32(1))
+    # Infinity times a moment of 0 would be no number.
+    part = min((1 - ADAM_BETA1**step) / optimizer.rate, _MANY)
+    scale, epsilon = part / np.sqrt(1 - ADAM_BETA2**step), part * ADAM_EPSILON
+    return Pace(np.float32(optimizer.rate), np.float32(scale), np.float32(epsilon))
 
 
 @inlined
@@ -74,15 +77,15 @@ def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int,
         if optimizer.cost.size:
             # Σ cost · |value|: at 0 its slope is 0, so what is removed stays so.
             slope = add(slope, where_positive(absolute(value), with_sign(load16(optimizer.cost, place), value), zero))
-        slope = multiply_add(decay, value, slope)
+        if optimizer.decay:
+            slope = multiply_add(decay, value, slope)
         if optimizer.adam:
-            mean = multiply_add(splat16(_BETA1), load16(optimizer.first, place), multiply(splat16(_REST1), slope))
-            square = multiply(multiply(splat16(_REST2), slope), slope)
-            square = multiply_add(splat16(_BETA2), load16(optimizer.second, place), square)
+            mean, square = load16(optimizer.first, place), load16(optimizer.second, place)
+            mean = multiply_add(splat16(_REST1), subtract(slope, mean), mean)
+            square = multiply_add(splat16(_REST2), subtract(multiply(slope, slope), square), square)
             store(optimizer.first, place, mean)
             store(optimizer.second, place, square)
-            root = multiply_add(square_root(square), splat16(pace.correction), splat16(_EPSILON))
-            change = divide(multiply(splat16(pace.rate), mean), root)
+            change = divide(mean, multiply_add(square_root(square), splat16(pace.scale), splat16(pace.epsilon)))
         else:
             speed = multiply_add(splat16(np.float32(optimizer.momentum)), load16(optimizer.first, place), slope)
             store(optimizer.first, place, speed)

@@ -7,7 +7,7 @@ import numpy as np
 from karikomi.engines.kernels.architecture import Linear, linear_layers
 from karikomi.engines.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.kernels.placement import (
-    TILE,
+    LISTED_TILE,
     Place,
     Pools,
     is_dense,
@@ -47,7 +47,7 @@ class Listed(NamedTuple):
     Their links start at ``links`` in the parameters, their mask at ``keep`` (-1: all links are left): for every LANES
     of the ``rows`` units, the last of which may be none, a vector for each input. In block b input i is not 0 in the
     ``lanes`` from ``starts[b * inputs + i]`` to before ``starts[b * inputs + i + 1]``, where it has ``values``. For one
-    block and TILE inputs the same lane by lane: ``lane_inputs``, ``lane_values`` and where they end, ``ends``.
+    block and LISTED_TILE inputs the same lane by lane: ``lane_inputs``, ``lane_values`` and where they end, ``ends``.
     ``turned`` holds the first layer's outputs, or the loss's derivatives by them, with units as lanes.
     """
 
@@ -162,7 +162,7 @@ def _room_for_lists(first: int, inputs: int, rows: int, links: int, keep: int, b
     return Listed(
         *(first, inputs, rows if inputs else 0, links, keep),
         *(np.zeros(values, np.uint8), aligned(values), np.zeros(blocks * inputs + 1, np.int64)),
-        *(np.zeros(TILE * LANES, np.uint8), aligned(TILE * LANES), np.zeros(LANES, np.int64)),
+        *(np.zeros(LISTED_TILE * LANES, np.uint8), aligned(LISTED_TILE * LANES), np.zeros(LANES, np.int64)),
         turned=aligned(blocks * rows * LANES if inputs else 0),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from karikomi.engines.kernels.fused import lanes_not_zero, lowest_bit, transpose16
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import add_multiples
-from karikomi.engines.kernels.placement import TILE
+from karikomi.engines.kernels.placement import LISTED_TILE
 from karikomi.engines.kernels.products import bias_of
 from karikomi.engines.kernels.rows import inlined
 from karikomi.engines.kernels.vector import LANES, add, at, kernel, load64, multiply, put, splat64, store
@@ -24,13 +24,13 @@ def multiply_listed(network: Network, block: int, size: int) -> None:
     listed, layer, units, parameters = network.listed, network.layers[0], network.units, network.parameters
     turned, lane_of = listed.turned, network.unit_starts
     start = block // network.block * listed.rows * LANES
-    for first in range(0, listed.inputs, TILE):
-        last = min(first + TILE, listed.inputs)
+    for first in range(0, listed.inputs, LISTED_TILE):
+        last = min(first + LISTED_TILE, listed.inputs)
         list_values(network, block, first, last, size)
         for row in range(0, listed.rows, LANES):
             links = listed.links + row * listed.inputs + first * LANES
             for lane in range(size):
-                place, entry = start + (row + lane) * LANES, lane * TILE
+                place, entry = start + (row + lane) * LANES, lane * LISTED_TILE
                 sums = load64(turned, place) if first else splat64(_ZERO)
                 span = entry, at(listed.ends, lane)
                 sums = add_multiples(sums, listed.lane_values, parameters, links, listed.lane_inputs, span)
@@ -50,7 +50,7 @@ def list_values(network: Network, block: int, first: int, last: int, size: int) 
     """Input by input and lane by lane the values, not 0, of the listed inputs from ``first`` to before ``last``."""
     listed, units = network.listed, network.units
     for lane in range(size):
-        listed.ends[lane] = lane * TILE
+        listed.ends[lane] = lane * LISTED_TILE
     in_use = _ALL_BITS >> np.uint64(LANES - size)
     number = block // network.block * listed.inputs
     entry = at(listed.starts, number + first)

@@ -15,8 +15,9 @@ from karikomi.engines.kernels.vector import LANES
 DENSE_COST = 0.75
 # In products, what it costs to update a parameter, to list a value, and to turn an output or its derivative (AVX2).
 UPDATE_COST, LISTING_COST, TURNING_COST = 16, 100, 5
-# Units in one tile: they stay in the first-level cache while all rows pass by.
-TILE = 160
+# Units in one tile: they, or the links of LANES units with so many listed inputs, stay in the first-level cache (most
+# of them) while all rows, or all examples, pass by.
+TILE, LISTED_TILE = 160, 128
 # What the pieces in which dense matrices are multiplied all divide.
 PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.

@@ -7,6 +7,7 @@ import numpy as np
 
 from karikomi.engines.kernels.architecture import RELU, TANH
 from karikomi.engines.kernels.layout import Network
+from karikomi.engines.kernels.rows import inlined
 from karikomi.engines.kernels.vector import (
     LANES,
     absolute,
@@ -87,26 +88,21 @@ def activate(network: Network, number: int, block: int) -> None:
             store(units, place, hyperbolic_tangent(load16(units, place)))
 
 
-@kernel
-def back_through_activation(network: Network, number: int, block: int) -> None:
-    """From the derivatives by the layer's activated outputs to those by its plain ones."""
-    layer, units, deltas = network.layers[number], network.units, network.deltas
-    first, last = block + layer.y, block + layer.y + layer.outputs * LANES
-    if layer.activation == RELU:
-        for place in range(first, last, LANES):
-            store(deltas, place, where_positive(load64(units, place), load64(deltas, place), splat64(_ZERO)))
-    elif layer.activation == TANH:
-        for place in range(first, last, LANES):
-            value = load64(units, place)
-            slope = subtract(splat64(_ONE), multiply(value, value))
-            store(deltas, place, multiply(load64(deltas, place), slope))
+@inlined
+def times_slope(activation: int, delta, value):
+    """From the derivative by an activation's ``value`` to that by what it was given."""
+    if activation == RELU:
+        return where_positive(value, delta, splat64(_ZERO))
+    if activation == TANH:
+        return multiply(delta, subtract(splat64(_ONE), multiply(value, value)))
+    return delta
 
 
 @kernel
 def cross_entropy(network: Network, block: int, labels: np.ndarray, examples: np.ndarray, weight: np.float32) -> float:
     """The summed cross-entropy of ``examples``; ``deltas`` get the derivatives of ``weight`` times it.
 
-    Lanes beyond the examples get derivatives of exactly 0.
+    These are by the last layer's outputs before the activation; in lanes beyond the examples they are exactly 0.
     """
     layer, units, deltas, scratch = network.layers[-1], network.units, network.deltas, network.scratch
     first, last = block + layer.y, block + layer.y + layer.outputs * LANES
@@ -131,6 +127,8 @@ def cross_entropy(network: Network, block: int, labels: np.ndarray, examples: np
         place = first + labels[examples[lane]] * LANES + lane
         deltas[place] -= weight
         loss += np.log(scratch[LANES + lane]) + (scratch[2 * LANES + lane] - units[place])
+    for place in range(first, last, LANES):
+        store(deltas, place, times_slope(layer.activation, load64(deltas, place), load64(units, place)))
     return loss
 
 

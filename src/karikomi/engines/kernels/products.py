@@ -14,6 +14,7 @@ from karikomi.engines.kernels.fused import (
 )
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group
+from karikomi.engines.kernels.loss import times_slope
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.rows import inlined
 from karikomi.engines.kernels.vector import (
@@ -66,9 +67,9 @@ def bias_of(parameters: np.ndarray, start: int, row: int) -> np.float32:
 
 @kernel
 def back(network: Network, number: int, block: int) -> None:
-    """The loss's derivatives by the layer's inputs, from those by its outputs (before the activation)."""
-    layer = network.layers[number]
-    deltas, parameters = network.deltas, network.parameters
+    """The loss's derivatives by the outputs of the layer before, from those by the layer's own; before activations."""
+    layer, activation = network.layers[number], network.layers[number - 1].activation
+    units, deltas, parameters = network.units, network.deltas, network.parameters
     x, y = block + layer.x, block + layer.y
     zero = np.float32(0)
     if layer.back_tiles == 0:
@@ -83,6 +84,8 @@ def back(network: Network, number: int, block: int) -> None:
                     add_wide_products(
                         parameters, links, 1, layer.stride, deltas, y + lane, LANES, tile, deltas, place, LANES
                     )
+        for place in range(x, x + layer.inputs * LANES, LANES):
+            store(deltas, place, times_slope(activation, load64(deltas, place), load64(units, place)))
         return
     pointers, index, position = network.back_pointers, network.back_partner, network.back_link
     for tile in range(layer.back_tiles):
@@ -91,7 +94,10 @@ def back(network: Network, number: int, block: int) -> None:
             place = x + unit * LANES
             sums = load64(deltas, place) if tile else splat64(zero)
             span = at(pointers, pointer + unit), at(pointers, pointer + unit + 1)
-            store(deltas, place, add_links(sums, parameters, position, deltas, y + tile * TILE * LANES, index, span))
+            sums = add_links(sums, parameters, position, deltas, y + tile * TILE * LANES, index, span)
+            if tile == layer.back_tiles - 1:
+                sums = times_slope(activation, sums, load64(units, place))
+            store(deltas, place, sums)
 
 
 @kernel

@@ -7,7 +7,7 @@ from karikomi.engines.kernels.gather import Source, gather
 from karikomi.engines.kernels.layout import Network
 from karikomi.engines.kernels.links import GROUP, LISTS
 from karikomi.engines.kernels.listed import listed_gradient, multiply_listed, turn_deltas
-from karikomi.engines.kernels.loss import activate, back_through_activation, cross_entropy, score
+from karikomi.engines.kernels.loss import activate, cross_entropy, score
 from karikomi.engines.kernels.optimizer import Optimizer, Pace, pace_of, update
 from karikomi.engines.kernels.products import back, bias_gradient, dense_gradient, group_gradient, linear
 from karikomi.engines.kernels.vector import LANES, at, kernel, load16, splat16, store
@@ -29,11 +29,8 @@ def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: 
         total += loss / batch
         pace = pace_of(optimizer, done + step + 1)
         for number in range(network.layers.size - 1, -1, -1):
-            for first in range(0, batch, LANES):
-                block = first // LANES * network.block
-                back_through_activation(network, number, block)
-                if number:
-                    back(network, number, block)
+            for first in range(0, batch if number else 0, LANES):
+                back(network, number, first // LANES * network.block)
             learn(network, number, optimizer, pace, batch)
     return total
 

@@ -45,7 +45,7 @@ FAMILIES = {
 
 
 def measure(arguments: Arguments) -> dict:
-    repetitions, rounds = (1, (0, 10)) if arguments.quick else (9, ROUNDS)
+    repetitions, rounds = (1, (0, 10)) if arguments.quick else (7, ROUNDS)
     teams, failed = _best_teams(arguments)
     densities = []
     try:

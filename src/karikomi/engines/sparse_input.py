@@ -45,5 +45,7 @@ def source_of(examples: Examples) -> Source:
 def popularity_of(examples: Examples) -> np.ndarray:
     """The share of examples in which each input is not 0, from a few thousand of them; 0 only if it never is."""
     rows = examples.x.reshape(len(examples), -1)
-    share = (rows[:: -(-len(rows) // 4096)] != 0).mean(axis=0)
+    some = rows[:: -(-len(rows) // 4096)]
+    # Small numbers are added much faster.
+    share = (some != 0).sum(axis=0, dtype=np.uint16) / len(some)
     return np.where(rows.any(axis=0), np.maximum(share, 1 / len(rows)), 0)

@@ -55,7 +55,7 @@ def pass_whole(source: Source, examples: np.ndarray, network: Network, circuit: 
         if network.listed.inputs:
             multiply_listed(network, block, some.size)
         for number in range(network.layers.size):
-            linear(network, number, block)
+            linear(network, number, block, False)
             copy(network, circuit, number, signals.before, first, some.size)
             activate(network, number, block)
 

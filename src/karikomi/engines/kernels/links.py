@@ -9,6 +9,7 @@ from numba import types
 from numba.core import cgutils
 
 from karikomi.engines.kernels.vector import (
+    FLOAT,
     INT,
     LANES,
     REGISTER,
@@ -118,20 +119,29 @@ def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any) -> 
 
 
 @intrinsic
-def add_group(typing_context, units, place, weights, link, origin, index, pointers, first):
+def add_group(typing_context, units, place, weights, link, origin, index, pointers, first, bias, rectify):
     """To the GROUP rows of units from ``place`` on is added what the links in one of their tiles bring.
 
-    The weights start at ``link``. The units that exactly the rows ``PATTERNS[k]`` read are, of those that start at
-    ``units[origin]``, the ones that ``index`` lists from ``pointers[first + k]`` to before ``pointers[first + k + 1]``.
-    Returns the link after the last.
+    If ``bias`` is not negative, the rows start from the biases at ``weights[bias]`` instead; in the end, to ``rectify``
+    them, what is negative becomes 0 (NaN stays). The weights start at ``link``. The units that exactly the rows
+    ``PATTERNS[k]`` read are, of those that start at ``units[origin]``, the ones that ``index`` lists from
+    ``pointers[first + k]`` to before ``pointers[first + k + 1]``. Returns the link after the last.
     """
 
     def generate(context, builder, signature, arguments):
-        units, place, weights, link, origin, index, pointers, first = arguments
+        units, place, weights, link, origin, index, pointers, first, bias, rectify = arguments
         kinds = signature.args
         own = address(context, builder, kinds[0], units, place)
         targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
-        sums = [cgutils.alloca_once_value(builder, read(builder, target, LANES)) for target in targets]
+        sums = [cgutils.alloca_once(builder, ir.VectorType(FLOAT, LANES)) for _ in targets]
+        with builder.if_else(builder.icmp_signed("<", bias, bias.type(0))) as (then, otherwise):
+            with then:
+                for total, target in zip(sums, targets, strict=True):
+                    builder.store(read(builder, target, LANES), total)
+            with otherwise:
+                biases = address(context, builder, kinds[2], weights, bias)
+                for row, total in enumerate(sums):
+                    builder.store(spread(builder, builder.load(builder.gep(biases, [INT(row)])), LANES), total)
         current = cgutils.alloca_once_value(builder, link)
         for rows, many, entry in _lists(context, builder, kinds[6], pointers, first):
             here = builder.load(current)
@@ -143,12 +153,17 @@ def add_group(typing_context, units, place, weights, link, origin, index, pointe
                     weight = builder.gep(weight, [INT(1)])
                     builder.store(call(builder, "fma", factor, values, builder.load(sums[row])), sums[row])
             builder.store(builder.add(here, here.type(many * len(rows))), current)
+        with builder.if_then(rectify):
+            zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+            for total in sums:
+                value = builder.load(total)
+                builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
         for target, total in zip(targets, sums, strict=True):
             write(builder, target, builder.load(total))
         return builder.load(current)
 
     whole = types.intp
-    return whole(units, whole, weights, whole, whole, index, pointers, whole), generate
+    return whole(units, whole, weights, whole, whole, index, pointers, whole, whole, types.boolean), generate
 
 
 @intrinsic

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from karikomi.engines.kernels.architecture import RELU
 from karikomi.engines.kernels.fused import (
     DENSE_COLUMNS,
     DENSE_ROWS,
@@ -33,12 +34,16 @@ from karikomi.engines.kernels.vector import (
 
 
 @kernel
-def linear(network: Network, number: int, block: int) -> None:
-    """Outputs before the activation."""
+def linear(network: Network, number: int, block: int, rectify: bool) -> bool:
+    """Outputs before the activation; after it, which is returned, where a sparse layer can ``rectify`` them at once."""
     layer = network.layers[number]
+    rectify = rectify and layer.activation == RELU and layer.tiles > 0
     units, parameters = network.units, network.parameters
     x, y = block + layer.x, block + layer.y
-    if number or not network.listed.inputs:
+    # What listed inputs bring has the biases in it; a sparse layer's first tile starts from them.
+    fresh = number > 0 or network.listed.inputs == 0
+    biased = fresh and layer.tiles > 0 and layer.bias >= 0
+    if fresh and not biased:
         for row in range(layer.outputs):
             store(units, y + row * LANES, splat64(bias_of(parameters, layer.bias, row)))
     if layer.stride:
@@ -51,13 +56,16 @@ def linear(network: Network, number: int, block: int) -> None:
                     add_wide_products(
                         parameters, links, layer.stride, 1, units, x + lane, LANES, tile, units, place, LANES
                     )
-        return
+        return False
     index, pointers, lists = network.partner, network.pointers, layer.pointer
     for tile in range(layer.tiles):
-        link = at(network.tile_links, layer.tile_link + tile)
+        link, origin = at(network.tile_links, layer.tile_link + tile), x + tile * TILE * LANES
+        last = rectify and tile == layer.tiles - 1
         for row in range(0, layer.outputs, GROUP):
-            link = add_group(units, y + row * LANES, parameters, link, x + tile * TILE * LANES, index, pointers, lists)
+            place, bias = y + row * LANES, layer.bias + row if biased and tile == 0 else -1
+            link = add_group(units, place, parameters, link, origin, index, pointers, lists, bias, last)
             lists += LISTS
+    return rectify
 
 
 @kernel

@@ -54,8 +54,8 @@ def forward(network: Network, block: int, size: int) -> None:
     if network.listed.inputs:
         multiply_listed(network, block, size)
     for number in range(network.layers.size):
-        linear(network, number, block)
-        activate(network, number, block)
+        if not linear(network, number, block, True):
+            activate(network, number, block)
 
 
 @kernel

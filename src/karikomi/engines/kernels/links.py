@@ -1,6 +1,6 @@
 """The links of a sparse layer, visited one after the other: sums over links, and dot products for each link."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ PATTERNS: list[Rows] = [tuple(row for row in range(GROUP) if bits >> row & 1) fo
 LISTS = len(PATTERNS)
 
 
-def _partners(context: Any, builder: Any, kind: Any, index: Any, link: Any, many: int) -> list[Any]:
+def partners(context: Any, builder: Any, kind: Any, index: Any, link: Any, many: int) -> list[Any]:
     """Where, counted from the first unit, the units at ``index[link]`` and the entries that follow start."""
     entries = address(context, builder, kind, index, link)
     if kind.dtype == types.uint8 and many > 1:
@@ -46,7 +46,7 @@ def _partners(context: Any, builder: Any, kind: Any, index: Any, link: Any, many
 
 
 @contextmanager
-def _while_links(builder: Any, link: Any, last: Any, many: int) -> Iterator[Any]:
+def while_links(builder: Any, link: Any, last: Any, many: int) -> Iterator[Any]:
     """A loop that takes ``many`` links in each round, from where ``link`` points, as long as there are so many."""
     condition, body, after = (builder.append_basic_block() for _ in range(3))
     builder.branch(condition)
@@ -114,7 +114,7 @@ def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any) -> 
     for number, rows in enumerate(PATTERNS):
         last = pointer(number + 1)
         for many in _rounds(rows):
-            with _while_links(builder, current, last, many) as entry:
+            with while_links(builder, current, last, many) as entry:
                 yield rows, many, entry
 
 
@@ -146,7 +146,7 @@ def add_group(typing_context, units, place, weights, link, origin, index, pointe
         for rows, many, entry in _lists(context, builder, kinds[6], pointers, first):
             here = builder.load(current)
             weight = address(context, builder, kinds[2], weights, here)
-            for unit in _partners(context, builder, kinds[5], index, entry, many):
+            for unit in partners(context, builder, kinds[5], index, entry, many):
                 values = read(builder, address(context, builder, kinds[0], units, builder.add(origin, unit)), LANES)
                 for row in rows:
                     factor = spread(builder, builder.load(weight), LANES)
@@ -184,7 +184,7 @@ def correlate_group(typing_context, values, start, others, origin, index, pointe
         current = cgutils.alloca_once_value(builder, place)
         for rows, many, entry in _lists(context, builder, kinds[5], pointers, first):
             dots = []
-            for unit in _partners(context, builder, kinds[4], index, entry, many):
+            for unit in partners(context, builder, kinds[4], index, entry, many):
                 other = address(context, builder, kinds[2], others, builder.add(origin, unit))
                 other = _registers(builder, read(builder, other, LANES))
                 dots += [_partial_sums(builder, blocks[row], other) for row in rows]
@@ -197,70 +197,3 @@ def correlate_group(typing_context, values, start, others, origin, index, pointe
 
     whole = types.intp
     return whole(values, whole, others, whole, index, pointers, whole, sums, whole), generate
-
-
-def _sum_of_multiples(builder: Any, sums: Any, span: Any, multiples: Callable[[Any, int], Iterator[Any]]) -> Any:
-    """``sums`` plus the products of the pairs, factor and vector, that ``multiples`` reads for entries in ``span``."""
-    # One chain of multiply-adds alone would wait for its links, where it has no more than four registers.
-    chains = [cgutils.alloca_once_value(builder, sums)]
-    if LANES // REGISTER < 8:
-        chains.append(cgutils.alloca_once_value(builder, ir.Constant(sums.type, [0.0] * LANES)))
-    current = cgutils.alloca_once_value(builder, builder.extract_value(span, 0))
-    for many in (TOGETHER, 1):
-        with _while_links(builder, current, builder.extract_value(span, 1), many) as entry:
-            for number, (factor, values) in enumerate(multiples(entry, many)):
-                chain = chains[number % len(chains)]
-                builder.store(call(builder, "fma", spread(builder, factor, LANES), values, builder.load(chain)), chain)
-    total, *others = (builder.load(chain) for chain in chains)
-    for other in others:
-        total = builder.fadd(total, other)
-    return total
-
-
-@intrinsic
-def add_links(typing_context, sums, weights, places, units, origin, index, span):
-    """``sums`` plus, for the links in ``span``, the weight of each times the values of the unit that it reads.
-
-    That is the unit ``index[link]`` of those that start at ``units[origin]``; its weight is ``weights[places[link]]``.
-    """
-
-    def generate(context, builder, signature, arguments):
-        sums, weights, places, units, origin, index, span = arguments
-        kinds = signature.args
-
-        def multiples(link: Any, many: int) -> Iterator[Any]:
-            entries = address(context, builder, kinds[2], places, link)
-            for number, unit in enumerate(_partners(context, builder, kinds[5], index, link, many)):
-                place = builder.load(builder.gep(entries, [INT(number)]))
-                place = context.cast(builder, place, kinds[2].dtype, types.intp)
-                weight = builder.load(address(context, builder, kinds[1], weights, place))
-                values = read(builder, address(context, builder, kinds[3], units, builder.add(origin, unit)), LANES)
-                yield weight, values
-
-        return _sum_of_multiples(builder, sums, span, multiples)
-
-    whole = types.intp
-    return sums(sums, weights, places, units, whole, index, types.UniTuple(whole, 2)), generate
-
-
-@intrinsic
-def add_multiples(typing_context, sums, factors, vectors, origin, index, span):
-    """``sums`` plus, for the entries in ``span``, ``factors[entry]`` times a vector.
-
-    That is the vector ``index[entry]`` of those that start at ``vectors[origin]``.
-    """
-
-    def generate(context, builder, signature, arguments):
-        sums, factors, vectors, origin, index, span = arguments
-        kinds = signature.args
-
-        def multiples(entry: Any, many: int) -> Iterator[Any]:
-            first = address(context, builder, kinds[1], factors, entry)
-            for number, vector in enumerate(_partners(context, builder, kinds[4], index, entry, many)):
-                start = address(context, builder, kinds[2], vectors, builder.add(origin, vector))
-                yield builder.load(builder.gep(first, [INT(number)])), read(builder, start, LANES)
-
-        return _sum_of_multiples(builder, sums, span, multiples)
-
-    whole = types.intp
-    return sums(sums, factors, vectors, whole, index, types.UniTuple(whole, 2)), generate

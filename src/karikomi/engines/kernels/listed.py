@@ -8,7 +8,7 @@ import numpy as np
 
 from karikomi.engines.kernels.fused import lanes_not_zero, lowest_bit, transpose16
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.links import add_multiples
+from karikomi.engines.kernels.multiples import add_multiples
 from karikomi.engines.kernels.placement import LISTED_TILE
 from karikomi.engines.kernels.products import bias_of
 from karikomi.engines.kernels.rows import inlined

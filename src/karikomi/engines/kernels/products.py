@@ -14,8 +14,9 @@ from karikomi.engines.kernels.fused import (
     transpose16,
 )
 from karikomi.engines.kernels.layout import Network
-from karikomi.engines.kernels.links import GROUP, LISTS, add_group, add_links, correlate_group
+from karikomi.engines.kernels.links import GROUP, LISTS, add_group, correlate_group
 from karikomi.engines.kernels.loss import times_slope
+from karikomi.engines.kernels.multiples import add_links
 from karikomi.engines.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.kernels.rows import inlined
 from karikomi.engines.kernels.vector import (

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-lesion demo-knockout demo-ageing test bench lint format clean
+.PHONY: demo demo-lesion demo-importance demo-ageing test bench lint format clean
 
 demo: $(READY)
 	$(BIN)/karikomi lottery --preset post --replicates 5
@@ -12,8 +12,8 @@ demo: $(READY)
 demo-lesion: $(READY)
 	$(BIN)/karikomi lesion
 
-demo-knockout: $(READY)
-	$(BIN)/karikomi knockout
+demo-importance: $(READY)
+	$(BIN)/karikomi importance
 
 demo-ageing: $(READY)
 	$(BIN)/karikomi ageing --preset demo

@@ -14,8 +14,8 @@ from workers import CORES, ratio
 
 from karikomi import seeds
 from karikomi.engines import sparse
-from karikomi.engines.compilation import compile_kernels
 from karikomi.engines.contract import Trial
+from karikomi.engines.sparse.compilation import compile_kernels
 from karikomi.graphs import LayeredGraph
 from karikomi.graphs.registry import node_measure
 from karikomi.networks import build

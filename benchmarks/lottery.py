@@ -17,8 +17,8 @@ from workers import CORES
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import sparse
-from karikomi.engines.compilation import compile_kernels
 from karikomi.engines.contract import Advance, Evaluation, Recipe, Trained, Trial
+from karikomi.engines.sparse.compilation import compile_kernels
 from karikomi.studies.lottery.protocol import play_round
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.tickets import Ticket

@@ -44,7 +44,7 @@ def _peak() -> float:
 
 def _sparse(replicates: int) -> None:
     """The lottery as a user runs it, but for the figures; 0 replicates: what it loads before its first network."""
-    from karikomi.engines.compilation import compile_kernels
+    from karikomi.engines.sparse.compilation import compile_kernels
     from karikomi.runs.folder import RunFolder
     from karikomi.studies import studies
     from karikomi.studies.lottery.settings import LotterySettings

@@ -15,7 +15,7 @@ def multiply_adds(problem: Problem, networks: int, threads: int) -> Run:
     from llvmlite import binding
     from numba import njit
 
-    from karikomi.engines.kernels.vector import load64, multiply_add, splat64, store
+    from karikomi.engines.sparse.kernels.vector import load64, multiply_add, splat64, store
 
     # 64 lanes are eight registers of AVX2, or four of AVX-512: too few for two units with a latency of four.
     wide = binding.get_host_cpu_features().get("avx512f", False)

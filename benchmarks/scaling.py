@@ -9,7 +9,7 @@ from problem import Problem, mnist, recipe
 from workers import CORES
 
 from karikomi.engines import sparse
-from karikomi.engines.compilation import compile_kernels
+from karikomi.engines.sparse.compilation import compile_kernels
 
 WIDTHS = (64, 128, 256, 512, 1024)
 REPLICATES = (1, 2, 4, 8, 16)

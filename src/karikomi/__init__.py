@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from karikomi.api import ageing, compare, knockout, lesion, load, lottery
+    from karikomi.api import ageing, compare, importance, lesion, load, lottery
     from karikomi.data.dataset import Dataset
     from karikomi.errors import InputError
     from karikomi.own import graph, knock_out, lesion_curve, shapley
@@ -19,7 +19,7 @@ _HOMES = {
     "compare": "karikomi.api",
     "graph": "karikomi.own",
     "knock_out": "karikomi.own",
-    "knockout": "karikomi.api",
+    "importance": "karikomi.api",
     "lesion": "karikomi.api",
     "lesion_curve": "karikomi.own",
     "load": "karikomi.api",
@@ -35,8 +35,8 @@ __all__ = [
     "ageing",
     "compare",
     "graph",
+    "importance",
     "knock_out",
-    "knockout",
     "lesion",
     "lesion_curve",
     "load",

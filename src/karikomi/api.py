@@ -70,7 +70,7 @@ def lesion(
     return _run("lesion", data, models, out, quiet, cluster, settings)
 
 
-def knockout(
+def importance(
     *,
     models: "Sequence[nn.Module | str | Path]" = (),
     data: Dataset | str = "mnist",
@@ -88,14 +88,14 @@ def knockout(
         out: as in :func:`lottery`.
         quiet: show no progress.
         cluster: as in :func:`lottery`.
-        **settings: those of :class:`~karikomi.studies.knockout.settings.KnockoutSettings`, by name, for example
+        **settings: those of :class:`~karikomi.studies.importance.settings.ImportanceSettings`, by name, for example
             ``preset="quick"``, ``criteria=["taylor", "out-strength"]``, ``shapley=100``; the flags of ``karikomi
-            knockout``.
+            importance``.
 
     Raises:
         InputError: if something given is wrong; nothing is written then.
     """
-    return _run("knockout", data, models, out, quiet, cluster, settings)
+    return _run("importance", data, models, out, quiet, cluster, settings)
 
 
 def ageing(

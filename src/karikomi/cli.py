@@ -46,8 +46,8 @@ app.command(
     "\n\nYour networks: karikomi lesion --network mlp-256-256 --models a.safetensors b.safetensors",
 )
 app.command(
-    "karikomi.commands:knockout",
-    name="knockout",
+    "karikomi.commands:importance",
+    name="importance",
     help="Remove each neuron alone: which are critical, and which scores tell?"
     "\n\nTrains a network in several replicates (or takes yours) and measures on the whole test set what the loss of"
     " each unit alone costs, in loss, accuracy and by class; what it adds on average when others are gone too (Shapley"
@@ -55,10 +55,10 @@ app.command(
     " score with criticality within layers, with 95 % intervals and corrected for their number, alone and with"
     " in-strength and mean activation held constant; where critical units are, how redundant units are, and a page with"
     " figures. The same command again goes on where it was stopped; a finished run answers at once."
-    "\n\nThe question itself: karikomi knockout"
-    "\n\nIn seconds: karikomi knockout --preset quick"
-    "\n\nTwo rivals, finer Shapley values: karikomi knockout --criteria taylor betweenness-inverse --shapley 100"
-    "\n\nYour networks: karikomi knockout --network mlp-256-256 --models a.safetensors b.safetensors",
+    "\n\nThe question itself: karikomi importance"
+    "\n\nIn seconds: karikomi importance --preset quick"
+    "\n\nTwo rivals, finer Shapley values: karikomi importance --criteria taylor betweenness-inverse --shapley 100"
+    "\n\nYour networks: karikomi importance --network mlp-256-256 --models a.safetensors b.safetensors",
 )
 app.command(
     "karikomi.commands:ageing",

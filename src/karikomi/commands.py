@@ -10,7 +10,7 @@ from rich.table import Table
 from karikomi.errors import InputError
 from karikomi.runs.folder import RUNS, RunFolder, list_runs
 from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.knockout.settings import KnockoutSettings
+from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.settings import StudySettings
@@ -47,15 +47,15 @@ def lesion(
     _run("lesion", settings or LesionSettings(), out, quiet, cluster)
 
 
-def knockout(
+def importance(
     *,
-    settings: Annotated[KnockoutSettings | None, Parameter(name="*")] = None,
+    settings: Annotated[ImportanceSettings | None, Parameter(name="*")] = None,
     out: Out = None,
     quiet: Quiet = False,
     cluster: Cluster = None,
 ) -> None:
     """Run the knock-out study and print its answer."""
-    _run("knockout", settings or KnockoutSettings(), out, quiet, cluster)
+    _run("importance", settings or ImportanceSettings(), out, quiet, cluster)
 
 
 def ageing(

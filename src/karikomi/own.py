@@ -151,7 +151,7 @@ def _given(model: nn.Module, x: Array, y: Array) -> tuple[Subnetwork, Examples, 
 
 def _ablation(kind: AblationKind, engine: Engine, subnetwork: Subnetwork, examples: Examples) -> Ablation:
     def means() -> np.ndarray:
-        return engine.activations(subnetwork, examples).after.mean(axis=1)
+        return engine.activations(subnetwork, examples).activation.mean(axis=1)
 
     return ablation_by(kind, means, len(examples), seeds.stream(0, "lesions"))
 

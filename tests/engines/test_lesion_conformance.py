@@ -130,10 +130,10 @@ def test_activations_are_those_around_the_activation_function(engine, network, e
     found = engine.activations(network, examples)
     expected: dict[str, Tensor] = {}
     signals(network, inputs(examples), lambda where, signal: expected.update({where: signal.clone()}))
-    for side in ("before", "after"):
+    for side, values in (("before", found.preactivation), ("after", found.activation)):
         together = torch.cat([expected[f"{side} {name}"] for name in linear_layers(network)[:-1]], 1).T
-        assert getattr(found, side).dtype == np.float32
-        np.testing.assert_allclose(getattr(found, side), together, rtol=0, atol=1e-5)
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values, together, rtol=0, atol=1e-5)
 
 
 def test_a_knock_out_is_the_network_without_the_unit(engine, network, examples):

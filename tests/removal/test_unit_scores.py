@@ -108,7 +108,7 @@ def test_flow_is_strength_by_mean_activation(as_bytes, small, examples, evidence
     else:
         given = examples
     known = evidence(small, given)
-    x, a = np.abs(given.x).reshape(50, 6).mean(axis=0), known.activations().after.mean(axis=1)
+    x, a = np.abs(given.x).reshape(50, 6).mean(axis=0), known.activations().activation.mean(axis=1)
     w1, w2, w3 = (np.abs(small.weights[f"{name}.weight"]) for name in ("fc1", "fc2", "output"))
     into, out = (UNIT_CRITERIA[name].function(replace(known, examples=examples)) for name in ("in-flow", "out-flow"))
     np.testing.assert_allclose(into, [*w1 @ x, *w2 @ a[:4]], rtol=1e-5)

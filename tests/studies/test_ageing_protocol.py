@@ -160,7 +160,7 @@ def test_what_is_measured_of_a_layer(life):
     row = next(row for row in passed[-1].rows if row["arm"] == "sham" and row["when"] == "after")
     network = passed[-1].lives[0][Life("sham", "")].network
     seen = setup.data.test.take(seeds.stream(0, "probe").permutation(300)[:2000])
-    now, then = (setup.engine.activations(n, seen).after[:10].astype(float) for n in (network, healthy[0]))
+    now, then = (setup.engine.activations(n, seen).activation[:10].astype(float) for n in (network, healthy[0]))
     x, y = (a - a.mean(axis=1, keepdims=True) for a in (now, then))
     alike = np.linalg.norm(y @ x.T) ** 2 / np.linalg.norm(x @ x.T) / np.linalg.norm(y @ y.T)
     size = np.abs(now).mean(axis=1)

@@ -144,7 +144,7 @@ def test_ablations(make):
         setup = prepare(make(ablation=kind))
         network = setup.initial(0, np.random.default_rng(0))
         ablation = ablation_of(setup, 0, network, setup.data.test)
-        means = setup.engine.activations(network, scoring_examples(setup, 0)).after.mean(axis=1)
+        means = setup.engine.activations(network, scoring_examples(setup, 0)).activation.mean(axis=1)
         if kind == "mean":
             np.testing.assert_array_equal(ablation.means, means)
         assert (ablation.means is None) == (kind != "mean")

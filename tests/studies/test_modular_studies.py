@@ -73,7 +73,7 @@ def test_shuffled_and_fresh_networks_of_a_lottery_stay_within_the_wiring(given):
     assert any((shuffled[name] != ticket[name]).any() for name in ticket)
 
 
-@pytest.mark.parametrize("name", ["lesion", "knockout"])
+@pytest.mark.parametrize("name", ["lesion", "importance"])
 def test_lesions_and_knock_outs_count_the_links_that_are_there(given, tmp_path, name):
     few = {"criteria": ["in-strength", "taylor"], "scoring": 150}
     few |= {"orders": 2} if name == "lesion" else {"shapley": 0, "pairs": 0}

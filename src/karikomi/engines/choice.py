@@ -33,7 +33,7 @@ def warm_up(engine: Engine, say: Callable[[str], None], *, lesions: bool = False
     """Have the engine's kernels compiled, saying so where that takes long enough to be noticed."""
     if engine is population:
         return
-    from karikomi.engines.compilation import compile_kernels, compiled
+    from karikomi.engines.sparse.compilation import compile_kernels, compiled
 
     if not compiled(lesions=lesions):
         say("Compiling the kernels for this processor: 10 to 30 seconds, once.")

@@ -122,12 +122,12 @@ class Activations:
     """What every hidden unit does, float32 ``[units, examples]``; of a channel or head, its mean over places.
 
     Attributes:
-        before: what enters the unit's non-linearity.
-        after: what leaves it, and reaches the next layer.
+        preactivation: what enters the unit's non-linearity.
+        activation: what leaves it, and reaches the next layer.
     """
 
-    before: np.ndarray
-    after: np.ndarray
+    preactivation: np.ndarray
+    activation: np.ndarray
 
 
 @dataclass(frozen=True)

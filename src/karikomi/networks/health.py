@@ -32,7 +32,8 @@ def health(subnetwork: Subnetwork, after: np.ndarray, healthy: np.ndarray) -> di
 
     Args:
         subnetwork: the network.
-        after: what its hidden units do, ``[units, examples]``: :attr:`karikomi.engines.contract.Activations.after`.
+        after: activations of its hidden units, ``[units, examples]``, see
+            :class:`~karikomi.engines.contract.Activations`.
         healthy: what those of the healthy network do on the same examples.
     """
     layers = hidden_units(subnetwork.module)

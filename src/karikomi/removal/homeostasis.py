@@ -70,8 +70,8 @@ def _spreads(subnetwork: Subnetwork, seen: Activations) -> dict[str, np.ndarray]
     if any(subnetwork.weights[f"{stage.name}.weight"].ndim > 2 for stage in stages):
         raise InputError("only a perceptron's input variances can be restored; a channel has one for every place")
     ends = np.cumsum([stage.units for stage in stages[:-1]])
-    last = seen.after[ends[-2] if len(ends) > 1 else 0 :].astype(np.float64)
-    inputs = [*np.split(seen.before, ends[:-1]), subnetwork.weights[f"{stages[-1].name}.weight"] @ last]
+    last = seen.activation[ends[-2] if len(ends) > 1 else 0 :].astype(np.float64)
+    inputs = [*np.split(seen.preactivation, ends[:-1]), subnetwork.weights[f"{stages[-1].name}.weight"] @ last]
     return {stage.name: entering.std(axis=1, dtype=np.float64) for stage, entering in zip(stages, inputs, strict=True)}
 
 

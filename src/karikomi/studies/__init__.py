@@ -8,11 +8,11 @@ from karikomi.studies.study import Study
 def studies() -> dict[str, Study]:
     """All studies; loading them loads their figures and statistics too."""
     from karikomi.studies.ageing import AGEING
-    from karikomi.studies.knockout import KNOCKOUT
+    from karikomi.studies.importance import IMPORTANCE
     from karikomi.studies.lesion import LESION
     from karikomi.studies.lottery import LOTTERY
 
-    return {study.name: study for study in (LOTTERY, LESION, KNOCKOUT, AGEING)}
+    return {study.name: study for study in (LOTTERY, LESION, IMPORTANCE, AGEING)}
 
 
 def study_of(folder: RunFolder) -> Study:

@@ -10,7 +10,7 @@ from karikomi.errors import InputError
 from karikomi.statistics import ALPHA, Difference, holm, paired_difference
 from karikomi.studies.result import Result
 from karikomi.studies.show import Answer, DisplayTable
-from karikomi.studies.study import Shown
+from karikomi.studies.study import MeasureFormat
 from karikomi.studies.words import listed, p_value, plus_minus
 
 REPLICATE = "replicate"
@@ -65,7 +65,7 @@ def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFram
     return pd.DataFrame(rows, columns=["setting", "run", "against"], dtype=object)
 
 
-def _differences(ours: pd.DataFrame, theirs: pd.DataFrame, compared: Mapping[str, Shown]) -> pd.DataFrame:
+def _differences(ours: pd.DataFrame, theirs: pd.DataFrame, compared: Mapping[str, MeasureFormat]) -> pd.DataFrame:
     both = ours.merge(theirs, left_index=True, right_index=True, suffixes=(" run", " against"))
     rows = []
     for measure in compared:
@@ -92,7 +92,7 @@ def _conditions(pairs: pd.DataFrame) -> Iterator[tuple[dict[Hashable, Any], pd.D
         yield dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True)), group
 
 
-def _headline(differences: pd.DataFrame, compared: Mapping[str, Shown]) -> str:
+def _headline(differences: pd.DataFrame, compared: Mapping[str, MeasureFormat]) -> str:
     parts = []
     for measure, shown in compared.items():
         rows = differences[differences["measure"] == measure]
@@ -115,7 +115,7 @@ def _explanation(result: Result, against: Result, settings: pd.DataFrame) -> str
     )
 
 
-def _tables(differences: pd.DataFrame, compared: Mapping[str, Shown]) -> Iterator[DisplayTable]:
+def _tables(differences: pd.DataFrame, compared: Mapping[str, MeasureFormat]) -> Iterator[DisplayTable]:
     keys = list(differences.columns[1 : differences.columns.get_loc("run")])
     for measure, shown in compared.items():
         rows = [

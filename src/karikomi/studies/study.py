@@ -43,7 +43,7 @@ class Picture:
     caption: str
 
 
-class Shown(NamedTuple):
+class MeasureFormat(NamedTuple):
     """How a measure is written: its name, its unit, the factor to that unit, and digits after the point."""
 
     title: str
@@ -67,5 +67,5 @@ class Study:
     tables: Callable[[RunFolder], dict[str, pd.DataFrame]]
     summarize: Callable[..., Answer]
     by_replicate: Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]
-    compared: Mapping[str, Shown]
+    compared: Mapping[str, MeasureFormat]
     pictures: Mapping[str, Picture]

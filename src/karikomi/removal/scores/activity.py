@@ -11,12 +11,12 @@ BINS = 32
 
 def activation_mean(evidence: UnitEvidence) -> np.ndarray:
     """E[a]."""
-    return evidence.activations().after.mean(axis=1, dtype=np.float64)
+    return evidence.activations().activation.mean(axis=1, dtype=np.float64)
 
 
 def activation_sd(evidence: UnitEvidence) -> np.ndarray:
     """√E[(a − E[a])²]."""
-    return evidence.activations().after.std(axis=1, dtype=np.float64)
+    return evidence.activations().activation.std(axis=1, dtype=np.float64)
 
 
 def firing_rate(evidence: UnitEvidence) -> np.ndarray:
@@ -24,7 +24,7 @@ def firing_rate(evidence: UnitEvidence) -> np.ndarray:
 
     A ReLU fires or is silent. What has no silence (tanh) is counted on its positive side, and a sigmoid everywhere.
     """
-    return (evidence.activations().after > 0).mean(axis=1)
+    return (evidence.activations().activation > 0).mean(axis=1)
 
 
 def activation_entropy(evidence: UnitEvidence) -> np.ndarray:
@@ -34,7 +34,7 @@ def activation_entropy(evidence: UnitEvidence) -> np.ndarray:
     activation. So it does not depend on the unit's scale; a constant unit has 0.
     """
     # In float32 the range of a saturated tanh can be too narrow to divide.
-    rows = (row.astype(np.float64) for row in evidence.activations().after)
+    rows = (row.astype(np.float64) for row in evidence.activations().activation)
     return np.array([_entropy(np.histogram(row, BINS)[0]) for row in rows])
 
 
@@ -52,7 +52,7 @@ def class_selectivity(evidence: UnitEvidence) -> np.ndarray:
     Raises:
         InputError: if an activation is negative, so that sums of means say nothing, or there is only one class.
     """
-    after, labels = evidence.activations().after, evidence.examples.y
+    after, labels = evidence.activations().activation, evidence.examples.y
     classes = np.unique(labels)
     if len(classes) < 2:
         raise InputError(f"class-selectivity compares classes, and all examples are of class {classes[0]}")
@@ -69,4 +69,4 @@ def preactivation_mean(evidence: UnitEvidence) -> np.ndarray:
 
     Low for a unit that fires rarely, however strongly it then does: low scores do not mean little activity.
     """
-    return evidence.activations().before.mean(axis=1, dtype=np.float64)
+    return evidence.activations().preactivation.mean(axis=1, dtype=np.float64)

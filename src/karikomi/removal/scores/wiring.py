@@ -39,7 +39,7 @@ def _mean_magnitudes(evidence: UnitEvidence) -> PerLayer:
     """E|a| of every layer but the last; of the inputs E|x|, by channel where they are channels."""
     layers, sizes, examples = evidence.graph.layers, evidence.graph.sizes, evidence.examples
     inputs = np.abs(examples.x).mean(axis=0, dtype=np.float64) * examples.scale
-    hidden = np.abs(evidence.activations().after).mean(axis=1, dtype=np.float64)
+    hidden = np.abs(evidence.activations().activation).mean(axis=1, dtype=np.float64)
     by_layer = np.split(hidden, np.cumsum(sizes[1:-1])[:-1])
     return dict(zip(layers, [inputs.reshape(sizes[0], -1).mean(axis=1), *by_layer], strict=False))
 

@@ -1,7 +1,7 @@
 """The ageing study."""
 
 from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.study import Picture, Shown, Study, later
+from karikomi.studies.study import MeasureFormat, Picture, Study, later
 
 HOME = "karikomi.studies.ageing"
 
@@ -31,8 +31,8 @@ AGEING = Study(
     summarize=later(f"{HOME}.summary:summarize"),
     by_replicate=later(f"{HOME}.summary:by_replicate"),
     compared={
-        "final": Shown("accuracy at the end", "%", 100, 2),
-        "life": Shown("accuracy over life", "%", 100, 2),
+        "final": MeasureFormat("accuracy at the end", "%", 100, 2),
+        "life": MeasureFormat("accuracy over life", "%", 100, 2),
     },
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

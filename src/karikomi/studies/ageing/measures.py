@@ -24,11 +24,11 @@ def measure(
     class_accuracy, a number per class; and layers, by name living, dormant and cka of the hidden ones, and norm.
     """
     examples, engine = _seen(setup), setup.engine
-    then = {replicate: engine.activations(network, examples).after for replicate, network in healthy.items()}
+    then = {replicate: engine.activations(network, examples).activation for replicate, network in healthy.items()}
     outcomes = engine.evaluate([network for _, network in networks], setup.data.test)
     rows = []
     for (replicate, network), outcome in zip(networks, outcomes, strict=True):
-        layers = health(network, engine.activations(network, examples).after, then[replicate])
+        layers = health(network, engine.activations(network, examples).activation, then[replicate])
         norms = weight_norms(network)
         rows.append(
             {

@@ -35,7 +35,7 @@ def ablation_of(setup: Setup[Any], replicate: int, subnetwork: Subnetwork, examp
     """What removed units show on ``examples``; the means are those on the scoring examples."""
 
     def means() -> np.ndarray:
-        return setup.engine.activations(subnetwork, scoring_examples(setup, replicate)).after.mean(axis=1)
+        return setup.engine.activations(subnetwork, scoring_examples(setup, replicate)).activation.mean(axis=1)
 
     rng = seeds.stream(setup.settings.seed, "donors", replicate)
     return ablation_by(setup.settings.ablation, means, len(examples), rng)

@@ -1,7 +1,7 @@
 """The lesion study."""
 
 from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.study import Picture, Shown, Study, later
+from karikomi.studies.study import MeasureFormat, Picture, Study, later
 
 HOME = "karikomi.studies.lesion"
 
@@ -26,8 +26,8 @@ LESION = Study(
     summarize=later(f"{HOME}.summary:summarize"),
     by_replicate=later(f"{HOME}.summary:by_replicate"),
     compared={
-        "robustness": Shown("robustness", "R", 1, 3),
-        "f50": Shown("f50", "% of the units", 100, 1),
+        "robustness": MeasureFormat("robustness", "R", 1, 3),
+        "f50": MeasureFormat("f50", "% of the units", 100, 1),
     },
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

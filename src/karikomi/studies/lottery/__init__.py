@@ -1,7 +1,7 @@
 """The lottery study."""
 
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.study import Picture, Shown, Study, later
+from karikomi.studies.study import MeasureFormat, Picture, Study, later
 
 HOME = "karikomi.studies.lottery"
 
@@ -25,8 +25,8 @@ LOTTERY = Study(
     summarize=later(f"{HOME}.summary:summarize"),
     by_replicate=later(f"{HOME}.summary:by_replicate"),
     compared={
-        "test_accuracy": Shown("accuracy at the early stop", "%", 100, 2),
-        "early_stop_iteration": Shown("early stop", "iterations", 1, 0),
+        "test_accuracy": MeasureFormat("accuracy at the early stop", "%", 100, 2),
+        "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

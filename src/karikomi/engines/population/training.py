@@ -1,0 +1,194 @@
+"""Training and evaluation of stacked subnetworks."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
+
+from karikomi.data.dataset import Dataset, Examples
+from karikomi.engines.contract import (
+    Advance,
+    Curve,
+    Evaluation,
+    Recipe,
+    Trained,
+    Trial,
+    minibatches,
+)
+from karikomi.engines.population.optimizer import begin, stacked_costs, states_of
+from karikomi.engines.population.source import Device, Source, find_device, reproducible
+from karikomi.engines.population.stacking import Population, plan
+from karikomi.errors import InputError
+from karikomi.networks.subnetwork import Subnetwork
+
+ADVANCE_EVERY = 20
+
+
+def train(
+    trials: Sequence[Trial],
+    data: Dataset,
+    recipe: Recipe,
+    advance: Advance | None = None,
+    *,
+    device: Device = "auto",
+) -> list[Trained]:
+    """Train every trial on its own minibatches of ``data.train``; results are in the order of ``trials``.
+
+    Structures may differ: each is stacked with its own kind. ``Trained.seconds`` is the wall time of a population
+    divided by its networks. A rerun of the same list on the same machine is bit-identical. The modules, PyTorch's
+    random state and its gradient mode are left as they were.
+
+    Raises:
+        InputError: if a network does not fit the samples or the classes, its weights do not fit its module or are not
+            finite, a split has an empty part, or the device is not there.
+    """
+    if any(len(trial.split.train) == 0 or len(trial.split.validation) == 0 for trial in trials):
+        raise InputError("every split needs at least one training and one validation example")
+    source = Source(data.train, find_device(device))
+    # One population validates in one block length, and its optimizer counts its steps once.
+    apart = [(len(trial.split.validation), _steps_before(trial)) for trial in trials]
+    trained: dict[int, Trained] = {}
+    with reproducible(source.device), torch.enable_grad():
+        subnetworks = [trial.subnetwork for trial in trials]
+        for members, block in plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch):
+            together = _train_population([trials[i] for i in members], source, recipe, block, advance)
+            trained.update(zip(members, together, strict=True))
+    return [trained[i] for i in range(len(trials))]
+
+
+def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, device: Device = "auto") -> list[Evaluation]:
+    """Loss and accuracy of every subnetwork on all of ``examples``, in evaluation mode; structures may differ.
+
+    ``class_accuracy`` has one entry per output of the network.
+
+    Raises:
+        InputError: as :func:`train`, and if there are no examples.
+    """
+    if len(examples) == 0:
+        raise InputError("there are no examples to evaluate on")
+    source = Source(examples, find_device(device))
+    everything = torch.arange(len(examples), device=source.device)
+    evaluations: dict[int, Evaluation] = {}
+    with reproducible(source.device):
+        for members, block in plan(subnetworks, source.pair, int(examples.y.max()) + 1):
+            population = Population([subnetworks[i] for i in members], source.device)
+            loss, hits, outputs = _assess(population, source, everything, block)
+            labels = one_hot(source.y, outputs).double()
+            by_class = (hits @ labels / labels.sum(0)).cpu().numpy()
+            accuracy = hits.mean(1)
+            for p, i in enumerate(members):
+                evaluations[i] = Evaluation(float(loss[p]), float(accuracy[p]), by_class[p].copy())
+    return [evaluations[i] for i in range(len(subnetworks))]
+
+
+def _train_population(
+    trials: Sequence[Trial], source: Source, recipe: Recipe, block: int, advance: Advance | None
+) -> list[Trained]:
+    began = time.perf_counter()
+    _seed_dropout(trials, source.device)
+    population = Population([trial.subnetwork for trial in trials], source.device)
+    optimizer, costs = begin(recipe, trials, population), stacked_costs(trials, population)
+    streams = [minibatches(trial, recipe.batch) for trial in trials]
+    validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
+    due = set(recipe.validations())
+    snapshot = population.clone() if recipe.snapshot_at == 0 else None
+    train_loss = torch.zeros(len(trials), dtype=torch.float64, device=source.device)
+    population.module.train()
+    for iteration in range(1, recipe.iterations + 1):
+        indices = torch.from_numpy(np.stack([next(stream) for stream in streams])).to(source.device)
+        logits = population.forward(source.inputs(indices), shared=False)
+        losses = _losses(logits, source.y[indices]).mean(1)
+        optimizer.zero_grad()
+        losses.sum().backward()
+        population.charge(costs)
+        population.mask_gradients()
+        optimizer.step()
+        train_loss += losses.detach()
+        if iteration == recipe.snapshot_at:
+            snapshot = population.clone()
+        if iteration in due:
+            validation.record(iteration, train_loss)
+            train_loss.zero_()
+        if advance and (iteration % ADVANCE_EVERY == 0 or iteration == recipe.iterations):
+            advance(len(trials) * ((iteration - 1) % ADVANCE_EVERY + 1))
+    best, final = population.unstack(validation.best), population.unstack(population.state)
+    snapshots = population.unstack(snapshot) if snapshot else [None] * len(trials)
+    stops, curves = validation.early_stop.tolist(), validation.curves()
+    states = states_of(optimizer, population, _steps_before(trials[0]) + recipe.iterations)
+    seconds = (time.perf_counter() - began) / len(trials)
+    return [
+        Trained(best[p], final[p], snapshots[p], states[p], stops[p], curves[p], seconds) for p in range(len(trials))
+    ]
+
+
+class _Validation:
+    """What validation sees of a population, and each network's weights at its first minimum of the loss."""
+
+    best: dict[str, Tensor]
+    lowest: Tensor
+    early_stop: Tensor
+
+    def __init__(self, population: Population, source: Source, held_back: Sequence[np.ndarray], block: int) -> None:
+        self.population, self.source, self.block = population, source, block
+        self.held_back = torch.from_numpy(np.stack(held_back)).to(source.device)
+        self.iterations: list[int] = []
+        self.rows: list[Tensor] = []
+
+    def record(self, iteration: int, train_loss: Tensor) -> None:
+        """``train_loss`` is the sum of the minibatch losses since the last record."""
+        loss, hits, _ = _assess(self.population, self.source, self.held_back, self.block)
+        self.population.module.train()
+        since = iteration - (self.iterations[-1] if self.iterations else 0)
+        self.iterations.append(iteration)
+        self.rows.append(torch.stack([train_loss / since, loss, hits.mean(1)]))
+        if len(self.rows) == 1:
+            self.best, self.lowest = self.population.clone(), loss
+            self.early_stop = torch.full_like(loss, iteration, dtype=torch.int64)
+            return
+        better = (loss < self.lowest) | (self.lowest.isnan() & ~loss.isnan())
+        self.lowest = torch.where(better, loss, self.lowest)
+        self.early_stop[better] = iteration
+        for name, kept in self.best.items():
+            kept[better] = self.population.state[name].detach()[better]
+
+    def curves(self) -> list[Curve]:
+        values = torch.stack(self.rows, dim=-1).cpu().numpy()
+        return [Curve(np.array(self.iterations), *values[:, p].copy()) for p in range(len(self.population))]
+
+
+@torch.no_grad()
+def _assess(population: Population, source: Source, indices: Tensor, block: int) -> tuple[Tensor, Tensor, int]:
+    """Mean loss ``[P]``, hits 0 or 1 ``[P, n]`` and the number of outputs, in evaluation mode.
+
+    ``indices`` are ``[n]``, shared by all networks, or ``[P, n]``.
+    """
+    population.module.eval()
+    losses, hits, outputs = [], [], 0
+    for some in indices.split(block, dim=-1):
+        logits = population.forward(source.inputs(some), shared=indices.ndim == 1)
+        labels = source.y[some].expand(len(population), -1)
+        losses.append(_losses(logits, labels))
+        hits.append(logits.argmax(-1) == labels)
+        outputs = logits.shape[-1]
+    return torch.cat(losses, 1).double().mean(1), torch.cat(hits, 1).double(), outputs
+
+
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of every example, ``[P, n]``."""
+    return cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+
+
+def _steps_before(trial: Trial) -> int:
+    return 0 if trial.state is None else trial.state.steps
+
+
+def _seed_dropout(trials: Sequence[Trial], device: torch.device) -> None:
+    """From the trials' own streams, so that the same population draws the same again."""
+    entropy = [int(word) for trial in trials for word in trial.order.generate_state(2)]
+    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

@@ -1,0 +1,65 @@
+"""Have the sparse engine's kernels compiled before work begins, so that a user can be told what takes so long."""
+
+from typing import Any
+
+import numba
+import numpy as np
+from torch import nn
+
+from karikomi.data.dataset import Examples
+from karikomi.engines.contract import Recipe
+from karikomi.engines.sparse.input import source_of
+from karikomi.engines.sparse.kernels.circuits import make_orders, make_state
+from karikomi.engines.sparse.kernels.layout import lay_out
+from karikomi.engines.sparse.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
+from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
+from karikomi.engines.sparse.lesions import Room, Whole, empty_tally
+from karikomi.engines.sparse.training import optimizer_of
+from karikomi.networks.subnetwork import Subnetwork
+
+Calls = list[tuple[Any, tuple[Any, ...]]]
+"""Kernels with arguments of the types they always have."""
+
+
+def compiled(*, lesions: bool = False) -> bool:
+    """Whether the kernels (with ``lesions`` those too) are loaded, or in Numba's cache on disk."""
+    return all(
+        kernel.signatures or kernel._cache.load_overload(tuple(map(numba.typeof, arguments)), kernel.targetctx)
+        for kernel, arguments in _entry_points(lesions)
+    )
+
+
+def compile_kernels(*, lesions: bool = False) -> None:
+    """Compile the kernels, or load them: some seconds, once per machine and version of this package."""
+    for kernel, arguments in _entry_points(lesions):
+        kernel(*arguments)
+
+
+def _entry_points(lesions: bool) -> Calls:
+    examples = Examples(np.zeros((2, 1), np.uint8), np.arange(2))
+    weights = {f"{name}.weight": np.zeros((2, width), np.float32) for name, width in (("0", 1), ("2", 2))}
+    biases = {f"{name}.bias": np.zeros(2, np.float32) for name in ("0", "2")}
+    subnetwork = Subnetwork.full(nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2)), weights | biases)
+    return _of_training(subnetwork, examples) + (_of_lesions(subnetwork, examples) if lesions else [])
+
+
+def _of_training(subnetwork: Subnetwork, examples: Examples) -> Calls:
+    source, chosen, correct = source_of(examples), np.arange(2), np.zeros(2, np.int64)
+    network, _ = lay_out(subnetwork, np.ones(1), 2, keep_idle=False)
+    optimizer = optimizer_of(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), network)
+    return [
+        (train_steps, (source, chosen[None].copy(), network, optimizer, 0)),
+        (evaluate_all, (source, chosen, network, correct)),
+    ]
+
+
+def _of_lesions(subnetwork: Subnetwork, examples: Examples) -> Calls:
+    whole = Whole.of(subnetwork, examples, threads=1)
+    circuit, portion = whole.circuit, whole.portions()[0]
+    signals, state, tally = Room(whole).signals(portion), make_state(circuit), empty_tally(2, 3, 1)
+    orders, packs = make_orders(circuit, np.arange(2)[None]), (0, 1)
+    return [
+        (pass_whole, (whole.source, portion.examples.ravel(), whole.network, circuit, signals)),
+        (knock_out_each, (circuit, state, signals, packs, whole.rows, tally)),
+        (remove_in_orders, (circuit, state, signals, packs, orders, tally)),
+    ]

@@ -1,0 +1,51 @@
+"""What the sparse engine is given, checked and in the form that its kernels read."""
+
+import numpy as np
+
+from karikomi.data.dataset import Examples
+from karikomi.engines.sparse.kernels.architecture import linear_layers
+from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.errors import InputError
+from karikomi.networks.subnetwork import Subnetwork
+
+
+def check(subnetwork: Subnetwork, examples: Examples) -> None:
+    """Raise an InputError if the network is not a multilayer perceptron or does not fit ``examples``."""
+    layers = linear_layers(subnetwork.module)
+    if layers is None:
+        raise InputError(
+            "the sparse engine trains an nn.Sequential of Flatten, Linear, ReLU, Tanh and Identity; use the population"
+            " engine for other networks"
+        )
+    pixels, inputs = examples.x[0].size, subnetwork.weights[layers[0].weight].shape[1]
+    if pixels != inputs:
+        raise InputError(f"the network takes {inputs} values per example; the data have {pixels}")
+    highest, outputs = examples.y.max(), subnetwork.weights[layers[-1].weight].shape[0]
+    if highest >= outputs:
+        raise InputError(f"the network has {outputs} outputs, too few for the label {highest}")
+
+
+def source_of(examples: Examples) -> Source:
+    x = np.ascontiguousarray(examples.x).ravel()
+    if x.dtype != np.uint8:
+        x = x.astype(np.float32, copy=False)
+    source = Source(
+        bytes=x[: x.size if x.dtype == np.uint8 else 0].view(np.uint8),
+        floats=x[: x.size if x.dtype == np.float32 else 0].view(np.float32),
+        labels=np.ascontiguousarray(examples.y, np.int64).view(),
+        pixels=x.size // len(examples),
+        scale=np.float32(examples.scale),
+    )
+    # Kernels are compiled for one kind of array, and data may well be read-only.
+    for array in (source.bytes, source.floats, source.labels):
+        array.flags.writeable = False
+    return source
+
+
+def nonzero_fraction(examples: Examples) -> np.ndarray:
+    """The share of examples in which each input is not 0, from a few thousand of them; 0 only if it never is."""
+    rows = examples.x.reshape(len(examples), -1)
+    some = rows[:: -(-len(rows) // 4096)]
+    # Small numbers are added much faster.
+    share = (some != 0).sum(axis=0, dtype=np.uint16) / len(some)
+    return np.where(rows.any(axis=0), np.maximum(share, 1 / len(rows)), 0)

@@ -1,0 +1,199 @@
+"""The links of a sparse layer, visited one after the other: sums over links, and dot products for each link."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from karikomi.engines.sparse.kernels.vector import (
+    FLOAT,
+    INT,
+    LANES,
+    REGISTER,
+    address,
+    call,
+    intrinsic,
+    pick,
+    read,
+    spread,
+    write,
+)
+
+# Links whose partners, and weights, are read at once: loads are what visiting links is short of.
+TOGETHER = 4
+# Rows of a sparse layer whose sums are in registers at once, so that an input that several of them read is loaded once.
+GROUP = 4 if REGISTER == 16 else 1
+Rows = tuple[int, ...]
+# Those of a group that read an input: the units of each pattern are a list.
+PATTERNS: list[Rows] = [tuple(row for row in range(GROUP) if bits >> row & 1) for bits in range(1, 1 << GROUP)]
+LISTS = len(PATTERNS)
+
+
+def partners(context: Any, builder: Any, kind: Any, index: Any, link: Any, many: int) -> list[Any]:
+    """Where, counted from the first unit, the units at ``index[link]`` and the entries that follow start."""
+    entries = address(context, builder, kind, index, link)
+    if kind.dtype == types.uint8 and many > 1:
+        word = builder.load(builder.bitcast(entries, ir.IntType(8 * many).as_pointer()))
+        word.align = 1
+        parts = [builder.trunc(builder.lshr(word, word.type(8 * number)), ir.IntType(8)) for number in range(many)]
+    else:
+        parts = [builder.load(builder.gep(entries, [INT(number)])) for number in range(many)]
+    units = [context.cast(builder, part, kind.dtype, types.intp) for part in parts]
+    return [builder.mul(unit, unit.type(LANES)) for unit in units]
+
+
+@contextmanager
+def while_links(builder: Any, link: Any, last: Any, many: int) -> Iterator[Any]:
+    """A loop that takes ``many`` links in each round, from where ``link`` points, as long as there are so many."""
+    condition, body, after = (builder.append_basic_block() for _ in range(3))
+    builder.branch(condition)
+    builder.position_at_end(condition)
+    here = builder.load(link)
+    following = builder.add(here, here.type(many))
+    builder.cbranch(builder.icmp_signed("<=", following, last), body, after)
+    builder.position_at_end(body)
+    yield here
+    builder.store(following, link)
+    builder.branch(condition)
+    builder.position_at_end(after)
+
+
+def _partial_sums(builder: Any, one: Sequence[Any], other: Sequence[Any]) -> Any:
+    """Of a dot product: one register of them; a chain of more than four multiply-adds would wait for its links."""
+    many = max(len(one) // 4, 1)
+    chains = [builder.fmul(*pair) for pair in zip(one[:many], other[:many], strict=True)]
+    for number, (part, partner) in enumerate(zip(one[many:], other[many:], strict=True)):
+        chains[number % many] = call(builder, "fma", part, partner, chains[number % many])
+    return builder.fadd(*chains) if many == 2 else chains[0]
+
+
+def _registers(builder: Any, block: Any) -> list[Any]:
+    return [pick(builder, block, block, range(start, start + REGISTER)) for start in range(0, LANES, REGISTER)]
+
+
+def _halve(builder: Any, one: Any, other: Any) -> Any:
+    """Sums of neighbours within 128 bits, which no processor has to move further: one's, other's, alternately."""
+    lanes, even = one.type.count, []
+    for start in range(0, lanes, 4):
+        even += [start, start + 2, lanes + start, lanes + start + 2]
+    return builder.fadd(pick(builder, one, other, even), pick(builder, one, other, [lane + 1 for lane in even]))
+
+
+def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
+    """The sum of each vector's lanes, of one, two or four vectors."""
+    many = len(vectors)
+    while len(vectors) > 1:
+        vectors = [_halve(builder, one, other) for one, other in zip(vectors[::2], vectors[1::2], strict=True)]
+    left = vectors[0]
+    while left.type.count > 4:
+        half = left.type.count // 2
+        low, high = pick(builder, left, left, range(half)), pick(builder, left, left, range(half, 2 * half))
+        left = builder.fadd(low, high)
+    while left.type.count > many:
+        even = range(0, left.type.count, 2)
+        left = builder.fadd(pick(builder, left, left, even), pick(builder, left, left, [lane + 1 for lane in even]))
+    return left
+
+
+def _rounds(rows: Sequence[int]) -> list[int]:
+    """How many units that these rows read are taken at once: as many as make TOGETHER links, then fewer."""
+    return [many for many in (4, 2, 1) if many * len(rows) <= TOGETHER]
+
+
+def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any) -> Iterator[Any]:
+    """Of each pattern, in each of its rounds: its rows, how many units at once, and where in the list they are."""
+
+    def pointer(number: int) -> Any:
+        place = builder.add(first, first.type(number))
+        return builder.load(address(context, builder, kind, pointers, place))
+
+    current = cgutils.alloca_once_value(builder, pointer(0))
+    for number, rows in enumerate(PATTERNS):
+        last = pointer(number + 1)
+        for many in _rounds(rows):
+            with while_links(builder, current, last, many) as entry:
+                yield rows, many, entry
+
+
+@intrinsic
+def add_group(typing_context, units, place, weights, link, origin, index, pointers, first, bias, rectify):
+    """To the GROUP rows of units from ``place`` on is added what the links in one of their tiles bring.
+
+    If ``bias`` is not negative, the rows start from the biases at ``weights[bias]`` instead; in the end, to ``rectify``
+    them, what is negative becomes 0 (NaN stays). The weights start at ``link``. The units that exactly the rows
+    ``PATTERNS[k]`` read are, of those that start at ``units[origin]``, the ones that ``index`` lists from
+    ``pointers[first + k]`` to before ``pointers[first + k + 1]``. Returns the link after the last.
+    """
+
+    def generate(context, builder, signature, arguments):
+        units, place, weights, link, origin, index, pointers, first, bias, rectify = arguments
+        kinds = signature.args
+        own = address(context, builder, kinds[0], units, place)
+        targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+        sums = [cgutils.alloca_once(builder, ir.VectorType(FLOAT, LANES)) for _ in targets]
+        with builder.if_else(builder.icmp_signed("<", bias, bias.type(0))) as (then, otherwise):
+            with then:
+                for total, target in zip(sums, targets, strict=True):
+                    builder.store(read(builder, target, LANES), total)
+            with otherwise:
+                biases = address(context, builder, kinds[2], weights, bias)
+                for row, total in enumerate(sums):
+                    builder.store(spread(builder, builder.load(builder.gep(biases, [INT(row)])), LANES), total)
+        current = cgutils.alloca_once_value(builder, link)
+        for rows, many, entry in _lists(context, builder, kinds[6], pointers, first):
+            here = builder.load(current)
+            weight = address(context, builder, kinds[2], weights, here)
+            for unit in partners(context, builder, kinds[5], index, entry, many):
+                values = read(builder, address(context, builder, kinds[0], units, builder.add(origin, unit)), LANES)
+                for row in rows:
+                    factor = spread(builder, builder.load(weight), LANES)
+                    weight = builder.gep(weight, [INT(1)])
+                    builder.store(call(builder, "fma", factor, values, builder.load(sums[row])), sums[row])
+            builder.store(builder.add(here, here.type(many * len(rows))), current)
+        with builder.if_then(rectify):
+            zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+            for total in sums:
+                value = builder.load(total)
+                builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
+        for target, total in zip(targets, sums, strict=True):
+            write(builder, target, builder.load(total))
+        return builder.load(current)
+
+    whole = types.intp
+    return whole(units, whole, weights, whole, whole, index, pointers, whole, whole, types.boolean), generate
+
+
+@intrinsic
+def correlate_group(typing_context, values, start, others, origin, index, pointers, first, sums, place):
+    """The gradient of links: for each one the product of its row and its unit, summed over the lanes.
+
+    They become ``sums`` from ``place`` on, and what lies behind them may change. The GROUP rows start at
+    ``values[start]``, the units at ``others[origin]``; they are listed as for ``add_group``. Returns the place after
+    the last.
+    """
+
+    def generate(context, builder, signature, arguments):
+        values, start, others, origin, index, pointers, first, sums, place = arguments
+        kinds = signature.args
+        own = address(context, builder, kinds[0], values, start)
+        blocks = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+        blocks = [_registers(builder, read(builder, block, LANES)) for block in blocks]
+        current = cgutils.alloca_once_value(builder, place)
+        for rows, many, entry in _lists(context, builder, kinds[5], pointers, first):
+            dots = []
+            for unit in partners(context, builder, kinds[4], index, entry, many):
+                other = address(context, builder, kinds[2], others, builder.add(origin, unit))
+                other = _registers(builder, read(builder, other, LANES))
+                dots += [_partial_sums(builder, blocks[row], other) for row in rows]
+            here = builder.load(current)
+            # Three are written as four, of which the next ones overwrite the last.
+            several = [*dots, dots[-1]] if len(dots) == 3 else dots
+            write(builder, address(context, builder, kinds[7], sums, here), _lane_sums(builder, several))
+            builder.store(builder.add(here, here.type(len(dots))), current)
+        return builder.load(current)
+
+    whole = types.intp
+    return whole(values, whole, others, whole, index, pointers, whole, sums, whole), generate

@@ -1,0 +1,157 @@
+"""Where the links of each layer go in the flat arrays."""
+
+import math
+from collections import defaultdict
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import numpy as np
+
+from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
+from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.vector import LANES
+
+# What a dense product costs, by its own products; 1 is what visiting a link costs, by its products (LeNet-300-100: with
+# AVX2 and with AVX-512 a dense product is faster at density 0.8, and slower by a tenth to a sixth at 0.64).
+DENSE_COST = 0.75
+# In products, what it costs to update a parameter, to list a value, and to turn an output or its derivative (AVX2).
+UPDATE_COST, LISTING_COST, TURNING_COST = 16, 100, 5
+# Units in one tile: they, or the links of LANES units with so many listed inputs, stay in the first-level cache (most
+# of them) while all rows, or all examples, pass by.
+TILE, LISTED_TILE = 160, 128
+# What the pieces in which dense matrices are multiplied all divide.
+PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
+# Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.
+DENSE_TILE = 96
+
+Size = TypeVar("Size", int, np.ndarray)
+
+
+class Place(NamedTuple):
+    """Where one named array's surviving elements are: ``parameters[positions]`` is ``array.flat[elements]``."""
+
+    positions: np.ndarray
+    elements: np.ndarray
+
+
+class Pools:
+    """Arrays that grow piece by piece; adding a piece tells where it starts."""
+
+    KINDS: ClassVar[dict[str, type]] = {
+        **{"pointers": np.int64, "back_pointers": np.int64, "keep": np.float32},
+        **{"partner": np.uint8, "back_partner": np.uint8},
+    }
+
+    def __init__(self) -> None:
+        self.parameters = 0
+        self.longest = 0
+        self.pieces: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def reserve(self, parameters: int) -> int:
+        """Room for whole vectors of them."""
+        start = self.parameters
+        self.parameters += padded(parameters, 16)
+        return start
+
+    def add(self, name: str, piece: np.ndarray) -> int:
+        start = sum(map(len, self.pieces[name]))
+        self.pieces[name].append(piece)
+        return start
+
+    def array(self, name: str) -> np.ndarray:
+        kind = self.KINDS.get(name, np.int32)
+        return np.concatenate([np.empty(0, kind), *self.pieces[name]]).astype(kind)
+
+
+def kept_units(masks: list[np.ndarray], inputs: np.ndarray, keep_idle: bool) -> list[np.ndarray]:
+    """The units of every level, from those of the ``inputs`` that are in use to outputs, that have to be computed."""
+    kept = [np.arange(masks[-1].shape[0])]
+    for mask in masks[:0:-1]:
+        kept.insert(0, np.flatnonzero(mask[kept[0]].any(axis=0) | keep_idle))
+    return [np.flatnonzero(masks[0][kept[0]].any(axis=0) & inputs), *kept]
+
+
+def is_dense(block: np.ndarray) -> bool:
+    return block.size > 0 and bool(block.mean() >= DENSE_COST)
+
+
+def worth_listing(block: np.ndarray, nonzero: np.ndarray, batch: int) -> np.ndarray:
+    """Which inputs of the first layer cost less if their values other than 0 are listed.
+
+    ``nonzero`` is the share of examples in which each one is not 0. A listed value is multiplied for every unit; a
+    link otherwise for every lane. Both happen twice, for the outputs and for the gradient.
+    """
+    rows, lanes, values = padded(block.shape[0], LANES), padded(batch, LANES), batch * nonzero
+    by_link = block.sum(axis=0) * (2 * lanes + UPDATE_COST)
+    listed = values * (2 * rows + LISTING_COST) + rows * UPDATE_COST
+    dense = DENSE_COST * block.size * (2 * lanes + UPDATE_COST)
+    if np.minimum(listed, by_link).sum() + 2 * rows * lanes * TURNING_COST < min(by_link.sum(), dense):
+        return listed < by_link
+    return np.zeros(len(nonzero), bool)
+
+
+def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
+    layer["stride"] = stride = padded(block.shape[1])
+    layer["links"] = pools.reserve(padded(block.shape[0]) * stride)
+    pools.longest = max(pools.longest, DENSE_ROWS * stride)
+    if not block.all():
+        keep = np.zeros((padded(block.shape[0]), stride), np.float32)
+        keep[: block.shape[0], : block.shape[1]] = block
+        layer["keep"] = pools.add("keep", keep.ravel())
+    return layer["links"] + row * stride + column
+
+
+def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
+    layer["tiles"] = tiles = -(-int(layer["inputs"]) // TILE)
+    groups, group, tile = -(-int(layer["outputs"]) // GROUP), row // GROUP, column // TILE
+    # Which rows of the group read an input, one bit for each.
+    rows = np.zeros((groups, int(layer["inputs"])), np.int64)
+    np.bitwise_or.at(rows, (group, column), 1 << row % GROUP)
+    where = (tile * groups + group) * LISTS + rows[group, column] - 1
+    order = np.argsort((where * int(layer["inputs"]) + column) * GROUP + row % GROUP, kind="stable")
+    where, column = where[order], column[order]
+    # One entry for all links of a group with an input.
+    entry = (np.diff(where, prepend=-1) != 0) | (np.diff(column, prepend=-1) != 0)
+    ends = np.cumsum(np.bincount(where[entry], minlength=tiles * groups * LISTS))
+    start = pools.add("partner", column[entry] % TILE)
+    layer["pointer"] = pools.add("pointers", start + np.concatenate([[0], ends]))
+    # Parameters are updated sixteen at a time.
+    counts = np.bincount(tile, minlength=tiles)
+    links = np.concatenate([[0], np.cumsum(padded(counts, 16))])
+    links += pools.reserve(links[-1])
+    layer["tile_link"] = pools.add("tile_links", links)
+    pools.longest = max(pools.longest, GROUP * TILE + 32)
+    positions = np.empty(len(row), np.int64)
+    positions[order] = np.arange(len(row)) + np.repeat(links[:-1] - np.cumsum(counts) + counts, counts)
+    return positions
+
+
+def place_listed(mask: np.ndarray, units: np.ndarray, inputs: np.ndarray, pools: Pools) -> tuple[int, int, Place]:
+    """Where the links between ``units`` and listed ``inputs`` and their mask start, and the place of each link."""
+    block = mask[np.ix_(units, inputs)]
+    size = padded(len(units), LANES) * len(inputs)
+    row, column = np.nonzero(block)
+    positions = (row // LANES * len(inputs) + column) * LANES + row % LANES
+    links, keep = pools.reserve(size), -1
+    if not block.all():
+        kept = np.zeros(size, np.float32)
+        kept[positions] = 1
+        keep = pools.add("keep", kept)
+    pools.longest = max(pools.longest, LANES)
+    return links, keep, Place(links + positions, units[row] * mask.shape[1] + inputs[column])
+
+
+def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:
+    layer["back_tiles"] = tiles = -(-int(layer["outputs"]) // TILE)
+    order, pointers = _grouped(row // TILE * layer["inputs"] + column, tiles * layer["inputs"])
+    start = pools.add("back_partner", (row % TILE)[order])
+    pools.add("back_link", positions[order])
+    layer["back_pointer"] = pools.add("back_pointers", start + pointers)
+
+
+def _grouped(group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """An order that brings each group together, and where each one starts in it (and the last one ends)."""
+    return np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
+
+
+def padded(size: Size, to: int = PADDING) -> Size:
+    return -(-size // to) * to

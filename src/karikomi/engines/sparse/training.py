@@ -1,0 +1,185 @@
+"""Training and evaluation of multilayer perceptrons: one network per core, surviving links only."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from torch import nn
+
+from karikomi.data.dataset import Dataset, Examples
+from karikomi.engines.contract import (
+    Advance,
+    Curve,
+    Evaluation,
+    OptimizerState,
+    Recipe,
+    Trained,
+    Trial,
+    stacked_minibatches,
+)
+from karikomi.engines.sparse.input import check, nonzero_fraction, source_of
+from karikomi.engines.sparse.kernels.architecture import linear_layers
+from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_out
+from karikomi.engines.sparse.kernels.optimizer import Optimizer
+from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
+from karikomi.engines.sparse.kernels.vector import LANES
+from karikomi.engines.sparse.threads import run
+from karikomi.networks.subnetwork import Arrays, Subnetwork
+
+# Steps in one call of the kernels, at most: how long Ctrl-C may have to wait.
+_CHUNK = 250
+
+
+def supports(module: nn.Module) -> bool:
+    """Whether ``module`` is what this engine trains: an ``nn.Sequential`` of Flatten, Linear, ReLU, Tanh, Identity."""
+    return linear_layers(module) is not None
+
+
+def train(
+    trials: Sequence[Trial],
+    data: Dataset,
+    recipe: Recipe,
+    advance: Advance | None = None,
+    *,
+    threads: int | None = None,
+) -> list[Trained]:
+    """Train every trial, ``threads`` at a time (None: see ``machine.threads``).
+
+    The results are the same, bit for bit, for any number of threads and whatever the other trials are.
+
+    Raises:
+        InputError: if a network is not of the supported kind or does not fit the data.
+    """
+    for trial in trials:
+        check(trial.subnetwork, data.train)
+    source, nonzero = source_of(data.train), nonzero_fraction(data.train)
+
+    def job(trial: Trial, report: Advance, stop: threading.Event) -> Trained:
+        return _train(trial, source, nonzero, recipe, report, stop)
+
+    return run(job, trials, threads, advance)
+
+
+def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: int | None = None) -> list[Evaluation]:
+    """Loss and accuracy of every subnetwork on ``examples``, ``threads`` at a time (None: see ``machine.threads``).
+
+    Raises:
+        InputError: if a network is not of the supported kind or does not fit the data.
+    """
+    for subnetwork in subnetworks:
+        check(subnetwork, examples)
+    source, nonzero = source_of(examples), nonzero_fraction(examples)
+    everything = _alike_together(source, np.arange(len(examples)))
+
+    def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event) -> Evaluation:
+        network, _ = lay_out(subnetwork, nonzero, LANES, keep_idle=False, backward=False)
+        return _evaluate(network, source, everything)
+
+    return run(job, subnetworks, threads, None)
+
+
+def _train(
+    trial: Trial, source: Source, nonzero: np.ndarray, recipe: Recipe, report: Advance, stop: threading.Event
+) -> Trained:
+    began = time.perf_counter()
+    # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
+    moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
+    network, places = lay_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved)
+    optimizer = optimizer_of(recipe, network)
+    taken = 0 if trial.state is None else trial.state.steps
+    if trial.state is not None:
+        _fill(optimizer.first, places, trial.state.first)
+        _fill(optimizer.second, places, trial.state.second if optimizer.adam else {})
+    if trial.link_cost is not None:
+        optimizer = optimizer._replace(cost=aligned(network.parameters.size))
+        _fill(optimizer.cost, places, trial.link_cost)
+    goals = _goals(recipe)
+    orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
+    validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
+    best = snapshot = network.parameters.copy()
+    curve: list[tuple[int, float, float, float]] = []
+    lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
+    for goal, order in zip(goals, orders, strict=True):
+        loss += train_steps(source, order, network, optimizer, taken + done)
+        report(goal - done)
+        done = goal
+        if stop.is_set():
+            raise InterruptedError
+        if done == recipe.snapshot_at:
+            snapshot = network.parameters.copy()
+        if done == validations[len(curve)]:
+            seen = _evaluate(network, source, validation)
+            curve.append((done, loss / (done - since), seen.loss, seen.accuracy))
+            since, loss = done, 0.0
+            if early_stop == 0 or seen.loss < lowest:
+                lowest, early_stop = (np.inf if np.isnan(seen.loss) else seen.loss), done
+                best = network.parameters.copy()
+    iteration, train_loss, validation_loss, accuracy = (np.array(column) for column in zip(*curve, strict=True))
+    return Trained(
+        best=_restored(trial.subnetwork, places, best),
+        final=_restored(trial.subnetwork, places, network.parameters),
+        snapshot=None if recipe.snapshot_at is None else _restored(trial.subnetwork, places, snapshot),
+        state=OptimizerState(
+            taken + done, *(_spread(trial.subnetwork, places, moment) for moment in (optimizer.first, optimizer.second))
+        ),
+        early_stop_iteration=early_stop,
+        curve=Curve(iteration, train_loss, validation_loss, accuracy),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _goals(recipe: Recipe) -> list[int]:
+    """After which iterations the kernels hand back: at every validation, at the snapshot, and often enough."""
+    goals = {*recipe.validations(), *range(_CHUNK, recipe.iterations, _CHUNK)}
+    return sorted(goals | ({recipe.snapshot_at} if recipe.snapshot_at else set()))
+
+
+def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
+    adam, size = recipe.optimizer == "adam", network.parameters.size
+    return Optimizer(
+        adam,
+        recipe.learning_rate,
+        recipe.momentum,
+        recipe.weight_decay,
+        first=aligned(size),
+        second=aligned(size if adam else 0),
+        gradient=aligned(2 * network.longest),
+        cost=aligned(0),
+    )
+
+
+def _evaluate(network: Network, source: Source, examples: np.ndarray) -> Evaluation:
+    classes = int(network.layers[-1]["outputs"])
+    correct = np.zeros(classes, np.int64)
+    loss = evaluate_all(source, examples, network, correct) / len(examples)
+    present = np.bincount(source.labels[examples], minlength=classes)
+    with np.errstate(invalid="ignore"):
+        return Evaluation(loss, float(correct.sum() / len(examples)), correct / present)
+
+
+def _fill(values: np.ndarray, places: dict[str, Place], arrays: Arrays) -> None:
+    for name in places.keys() & arrays.keys():
+        values[places[name].positions] = arrays[name].ravel()[places[name].elements]
+
+
+def _spread(subnetwork: Subnetwork, places: dict[str, Place], values: np.ndarray) -> dict[str, np.ndarray]:
+    """An array for every parameter, 0 where ``values`` has nothing for it."""
+    arrays = {name: np.zeros(weight.shape, np.float32) for name, weight in subnetwork.weights.items()}
+    for name, place in places.items() if values.size else ():
+        arrays[name].ravel()[place.elements] = values[place.positions]
+    return arrays
+
+
+def _restored(subnetwork: Subnetwork, places: dict[str, Place], parameters: np.ndarray) -> Subnetwork:
+    weights = {name: np.array(weight, np.float32, order="C") for name, weight in subnetwork.weights.items()}
+    for name, place in places.items():
+        weights[name].ravel()[place.elements] = parameters[place.positions]
+    return replace(subnetwork, weights=weights).masked(subnetwork.masks)
+
+
+def _alike_together(source: Source, examples: np.ndarray) -> np.ndarray:
+    """The examples ordered by class: of MNIST's pixels 53 % are then not 0 somewhere in a block, instead of 62 %."""
+    return examples[np.argsort(source.labels[examples], kind="stable")].astype(np.int64)

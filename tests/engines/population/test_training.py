@@ -1,0 +1,204 @@
+"""The population engine beyond what every engine does: any module, stacked or not."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from karikomi.data.dataset import Split
+from karikomi.engines import population
+from karikomi.engines.contract import Recipe
+from karikomi.engines.population import stacking
+from karikomi.errors import InputError
+from karikomi.networks.subnetwork import Subnetwork
+
+# Not Adam: a bias before batch normalization has a gradient of 0 up to rounding, which Adam would blow up.
+RECIPE = Recipe(
+    iterations=12, batch=20, optimizer="sgd", learning_rate=0.05, momentum=0.9, weight_decay=1e-4, validate_every=4
+)
+
+
+def convolutional() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28)),
+        nn.Conv2d(1, 4, 3, stride=2),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4 * 6 * 6, 10),
+    )
+
+
+def normalized() -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 12), nn.BatchNorm1d(12), nn.Tanh(), nn.Linear(12, 10))
+
+
+def dropping() -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 10))
+
+
+class Recurrent(nn.Module):
+    """Reads an image row by row; ``vmap`` cannot run it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(28, 8, batch_first=True)
+        self.output = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.gru(x)[0][:, -1])
+
+
+class Scaled(nn.Module):
+    """Two of these look alike in print and in their weights."""
+
+    shift: torch.Tensor
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+        self.register_buffer("shift", torch.tensor(gain), persistent=False)
+        self.output = nn.Linear(784, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(x.flatten(1) * self.gain + self.shift)
+
+
+@pytest.mark.parametrize("stack_convolutions", [False, True])
+@pytest.mark.parametrize("build", [convolutional, normalized, Recurrent])
+def test_any_module_trains_like_plain_pytorch(make, oracle, data, monkeypatch, build, stack_convolutions):
+    if stack_convolutions:
+        monkeypatch.setattr(stacking, "CONVOLUTIONS", ())
+    module = build()
+    trials = [make.trial(module, 0.5, seed) for seed in range(3)]
+    trained = population.train(trials, data, replace(RECIPE, validate_every=1), device="cpu")
+    for trial, found in zip(trials, trained, strict=True):
+        expected = oracle(trial, data, RECIPE)
+        np.testing.assert_allclose(found.curve.train_loss, expected.losses, rtol=0, atol=1e-5)
+        for name, weight in expected.weights().items():
+            np.testing.assert_allclose(found.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
+        [evaluated] = population.evaluate([found.final], data.test, device="cpu")
+        assert evaluated.loss == pytest.approx(expected.loss(data.test.x, data.test.y), abs=1e-5)
+
+
+def test_running_statistics_are_each_network_s_own(make, data):
+    trials = [make.trial(normalized(), seed=seed) for seed in range(3)]
+    trained = population.train(trials, data, replace(RECIPE, snapshot_at=5), device="cpu")
+    assert [one.snapshot.weights["2.num_batches_tracked"].item() for one in trained if one.snapshot] == [5, 5, 5]
+    assert [one.final.weights["2.num_batches_tracked"].item() for one in trained] == [12, 12, 12]
+    assert [one.best.weights["2.num_batches_tracked"].item() for one in trained] == [
+        one.early_stop_iteration for one in trained
+    ]
+    means = [one.final.weights["2.running_mean"] for one in trained]
+    assert not np.allclose(means[0], means[1])
+
+
+def test_different_architectures_in_one_list(make, data):
+    modules = [normalized(), convolutional(), Scaled(1.0), normalized(), Scaled(0.25)]
+    trials = [make.trial(module, 0.5, seed) for seed, module in enumerate(modules)]
+    together = population.train(trials, data, RECIPE, device="cpu")
+    evaluated = population.evaluate([one.final for one in together], data.test, device="cpu")
+    for trial, found, score in zip(trials, together, evaluated, strict=True):
+        [alone] = population.train([trial], data, RECIPE, device="cpu")
+        np.testing.assert_allclose(found.curve.validation_loss, alone.curve.validation_loss, rtol=1e-4)
+        assert score.loss == pytest.approx(population.evaluate([alone.final], data.test)[0].loss, rel=1e-4)
+        assert found.final.module is trial.subnetwork.module
+
+
+def test_the_block_length_does_not_matter(make, data, monkeypatch):
+    networks = [make.subnetwork(normalized(), seed=seed) for seed in range(2)]
+    whole = population.evaluate(networks, data.test, device="cpu")
+    monkeypatch.setattr(stacking, "CPU_BLOCK_BYTES", 1)
+    for one, found in zip(whole, population.evaluate(networks, data.test, device="cpu"), strict=True):
+        assert found.loss == pytest.approx(one.loss, rel=1e-6)
+        np.testing.assert_array_equal(found.class_accuracy, one.class_accuracy)
+
+
+def test_the_population_s_size_does_not_matter(make, data, monkeypatch):
+    trials = [make.trial(normalized(), 0.5, seed) for seed in range(5)]
+    whole = population.train(trials, data, RECIPE, device="cpu")
+    monkeypatch.setattr(stacking, "CPU_POPULATION", 2)
+    for one, found in zip(whole, population.train(trials, data, RECIPE, device="cpu"), strict=True):
+        np.testing.assert_allclose(found.curve.validation_loss, one.curve.validation_loss, rtol=1e-5)
+
+
+@pytest.mark.parametrize("build", [convolutional, normalized, dropping])
+def test_the_module_and_pytorch_are_left_as_they_were(make, data, build):
+    module = build()
+    module[1].eval()
+    before, modes = copy.deepcopy(module.state_dict()), [part.training for part in module.modules()]
+    random, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    with torch.no_grad():
+        trained = population.train([make.trial(module, seed=seed) for seed in range(2)], data, RECIPE, device="cpu")
+        population.evaluate([one.final for one in trained], data.test, device="cpu")
+        assert not torch.is_grad_enabled()
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert [part.training for part in module.modules()] == modes
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in module.parameters())
+    assert torch.equal(torch.random.get_rng_state(), random)
+    assert torch.get_num_threads() == threads
+
+
+def test_frozen_parameters_stay(make, data):
+    module = normalized()
+    module[1].requires_grad_(False)
+    trial = make.trial(module)
+    [trained] = population.train([trial], data, RECIPE, device="cpu")
+    np.testing.assert_array_equal(trained.final.weights["1.weight"], trial.subnetwork.weights["1.weight"])
+    assert (trained.final.weights["4.weight"] != trial.subnetwork.weights["4.weight"]).all()
+
+
+def test_dropout_is_repeatable_and_each_network_s_own(make, data):
+    trials = [make.trial(dropping(), seed=seed) for seed in (0, 0, 1)]
+    first = population.train(trials, data, RECIPE, device="cpu")
+    torch.manual_seed(99)
+    second = population.train(trials, data, RECIPE, device="cpu")
+    for one, again in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.curve.train_loss, again.curve.train_loss)
+    assert (first[0].curve.train_loss != first[1].curve.train_loss).all()
+
+
+def test_evaluation_drops_nothing(make, data):
+    network = make.subnetwork(dropping())
+    a, b = population.evaluate([network, network], data.test, device="cpu")
+    assert a.loss == pytest.approx(b.loss, rel=1e-6)
+
+
+def test_refuses_what_cannot_be_trained(make, data):
+    good = make.trial(normalized())
+
+    def refused(message: str, **changes: object) -> None:
+        with pytest.raises(InputError, match=message):
+            population.train([replace(good, **changes)], data, RECIPE, device="cpu")
+
+    def weights(**changes: np.ndarray) -> Subnetwork:
+        return replace(good.subnetwork, weights=dict(good.subnetwork.weights) | changes)
+
+    refused(r"1\.bias.*finite", subnetwork=weights(**{"1.bias": np.full(12, np.nan, np.float32)}))
+    refused(r"1\.bias.*shape \[12\].*\[13\]", subnetwork=weights(**{"1.bias": np.zeros(13, np.float32)}))
+    refused("differ in extra", subnetwork=weights(**{"extra": np.zeros(1, np.float32)}))
+    refused(r"samples of shape \(28, 28\)", subnetwork=make.subnetwork(nn.Sequential(nn.Flatten(), nn.Linear(100, 10))))
+    refused(r"outputs \[n, 10\].*\[n, 9\]", subnetwork=make.subnetwork(nn.Sequential(nn.Flatten(), nn.Linear(784, 9))))
+    refused(r"gives \[n, 28, 10\]", subnetwork=make.subnetwork(nn.Sequential(nn.Linear(28, 10))))
+    refused("it gives a tuple", subnetwork=make.subnetwork(nn.Sequential(nn.Flatten(2), nn.LSTM(28, 10))))
+    refused("at least one training", split=Split(np.arange(5), np.arange(0)))
+    tied = nn.Sequential(nn.Flatten(), nn.Linear(784, 784), nn.Linear(784, 784), nn.Linear(784, 10))
+    tied[2].weight = tied[1].weight
+    refused("share.*2.weight", subnetwork=make.subnetwork(tied))
+
+
+def test_refuses_a_device_that_is_not_there(make, data, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="CUDA"):
+        population.evaluate([make.subnetwork(normalized())], data.test, device="cuda")
+    with pytest.raises(InputError, match="unknown device 'gpu'"):
+        population.evaluate([make.subnetwork(normalized())], data.test, device="gpu")  # pyright: ignore
+
+
+def test_refuses_to_evaluate_on_nothing(make, data):
+    with pytest.raises(InputError, match="no examples"):
+        population.evaluate([make.subnetwork(normalized())], data.test.take(np.arange(0)))

@@ -1,0 +1,28 @@
+"""Kernels compiled ahead of the work."""
+
+import numpy as np
+import pytest
+
+from karikomi.engines import sparse
+from karikomi.engines.contract import Recipe
+from karikomi.engines.sparse.compilation import compile_kernels, compiled
+from karikomi.engines.sparse.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
+from karikomi.engines.sparse.kernels.steps import train_steps
+from karikomi.networks import build
+
+
+@pytest.mark.parametrize("lesions", [False, True])
+def test_compiled_once_for_all(lesions) -> None:
+    compile_kernels(lesions=lesions)
+    assert compiled(lesions=lesions)
+
+
+def test_what_is_compiled_ahead_serves_any_network_and_data(make, data) -> None:
+    compile_kernels(lesions=True)
+    kernels = (train_steps, knock_out_each, remove_in_orders, pass_whole)
+    before = [len(kernel.signatures) for kernel in kernels]
+    trial = make.trial(build("mlp-20-10", (28, 28), 10), 0.7)
+    sparse.train([trial], data, Recipe(1, 60, "adam", 1e-3, 0.0, 0.0, 1))
+    sparse.knock_out(trial.subnetwork, data.test)
+    sparse.remove_in_order(trial.subnetwork, np.arange(4)[None], data.test)
+    assert [len(kernel.signatures) for kernel in kernels] == before

@@ -1,0 +1,77 @@
+"""What publications report, to set beside a run that repeats their protocol: one place for all of it."""
+
+from typing import Literal, NamedTuple
+
+
+class Publication(NamedTuple):
+    """Where a figure comes from; ``url`` is empty where none is known."""
+
+    author: str
+    title: str
+    url: str
+
+
+TMTK = Publication("tmtk", "ニューラルネットワークにおける「宝くじ仮説(Lottery Ticket Hypothesis)」", "")
+"""The blog post that repeats the lottery ticket paper (Frankle & Carbin 2019) with LeNet-300-100 on MNIST."""
+
+SHIN_MIZ = Publication(
+    "Shin_Miz",
+    "neuro-age-task: pruning as a model of the ageing brain",
+    "https://qiita.com/Shin_Miz/items/d9f72bc290df0ba13416",
+)
+"""The blog post that removes and retrains neurons of a perceptron on MNIST, with notebooks."""
+
+
+class Condition(NamedTuple):
+    """A row that a publication reports of a lottery: early stop (iterations) and test accuracy (%), as printed."""
+
+    name: str
+    arm: str
+    early_stop: str
+    accuracy: str
+
+
+LOTTERY_CONDITIONS = (
+    Condition("dense network", "dense", "4300", "97.9"),
+    Condition("ticket", "ticket", "3600", "98.2"),
+    Condition("ticket, re-initialized", "reinit", "5000 or more", "97.4"),
+)
+"""tmtk, one trial each, after ten rounds at 20 %."""
+
+PARAMETER_SHARE = 200_000 / 269_322
+"""The share of the parameters of 784-256-256-10 at which Shin_Miz stopped to remove units."""
+
+
+class OrderClaim(NamedTuple):
+    """Accuracy (%) with ``PARAMETER_SHARE`` left, units going by a criterion: worse than random, or unchanged."""
+
+    criterion: str
+    direction: Literal["low", "high"]
+    says: Literal["worse", "stays"]
+    accuracy: str
+
+
+LESION_CLAIMS = (
+    OrderClaim("in-strength", "high", "worse", "81"),
+    OrderClaim("in-strength", "low", "stays", "97.5"),
+    OrderClaim("preactivation-mean", "low", "worse", "81"),
+)
+"""Shin_Miz, one network."""
+
+
+class RangeClaim(NamedTuple):
+    """A measure of an ageing arm lies between ``low`` and ``high``."""
+
+    arm: str
+    measure: str
+    text: str
+    low: float
+    high: float
+
+
+AGEING_CLAIMS = (
+    RangeClaim("retrain", "lowest", "retrained, never below 97.8 %", 0.978, 1.0),
+    RangeClaim("retrain", "highest", "retrained, never above 98.3 %", 0.0, 0.983),
+    RangeClaim("none", "final", "without training down to 96 %", 0.955, 0.967),
+)
+"""Shin_Miz, one run."""

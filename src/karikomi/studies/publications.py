@@ -16,7 +16,7 @@ TMTK = Publication("tmtk", "ニューラルネットワークにおける「宝�
 
 SHIN_MIZ = Publication(
     "Shin_Miz",
-    "neuro-age-task: pruning as a model of the ageing brain",
+    "neuro-age-task",
     "https://qiita.com/Shin_Miz/items/d9f72bc290df0ba13416",
 )
 """The blog post that removes and retrains neurons of a perceptron on MNIST, with notebooks."""

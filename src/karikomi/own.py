@@ -14,7 +14,6 @@ from karikomi.engines.lesion_input import AblationKind, ablation_by
 from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.removal.orders import random_order
 
 Array = np.ndarray | Tensor
@@ -24,8 +23,8 @@ def graph(model: nn.Module) -> LayeredGraph:
     """Your model as a layered graph: a node per unit, a link per weight that is not exactly 0.
 
     >>> from karikomi.networks import build
-    >>> graph(build("mlp-256-256", (28, 28), 10))
-    LayeredGraph(784-256-256-10, 268,800 links)
+    >>> graph(build("mlp-8-4", (3, 3), 2))
+    LayeredGraph(9-8-4-2, 112 links)
 
     Raises:
         InputError: if the model is no chain of linear and convolutional layers, or holds NaN.
@@ -54,12 +53,12 @@ def knock_out(
         InputError: if model, inputs and units do not fit together, or hold NaN.
     """
     subnetwork, examples, engine = _given(model, x, y)
-    numbers = np.arange(sum(hidden_units(model).values())) if units is None else np.asarray(units)
+    numbers = np.arange(subnetwork.architecture.units) if units is None else np.asarray(units)
     outcomes = engine.knock_out(subnetwork, examples, _ablation(ablation, engine, subnetwork, examples), numbers)
     drops = outcomes.class_accuracy[0] - outcomes.class_accuracy[1:]
     return pd.DataFrame(
         {
-            **_places(model, numbers),
+            **_places(subnetwork, numbers),
             "loss_rise": outcomes.loss[1:] - outcomes.loss[0],
             "accuracy_drop": outcomes.accuracy[0] - outcomes.accuracy[1:],
             **{f"accuracy_drop_{label}": drops[:, label] for label in range(drops.shape[1])},
@@ -88,13 +87,13 @@ def shapley(
         InputError: as :func:`knock_out`.
     """
     subnetwork, examples, engine = _given(model, x, y)
-    orders = _random_orders(model, permutations, seed)
+    orders = _random_orders(subnetwork, permutations, seed)
     outcomes = engine.remove_in_order(subnetwork, orders, examples, _ablation(ablation, engine, subnetwork, examples))
     # Whole numbers add up exactly; divided, they might not.
     values, errors = statistics.shapley(outcomes.correct.sum(axis=-1), orders)
     units = np.arange(orders.shape[1])
     return pd.DataFrame(
-        {**_places(model, units), "value": values / len(examples), "standard_error": errors / len(examples)}
+        {**_places(subnetwork, units), "value": values / len(examples), "standard_error": errors / len(examples)}
     )
 
 
@@ -125,9 +124,9 @@ def lesion_curve(
         InputError: as :func:`knock_out`; and if an order repeats a unit or names an unknown one.
     """
     subnetwork, examples, engine = _given(model, x, y)
-    given = _random_orders(model, orders, seed) if order is None else np.atleast_2d(np.asarray(order))
+    given = _random_orders(subnetwork, orders, seed) if order is None else np.atleast_2d(np.asarray(order))
     outcomes = engine.remove_in_order(subnetwork, given, examples, _ablation(ablation, engine, subnetwork, examples))
-    places = _places(model, given.ravel())
+    places = _places(subnetwork, given.ravel())
     many, steps = given.shape
     frame = pd.DataFrame(
         {
@@ -146,7 +145,8 @@ def lesion_curve(
 
 def _given(model: nn.Module, x: Array, y: Array) -> tuple[Subnetwork, Examples, Engine]:
     x, y = (value.detach().cpu().numpy() if isinstance(value, Tensor) else value for value in (x, y))
-    return Subnetwork.from_module(model), Examples.from_arrays(x, y), choose("auto", model)
+    subnetwork = Subnetwork.from_module(model)
+    return subnetwork, Examples.from_arrays(x, y), choose("auto", subnetwork.architecture)
 
 
 def _ablation(kind: AblationKind, engine: Engine, subnetwork: Subnetwork, examples: Examples) -> Ablation:
@@ -156,16 +156,16 @@ def _ablation(kind: AblationKind, engine: Engine, subnetwork: Subnetwork, exampl
     return ablation_by(kind, means, len(examples), seeds.stream(0, "lesions"))
 
 
-def _random_orders(model: nn.Module, orders: int, seed: int) -> np.ndarray:
+def _random_orders(subnetwork: Subnetwork, orders: int, seed: int) -> np.ndarray:
     if orders < 1:
         raise InputError(f"there must be at least 1 random order; asked for are {orders}")
-    rng, units = seeds.stream(seed, "lesions"), sum(hidden_units(model).values())
+    rng, units = seeds.stream(seed, "lesions"), subnetwork.architecture.units
     return np.stack([random_order(units, rng) for _ in range(orders)])
 
 
-def _places(model: nn.Module, units: np.ndarray) -> dict[str, np.ndarray]:
+def _places(subnetwork: Subnetwork, units: np.ndarray) -> dict[str, np.ndarray]:
     """Where units are, for a table."""
-    layers = hidden_units(model)
+    layers = subnetwork.architecture.hidden_units
     ends = np.cumsum(list(layers.values()))
     layer = np.searchsorted(ends, units, side="right")
     firsts = ends - list(layers.values())

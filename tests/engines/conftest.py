@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from karikomi import seeds
 from karikomi.data.dataset import Dataset
 from karikomi.engines.contract import Recipe, Trial, minibatches
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -48,7 +49,7 @@ class Make:
 
     def subnetwork(self, module: nn.Module, density: float = 1.0, seed: int = SEED) -> Subnetwork:
         """Fresh weights; every link is left with probability ``density``."""
-        whole = initialize(module, "glorot", seeds.stream(seed, "init"))
+        whole = initialize(Architecture(module), "glorot", seeds.stream(seed, "init"))
         rng = seeds.stream(seed, "random")
         return whole.masked({name: rng.random(mask.shape) < density for name, mask in whole.masks.items()})
 

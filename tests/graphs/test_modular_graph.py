@@ -8,6 +8,7 @@ import pytest
 from karikomi.graphs import LayeredGraph, node_measure, whole_measure
 from karikomi.graphs.communities import bipartite_modularity, find_communities
 from karikomi.networks import build, layout
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.modular import Control, Layout, Modular, wire
 
 MIDDLE = ("fc2", "fc3", "fc4")
@@ -27,7 +28,7 @@ def drawn(seed: int, control: Control = "none") -> Drawn:
     """Every weight is 1, so that strengths say only how many links there are."""
     modular = Modular(long_range=0.03, control=control)
     name = "modular-5-30-60-60-60-30"
-    places = layout(name, build(name, (20,), 10), modular)
+    places = layout(name, Architecture(build(name, (20,), 10)), modular)
     assert places is not None
     masks = wire(places, modular, np.random.default_rng(seed))
     weights = tuple(mask.astype(float) for mask in masks.values())

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.health import DORMANT, dormant_units, health, linear_cka, weight_norms
 from karikomi.networks.mlp import mlp
 from karikomi.networks.subnetwork import Subnetwork
@@ -84,7 +85,7 @@ def test_the_dead_are_not_counted_and_do_not_lower_the_mean():
     module = mlp((2,), [4, 3], 2)
     rng = np.random.default_rng(0)
     weights = {name: rng.standard_normal(value.shape).astype(np.float32) for name, value in module.state_dict().items()}
-    whole = Subnetwork.full(module, weights)
+    whole = Subnetwork.full(Architecture(module), weights)
     masks = {name: mask.copy() for name, mask in whole.masks.items()}
     masks["fc1.weight"][1:] = False
     masks["fc2.weight"][:] = False

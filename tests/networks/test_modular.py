@@ -17,10 +17,10 @@ from torch import nn
 from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph, whole_measure
 from karikomi.networks import build, group_count, hidden_widths, layout
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.modular import Layout, Modular, lay_out, same_links, same_size, wire, wiring_cost
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 
 NAME = "modular-5-20-63-62-20"
 uneven = st.builds(
@@ -34,7 +34,7 @@ uneven = st.builds(
 
 def named(name: str, modular: Modular, inputs: int = 49, classes: int = 10) -> tuple[nn.Module, Layout]:
     module = build(name, (inputs,), classes)
-    found = layout(name, module, modular)
+    found = layout(name, Architecture(module), modular)
     assert found is not None
     return module, found
 
@@ -42,7 +42,7 @@ def named(name: str, modular: Modular, inputs: int = 49, classes: int = 10) -> t
 def wired(name: str, modular: Modular, seed: int = 0) -> tuple[Subnetwork, Layout]:
     module, places = named(name, modular)
     masks = wire(places, modular, np.random.default_rng(seed))
-    return initialize(module, "glorot", np.random.default_rng(seed), masks), places
+    return initialize(Architecture(module), "glorot", np.random.default_rng(seed), masks), places
 
 
 def logits(network: Subnetwork, x: torch.Tensor) -> torch.Tensor:
@@ -54,7 +54,7 @@ def logits(network: Subnetwork, x: torch.Tensor) -> torch.Tensor:
 def test_every_inner_layer_is_divided_evenly_and_nobody_is_lost(shape: tuple[int, list[int]]) -> None:
     groups, hidden = shape
     module = build("-".join(map(str, ["modular", groups, *hidden])), (7,), 3)
-    places = lay_out(module, groups, 0, groups - 1)
+    places = lay_out(Architecture(module), groups, 0, groups - 1)
     assert list(places.groups) == list(LayeredGraph.from_module(module).layers)
     assert [len(group) for group in places.groups.values()] == [7, *hidden, 3]
     assert [len(position) for position in places.positions.values()] == [7, *hidden, 3]
@@ -65,13 +65,15 @@ def test_every_inner_layer_is_divided_evenly_and_nobody_is_lost(shape: tuple[int
         sizes = Counter(group.tolist())
         assert sorted(sizes) == list(range(groups))
         assert max(sizes.values()) - min(sizes.values()) <= 1
-    assert len(places.unit_groups) == len(places.unit_positions) == sum(hidden_units(module).values())
+    assert len(places.unit_groups) == len(places.unit_positions) == sum(Architecture(module).hidden_units.values())
 
 
 @given(uneven, st.integers(0, 1000))
 def test_links_between_groups_are_counted_as_one_by_one(shape: tuple[int, list[int]], seed: int) -> None:
     groups, hidden = shape
-    places = lay_out(build("-".join(map(str, ["modular", groups, *hidden])), (7,), 3), groups, groups - 1, 0)
+    places = lay_out(
+        Architecture(build("-".join(map(str, ["modular", groups, *hidden])), (7,), 3)), groups, groups - 1, 0
+    )
     rng = np.random.default_rng(seed)
     masks = {name: rng.random(place.shape) < 0.3 for name, place in places.long_range().items()}
     everywhere, drawn, long_range = places.links(), places.links(masks), places.long_range()
@@ -87,7 +89,7 @@ def test_links_between_groups_are_counted_as_one_by_one(shape: tuple[int, list[i
 
 @pytest.mark.parametrize("groups", [2, 3, 5, 9])
 def test_groups_lie_apart_on_a_circle_and_units_round_their_centre(groups: int) -> None:
-    places = lay_out(build(f"modular-{groups}-30-40-41-30", (49,), 10), groups, 0, groups // 2)
+    places = lay_out(Architecture(build(f"modular-{groups}-30-40-41-30", (49,), 10)), groups, 0, groups // 2)
     position, group = places.unit_positions, places.unit_groups
     centres = np.array([position[group == g].mean(axis=0) for g in range(groups)])
     assert np.hypot(*centres.T) == pytest.approx(0.5, abs=0.02)
@@ -125,7 +127,9 @@ def test_links_are_those_drawn_that_are_on_a_path(
 ) -> None:
     groups, hidden = shape
     modular = Modular(within, long_range, reach, entry=groups - 1, exit=0)
-    places = lay_out(build("-".join(map(str, ["modular", groups, *hidden])), (3,), 2), groups, groups - 1, 0)
+    places = lay_out(
+        Architecture(build("-".join(map(str, ["modular", groups, *hidden])), (3,), 2)), groups, groups - 1, 0
+    )
     rng = np.random.default_rng(seed)
     graph = nx.DiGraph()
     for gap, ((before, after), drawn) in enumerate(
@@ -290,7 +294,7 @@ def test_a_draw_that_nothing_can_cross_says_what_to_raise() -> None:
 
 def test_other_networks_have_no_groups() -> None:
     assert group_count("lenet-300-100") is None
-    assert layout("mlp-20", build("mlp-20", (3,), 2), Modular()) is None
+    assert layout("mlp-20", Architecture(build("mlp-20", (3,), 2)), Modular()) is None
 
 
 def test_settings_are_checked_without_loading_torch() -> None:

@@ -12,8 +12,9 @@ from torch.func import functional_call
 
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Activations, Outcomes
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.mlp import mlp
-from karikomi.networks.subnetwork import Subnetwork, link_weights
+from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.scores import UnitEvidence
 
 
@@ -24,8 +25,8 @@ def _subnetwork(module: nn.Module, density: float = 1.0, seed: int = 0) -> Subne
         for name, value in module.state_dict().items()
     }
     weights |= {name: np.abs(value) + 0.5 for name, value in weights.items() if name.endswith("running_var")}
-    masks = {name: rng.random(weights[name].shape) < density for name in link_weights(module)}
-    return Subnetwork(module, weights, masks).masked(masks)
+    masks = {name: rng.random(weights[name].shape) < density for name in Architecture(module).link_weights}
+    return Subnetwork(Architecture(module), weights, masks).masked(masks)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +55,7 @@ class Measured:
         self.weights = {name: torch.tensor(value) for name, value in subnetwork.weights.items()}
         self.x, self.y = torch.tensor(examples.x), torch.tensor(examples.y)
         self.relus = [part for part in self.module.modules() if isinstance(part, nn.ReLU)]
-        self.width = [len(self.weights[name]) for name in link_weights(self.module)[:-1]]
+        self.width = [len(self.weights[name]) for name in Architecture(self.module).link_weights[:-1]]
         self.units = sum(self.width)
 
     def losses(self, silent: tuple[int, ...] = ()) -> torch.Tensor:

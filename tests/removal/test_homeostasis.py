@@ -50,7 +50,7 @@ def test_units_that_are_alike_make_up_for_each_other_exactly(subnetwork, n, dead
     weights = {**network.weights}
     for name in ("fc1.weight", "fc1.bias"):
         weights[name] = np.repeat(weights[name][:1], n, axis=0)
-    network = Subnetwork(network.module, weights, network.masks)
+    network = Subnetwork(network.architecture, weights, network.masks)
     weights["fc2.weight"] = np.repeat(weights["fc2.weight"][:, :1], n, axis=1)
     scaled = scale_by_count(network, die(network, np.array(dead)))
     np.testing.assert_allclose(outputs(scaled), outputs(network), rtol=1e-4, atol=1e-4)
@@ -125,7 +125,9 @@ def test_units_whose_inputs_vary_no_more_are_not_turned_up(subnetwork):
     network = subnetwork(mlp((2, 3), [3, 4], 40))
     bias = np.array([0.5, -100, 100], np.float32)
     weights = {**network.weights, "fc1.bias": bias, "fc1.weight": network.weights["fc1.weight"] * [[1], [0], [0]]}
-    network = Subnetwork(network.module, {name: w.astype(np.float32) for name, w in weights.items()}, network.masks)
+    network = Subnetwork(
+        network.architecture, {name: w.astype(np.float32) for name, w in weights.items()}, network.masks
+    )
     left = die(network, np.array([0]))
     assert 0 < entering(left)["output"].T.std(axis=1).max() < 1e-12, "the deviation of a constant is rounding"
     restored = restore_variance(network, left, activations)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from karikomi.errors import InputError
 from karikomi.networks import build, layout
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.mlp import mlp
 from karikomi.networks.modular import Modular, wire
@@ -23,9 +24,11 @@ def generator(seed=0):
 def modular(seed=0):
     """A modular network, and which of its links would be long-range."""
     module, settings = build("modular-3-12-31-30-12", (9,), 4), Modular(long_range=0.15)
-    places = layout("modular-3-12-31-30-12", module, settings)
+    places = layout("modular-3-12-31-30-12", Architecture(module), settings)
     assert places is not None
-    return initialize(module, "kaiming", generator(seed), wire(places, settings, generator(seed))), places.long_range()
+    return initialize(
+        Architecture(module), "kaiming", generator(seed), wire(places, settings, generator(seed))
+    ), places.long_range()
 
 
 def drawn(subnetwork, seed, share=0.4):
@@ -73,7 +76,7 @@ def test_where_every_long_range_link_has_a_twin_the_match_is_exact(subnetwork, s
         weights[name] = weights[name].copy()
         weights[name].ravel()[ours] = -weights[name].ravel()[theirs]
         long_range[name].ravel()[ours] = True
-    network = Subnetwork(network.module, weights, network.masks)
+    network = Subnetwork(network.architecture, weights, network.masks)
     everyone = sum(int(there.sum()) for there in long_range.values())
     local, far = matched_link_deaths(network, long_range, 5, everyone // 5, rng)
     for ours, theirs in zip(local, far, strict=True):
@@ -92,7 +95,7 @@ def test_on_a_modular_network_the_weights_that_die_agree_within_a_hundredth():
 
 def test_long_range_links_die_anywhere(subnetwork):
     network, long_range = drawn(subnetwork, 3)
-    twins = Subnetwork(network.module, {n: np.sign(w) for n, w in network.weights.items()}, network.masks)
+    twins = Subnetwork(network.architecture, {n: np.sign(w) for n, w in network.weights.items()}, network.masks)
     there = {name: mask & long_range[name] for name, mask in network.masks.items()}
     links, draws = sum(int(mask.sum()) for mask in there.values()), 400
     counts = {name: np.zeros(mask.shape, int) for name, mask in there.items()}
@@ -110,7 +113,7 @@ def test_the_nearest_local_link_that_is_free_dies(subnetwork):
     weights = {**network.weights, "fc2.weight": np.array([[1.0], [1.02], [-0.99], [5.0], [1.03]], np.float32)}
     long_range = {name: np.zeros(mask.shape, bool) for name, mask in network.masks.items()}
     long_range["fc2.weight"][1] = True
-    network = Subnetwork(network.module, weights, network.masks)
+    network = Subnetwork(network.architecture, weights, network.masks)
     ((ours,), (theirs,)) = matched_link_deaths(network, long_range, 1, 1, generator())
     assert np.flatnonzero(ours["fc2.weight"]).tolist() == [4]
     assert np.flatnonzero(theirs["fc2.weight"]).tolist() == [1]
@@ -127,7 +130,7 @@ def test_long_range_links_without_a_match_live(subnetwork):
     network, long_range = drawn(subnetwork, 1)
     weights = dict(network.weights)
     weights["fc2.weight"] = np.where(long_range["fc2.weight"], 100, 1) * weights["fc2.weight"]
-    network = Subnetwork(network.module, weights, network.masks)
+    network = Subnetwork(network.architecture, weights, network.masks)
     with pytest.raises(InputError, match="60 long-range links cannot die in 3 cycles: of ") as refused:
         matched_link_deaths(network, long_range, 20, 3, generator())
     there, found = map(int, re.findall(r"of (\d+) only (\d+)", str(refused.value))[0])

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.mlp import mlp
-from karikomi.networks.units import hidden_units
 from karikomi.removal.deaths import die
 from karikomi.removal.regrowth import regrow
 
@@ -50,7 +50,7 @@ def outputs(network, sample):
 def test_all_links_are_back_and_the_function_is_that_of_the_survivors(subnetwork, name, seed, links, scheme):
     module, sample = NETWORKS[name]
     network, rng = subnetwork(module, 0.8, seed), generator(seed)
-    units = sum(hidden_units(module).values())
+    units = sum(Architecture(module).hidden_units.values())
     dead = (
         {name: rng.random(mask.shape) < 0.3 for name, mask in network.masks.items()}
         if links
@@ -69,7 +69,7 @@ def test_all_links_are_back_and_the_function_is_that_of_the_survivors(subnetwork
 def test_new_units_take_the_weights_of_a_fresh_network_and_their_outputs_start_at_0(subnetwork):
     network = subnetwork(mlp((2, 3), [4, 3], 2), 0.9)
     grown = regrow(network, np.array([1, 3, 5]), "pytorch", generator(4))
-    fresh = initialize(network.module, "pytorch", generator(4), network.masks).weights
+    fresh = initialize(Architecture(network.module), "pytorch", generator(4), network.masks).weights
     expected = {name: value.copy() for name, value in network.weights.items()}
     expected["fc2.weight"][:, [1, 3]] = 0
     expected["output.weight"][:, [1]] = 0

@@ -9,14 +9,13 @@ from torch import nn
 from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.removal.remaining import remaining
 from karikomi.removal.units import remove_units
 
 
 def counted(subnetwork, order, owned):
     """Links and parameters after every removal; a unit of layer k owns ``owned[k]`` parameters, the outputs 2."""
-    per_unit = np.repeat(owned, list(hidden_units(subnetwork.module).values()))
+    per_unit = np.repeat(owned, list(subnetwork.architecture.hidden_units.values()))
     links = [remove_units(subnetwork, order[:step]).links for step in range(len(order) + 1)]
     others = [2 + int(np.delete(per_unit, order[:step]).sum()) for step in range(len(order) + 1)]
     return links, [a + b for a, b in zip(links, others, strict=True)]

@@ -13,8 +13,8 @@ from torch.nn.functional import max_pool2d, relu
 from torch.nn.utils import prune
 
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.mlp import mlp
-from karikomi.networks.units import hidden_units
 from karikomi.removal.shrink import shrink
 
 
@@ -89,13 +89,13 @@ def test_the_outputs_are_those_of_the_lesioned_model(build, data: st.DataObject)
     model = with_history(build())
     removed = {
         name: data.draw(st.lists(st.integers(0, units - 1), unique=True), label=name)
-        for name, units in hidden_units(model).items()
+        for name, units in Architecture(model).hidden_units.items()
     }
     x = torch.randn(7, 1, 8, 8)
     smaller = shrink(model, removed)
     torch.testing.assert_close(smaller(x), lesioned(model, removed, NEXT)(x), rtol=1e-5, atol=1e-5)
-    for name, units in hidden_units(model).items():
-        assert hidden_units(smaller)[name] == max(1, units - len(removed[name]))
+    for name, units in Architecture(model).hidden_units.items():
+        assert Architecture(smaller).hidden_units[name] == max(1, units - len(removed[name]))
         weight = smaller.get_parameter(f"{name}.weight")
         assert weight.is_contiguous()
 
@@ -112,7 +112,7 @@ def test_a_layer_without_units_leaves_constant_outputs() -> None:
     model = with_history(sequential())
     smaller = shrink(model, {"3": range(5)})
     outputs = smaller(torch.randn(9, 1, 8, 8))
-    assert hidden_units(smaller) == {"0": 4, "3": 1, "8": 6}
+    assert Architecture(smaller).hidden_units == {"0": 4, "3": 1, "8": 6}
     torch.testing.assert_close(outputs, outputs[:1].expand(9, -1), rtol=0, atol=0)
 
 

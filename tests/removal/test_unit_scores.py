@@ -11,6 +11,7 @@ from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Activations, Outcomes
 from karikomi.errors import InputError
 from karikomi.graphs import NODE_MEASURES, REFUSED, LayeredGraph, node_measure
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.mlp import mlp
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.orders import adaptive_order
@@ -130,7 +131,7 @@ def of_activations(after, before=None, labels=None) -> UnitEvidence:
     after = np.asarray(after, np.float32)
     labels = np.zeros(after.shape[1], int) if labels is None else np.asarray(labels)
     examples = Examples(np.zeros((len(labels), 1), np.float32), labels)
-    network = Subnetwork(nn.Identity(), {}, {})
+    network = Subnetwork(Architecture(nn.Identity()), {}, {})
     before = after if before is None else np.asarray(before, np.float32)
     unknown = np.zeros(0)
     return UnitEvidence(

@@ -9,8 +9,8 @@ from torch import nn
 from torch.func import functional_call
 
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.mlp import mlp
-from karikomi.networks.units import hidden_units
 from karikomi.removal.units import remove_units
 
 # Each network with the samples it takes, and the parts behind which each hidden layer's signal is whole.
@@ -81,7 +81,7 @@ def outputs(subnetwork, x, hooked=(), silent=()):
 def test_what_is_left_computes_what_the_network_does_with_silent_units(subnetwork, name, seed, share, density):
     module, sample, hooked = NETWORKS[name]
     network = subnetwork(module, density, seed)
-    sizes = list(hidden_units(module).values())
+    sizes = list(Architecture(module).hidden_units.values())
     gone = np.random.default_rng(seed).random(sum(sizes)) < share
     lesioned = remove_units(network, np.flatnonzero(gone))
     silent = torch.split(torch.tensor(gone), sizes)

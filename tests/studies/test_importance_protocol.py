@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from karikomi import data, seeds
 from karikomi.data.dataset import Dataset
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.removal.orders import random_order
 from karikomi.studies.importance.play import prepare
@@ -32,7 +33,7 @@ def setup(tiny, digits):
 
 @pytest.fixture(scope="module")
 def subnetwork(setup):
-    return initialize(setup.module, "glorot", np.random.default_rng(0))
+    return initialize(Architecture(setup.module), "glorot", np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")

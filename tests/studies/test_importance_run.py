@@ -127,7 +127,7 @@ def test_figures_of_what_was_not_measured_are_left_out(settings, tmp_path):
 def test_your_own_networks_are_measured_and_not_trained(finished, settings, tmp_path):
     setup = IMPORTANCE.prepare(settings)
     healthy = load_healthy(setup, finished.folder, 1)
-    module = deepcopy(setup.module)
+    module = deepcopy(setup.architecture.module)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in healthy.weights.items()})
     given = {"criteria": settings.criteria, "shapley": 3, "engine": "population", "quiet": True, "data": settings.data}
     with mock.patch.object(Result, "draw"):

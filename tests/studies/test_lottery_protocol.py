@@ -56,7 +56,9 @@ def test_tickets_are_nested_exact_zero_where_removed_and_initial_elsewhere(small
     settings = small(scope=scope)
     setup, tickets, _ = play_all(settings)
     for replicate in range(settings.replicates):
-        initial = initialize(setup.module, settings.initialization, stream(settings.seed, "init", replicate)).weights
+        initial = initialize(
+            setup.architecture, settings.initialization, stream(settings.seed, "init", replicate)
+        ).weights
         before = {name: np.ones_like(mask) for name, mask in tickets[replicate, 0].trained.masks.items()}
         for number in range(1, settings.rounds + 1):
             ticket, left = tickets[replicate, number], target(settings, tickets[replicate, 0].trained.masks, number)
@@ -107,7 +109,7 @@ def test_controls_keep_what_they_should_and_change_the_rest(small):
     settings = small(arms=ALL, reinits=2, rounds=2)
     setup, _, networks = networks_of_a_round(settings, 2)
     ticket = networks["ticket", 0]
-    initial = initialize(setup.module, settings.initialization, stream(settings.seed, "init", 0)).weights
+    initial = initialize(setup.architecture, settings.initialization, stream(settings.seed, "init", 0)).weights
     for name, mask in ticket.masks.items():
         for k in (1, 2):
             reinit = networks["reinit", k]

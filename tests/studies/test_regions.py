@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from karikomi.networks import build, layout
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.modular import Layout, Modular, wire
 from karikomi.networks.subnetwork import Arrays
 from karikomi.studies.ageing import regions
@@ -17,7 +18,7 @@ Wired = tuple[Layout, Arrays]
 @pytest.fixture(scope="module", params=["modular-3-5-7-4", "modular-2-4-6-5-6-3"])
 def wired(request: pytest.FixtureRequest) -> Wired:
     modular = Modular(within=0.8, long_range=0.3, entry=1, exit=0)
-    places = layout(request.param, build(request.param, (6,), 3), modular)
+    places = layout(request.param, Architecture(build(request.param, (6,), 3)), modular)
     assert places is not None
     return places, wire(places, modular, np.random.default_rng(2))
 

@@ -3,26 +3,26 @@
 from collections.abc import Callable
 
 import torch
-from torch import nn
 
 from karikomi.engines import population
 from karikomi.engines.contract import Engine
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 
 
-def choose(name: str, module: nn.Module) -> Engine:
-    """The engine called ``name`` (``auto``, ``sparse``, ``population``) for networks like ``module``.
+def choose(name: str, architecture: Architecture) -> Engine:
+    """The engine called ``name`` (``auto``, ``sparse``, ``population``) for networks of ``architecture``.
 
     ``auto`` is the sparse engine for multilayer perceptrons where there is no GPU, else the population engine.
 
     Raises:
-        InputError: if the sparse engine is asked for and cannot train ``module``.
+        InputError: if the sparse engine is asked for and cannot train them.
     """
     if name == "population" or (name == "auto" and torch.cuda.is_available()):
         return population
-    from karikomi.engines import sparse  # loads the compiler
+    if architecture.perceptron is not None:
+        from karikomi.engines import sparse  # loads the compiler
 
-    if sparse.supports(module):
         return sparse
     if name == "sparse":
         raise InputError("the sparse engine trains multilayer perceptrons only; use the engine population")

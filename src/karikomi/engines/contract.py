@@ -173,7 +173,7 @@ class Outcomes:
 class Engine(Protocol):
     """What a study asks of an engine; modules fit it.
 
-    Hidden units are numbered through, layer by layer, as :func:`karikomi.networks.units.hidden_units` lists them.
+    Hidden units are numbered through, layer by layer, as ``subnetwork.architecture.hidden`` lists them.
     ``knock_out`` removes each of ``units`` (None: all) alone: entry 0 is the whole network, entry 1 + k the one without
     ``units[k]``. ``remove_in_order`` removes along each row of ``orders`` ``[orders, steps]``: entry ``[r, s]`` is the
     network without the first ``s`` units of row ``r``.

@@ -8,7 +8,7 @@ import numpy as np
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Ablation
 from karikomi.errors import InputError, unknown
-from karikomi.networks.units import check_numbers
+from karikomi.networks.layers import check_numbers
 
 ZERO = Ablation()
 """Removed units give 0."""

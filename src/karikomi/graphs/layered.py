@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from karikomi.errors import InputError, unknown
+from karikomi.networks.layers import INPUTS, Layer
 from karikomi.runs.files import write_whole
 
 if TYPE_CHECKING:
     import networkx as nx
     from torch import nn
 
-    from karikomi.networks.subnetwork import Subnetwork
+    from karikomi.networks.architecture import Architecture
+    from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 PerLayer = dict[str, np.ndarray]
 """A number for every unit: per layer, by its name, an array ``[units]``."""
@@ -81,9 +83,7 @@ class LayeredGraph:
     @classmethod
     def from_subnetwork(cls, subnetwork: Subnetwork) -> Self:
         """The graph of a subnetwork: its masks say where links are. What may be in it: see :meth:`from_module`."""
-        from karikomi.graphs.chain import gaps
-
-        return cls(*gaps(subnetwork.module, subnetwork.weights, subnetwork.masks))
+        return cls._of(subnetwork.architecture, subnetwork.weights, subnetwork.masks)
 
     @classmethod
     def from_module(cls, module: nn.Module) -> Self:
@@ -101,9 +101,22 @@ class LayeredGraph:
         Raises:
             InputError: if layers are shared, recurrent or unknown, if the signal branches, or a weight is NaN.
         """
-        from karikomi.graphs.chain import gaps
+        from karikomi.networks.architecture import Architecture  # loads torch
 
-        return cls(*gaps(module))
+        architecture = Architecture(module)
+        parts = [stage.part for stage in architecture.require_chain().stages]
+        weights = {
+            layer.weight: part.weight.detach().cpu().numpy()
+            for layer, part in zip(architecture.layers, parts, strict=True)
+        }
+        return cls._of(architecture, weights, {name: weight != 0 for name, weight in weights.items()})
+
+    @classmethod
+    def _of(cls, architecture: Architecture, weights: Arrays, masks: Arrays) -> Self:
+        architecture.require_chain()
+        gaps = [_between_units(layer, weights[layer.weight], masks[layer.weight]) for layer in architecture.layers]
+        names = (layer.name or "outputs" for layer in architecture.layers)
+        return cls((INPUTS, *names), *zip(*gaps, strict=True))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -200,3 +213,19 @@ class LayeredGraph:
             write_whole(Path(path), content.getvalue())
         except OSError as problem:
             raise InputError(f"cannot write {path}: {problem.strerror}") from problem
+
+
+def _between_units(layer: Layer, weight: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and mask ``[out, in]`` between the units of a layer and those that it reads.
+
+    Of kernels, and of the columns of a flattened channel, the L1 norm.
+    """
+    weight, [reading] = np.asarray(weight, np.float64), layer.reads
+    if weight.ndim == 2 and reading.places == 1:
+        return weight, mask
+    rows, columns = reading.shape
+    between, links = (np.zeros((rows, reading.groups * columns // reading.places), kind) for kind in (float, int))
+    ends = np.arange(rows)[:, None], reading.units
+    np.add.at(between, ends, np.abs(weight).reshape(rows, columns, -1).sum(axis=2))
+    np.add.at(links, ends, mask.reshape(rows, columns, -1).sum(axis=2))
+    return between, links > 0

@@ -11,6 +11,8 @@ from karikomi.networks.modular import Layout, Modular, lay_out
 if TYPE_CHECKING:
     from torch import nn
 
+    from karikomi.networks.architecture import Architecture
+
 NAMES = ("lenet-300-100", "mlp-<h1>-<h2>-…", "modular-<groups>-<h1>-<h2>-<h3>-…")
 _WIDTH = "(-[1-9][0-9]{0,5})"
 _FORMS = {
@@ -65,14 +67,14 @@ def group_count(name: str) -> int | None:
     return _parsed(name)[0]
 
 
-def layout(name: str, module: nn.Module, modular: Modular) -> Layout | None:
-    """Groups and places of the units of the network ``module`` called ``name``; None if it is not a modular one.
+def layout(name: str, architecture: Architecture, modular: Modular) -> Layout | None:
+    """Groups and places of the units of the network called ``name``; None if it is not a modular one.
 
     Raises:
         InputError: if ``modular`` names a group that the network does not have, or nothing could cross.
     """
     groups = group_count(name)
-    return None if groups is None else lay_out(module, groups, *modular.ends(groups))
+    return None if groups is None else lay_out(architecture, groups, *modular.ends(groups))
 
 
 def _parsed(name: str) -> tuple[int | None, list[int]]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 
 DORMANT = 0.025
 """The share of its layer's mean activation up to which a unit is dormant (Sokar et al. 2023)."""
@@ -36,13 +35,13 @@ def health(subnetwork: Subnetwork, after: np.ndarray, healthy: np.ndarray) -> di
             :class:`~karikomi.engines.contract.Activations`.
         healthy: what those of the healthy network do on the same examples.
     """
-    layers = hidden_units(subnetwork.module)
-    ends, found = np.cumsum(list(layers.values())), {}
-    for name, now, then in zip(layers, np.split(after, ends), np.split(healthy, ends), strict=False):
-        mask = subnetwork.masks[f"{name}.weight"]
+    layers = subnetwork.architecture.hidden
+    ends, found = np.cumsum([layer.units for layer in layers]), {}
+    for layer, now, then in zip(layers, np.split(after, ends), np.split(healthy, ends), strict=False):
+        mask = subnetwork.masks[layer.weight]
         living = mask.reshape(len(mask), -1).any(axis=1)
         dormant = int(dormant_units(now[living]).sum())
-        found[name] = LayerHealth(int(living.sum()), dormant, linear_cka(now, then))
+        found[layer.name] = LayerHealth(int(living.sum()), dormant, linear_cka(now, then))
     return found
 
 

@@ -7,13 +7,14 @@ import torch
 from torch import nn
 
 from karikomi.errors import unknown
-from karikomi.networks.subnetwork import Arrays, Subnetwork, link_weights
+from karikomi.networks.architecture import Architecture
+from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 Initialization = Literal["glorot", "kaiming", "pytorch"]
 
 
 def initialize(
-    module: nn.Module, scheme: Initialization, rng: np.random.Generator, masks: Arrays | None = None
+    architecture: Architecture, scheme: Initialization, rng: np.random.Generator, masks: Arrays | None = None
 ) -> Subnetwork:
     """A network with fresh weights: the whole one, or with the links that ``masks`` leave.
 
@@ -26,22 +27,22 @@ def initialize(
     it comes from, in its layer. So a unit with few links starts with signals about as large as one with many.
 
     Glorot and Kaiming concern links and their biases; parameters of other layers get PyTorch's own values.
-    ``module`` itself is left as it was.
+    The module of ``architecture`` is left as it was.
 
     Args:
-        module: the architecture.
+        architecture: of what network.
         scheme: how large the weights are.
         rng: draws them.
-        masks: for every name in ``link_weights(module)`` which links there are; every one if not given.
+        masks: for every name in ``architecture.link_weights`` which links there are; every one if not given.
 
     Raises:
         InputError: for an unknown scheme.
     """
     if scheme not in get_args(Initialization):
         raise unknown("initialization", scheme, get_args(Initialization))
-    weights = _pytorch(module, rng)
-    given = Subnetwork.full(module, weights).masks if masks is None else masks
-    masks = {name: given[name] for name in link_weights(module)}
+    weights = _pytorch(architecture.module, rng)
+    given = Subnetwork.full(architecture, weights).masks if masks is None else masks
+    masks = {name: given[name] for name in architecture.link_weights}
     for name, mask in masks.items():
         fan_in, fan_out = _fans(mask)
         bias = name.removesuffix("weight") + "bias"
@@ -56,7 +57,7 @@ def initialize(
             weights[name] = (np.sqrt(variance) * rng.standard_normal(mask.shape)).astype(np.float32)
             if bias in weights:
                 weights[bias] = np.zeros_like(weights[bias])
-    return Subnetwork(module, weights, masks).masked(masks)
+    return Subnetwork(architecture, weights, masks).masked(masks)
 
 
 def _fans(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,16 +7,9 @@ from typing import Self
 import numpy as np
 from torch import nn
 
+from karikomi.networks.architecture import Architecture
+
 Arrays = Mapping[str, np.ndarray]
-
-
-def link_weights(module: nn.Module) -> tuple[str, ...]:
-    """Names of the weights that hold links, in the module's own order; the last one belongs to the output layer.
-
-    Links are the weights of linear and convolutional layers; biases and normalization are not links.
-    """
-    layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return tuple(f"{name}.weight".lstrip(".") for name, part in module.named_modules() if isinstance(part, layers))
 
 
 @dataclass(frozen=True)
@@ -24,25 +17,37 @@ class Subnetwork:
     """An architecture with weights and a mask.
 
     Attributes:
-        module: the architecture; the values of its own parameters are not used.
+        architecture: its layers, and the module that it is; the values of that module's own parameters are not used.
         weights: every parameter and buffer by the module's own name; removed links are exactly 0.
-        masks: for every name in ``link_weights(module)`` a bool array of that weight's shape: which links are left.
+        masks: which links are left: for every name in ``architecture.link_weights`` a bool array of its shape.
     """
 
-    module: nn.Module
+    architecture: Architecture
     weights: Arrays
     masks: Arrays
 
     @classmethod
-    def full(cls, module: nn.Module, weights: Arrays) -> Self:
+    def full(cls, architecture: Architecture, weights: Arrays) -> Self:
         """The whole network: every link is left."""
-        return cls(module, weights, {name: np.ones(weights[name].shape, bool) for name in link_weights(module)})
+        masks = {name: np.ones(weights[name].shape, bool) for name in architecture.link_weights}
+        return cls(architecture, weights, masks)
 
     @classmethod
-    def from_module(cls, module: nn.Module) -> Self:
-        """A module with the weights it has; a link whose weight is exactly 0 counts as removed."""
+    def from_module(cls, module: nn.Module, architecture: Architecture | None = None) -> Self:
+        """A module with the weights it has; a link whose weight is exactly 0 counts as removed.
+
+        Args:
+            module: the network.
+            architecture: that of the module, if it is known, or of another module that is built alike.
+        """
+        architecture = architecture or Architecture(module)
         weights = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
-        return cls(module, weights, {name: weights[name] != 0 for name in link_weights(module)})
+        return cls(architecture, weights, {name: weights[name] != 0 for name in architecture.link_weights})
+
+    @property
+    def module(self) -> nn.Module:
+        """The module whose weights these can be."""
+        return self.architecture.module
 
     def masked(self, masks: Arrays) -> Self:
         """The same weights under other masks; what they remove becomes exactly 0."""

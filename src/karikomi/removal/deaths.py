@@ -78,7 +78,7 @@ def in_cycles(order: np.ndarray, counts: Sequence[int] | np.ndarray, layers: Map
     Args:
         order: distinct units, ``[steps]``; not all of them need die.
         counts: how many die in each cycle, see :func:`death_counts`.
-        layers: the hidden layers with their units, as ``hidden_units`` gives them.
+        layers: the hidden layers with their units, :attr:`~karikomi.networks.architecture.Architecture.hidden_units`.
 
     >>> in_cycles(np.array([4, 0, 2, 1, 3]), [2, 1], {"fc1": 3, "fc2": 2})
     [array([4, 0]), array([2])]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from karikomi.errors import InputError
-from karikomi.networks.chain import follow
 from karikomi.networks.subnetwork import Subnetwork
 
 if TYPE_CHECKING:
@@ -56,23 +55,26 @@ def restore_variance(
     Raises:
         InputError: if the network is no perceptron.
     """
-    layers = [stage.name for stage in follow(after.module).stages]
+    after.architecture.require_chain()
     wanted = _spreads(before, activations(before))
-    for layer in layers:
+    for weight in wanted:
         found = _spreads(after, activations(after))
-        after = _scaled(after, {f"{layer}.weight": _ratio(wanted[layer], found[layer])})
+        after = _scaled(after, {weight: _ratio(wanted[weight], found[weight])})
     return after
 
 
 def _spreads(subnetwork: Subnetwork, seen: Activations) -> dict[str, np.ndarray]:
-    """Standard deviation of what enters every unit, hidden ones and outputs, by layer."""
-    stages = follow(subnetwork.module).stages
-    if any(subnetwork.weights[f"{stage.name}.weight"].ndim > 2 for stage in stages):
+    """Standard deviation of what enters every unit, hidden ones and outputs, by the weight that leads to it."""
+    *hidden, last = subnetwork.architecture.layers
+    if any(layer.channels for layer in (*hidden, last)):
         raise InputError("only a perceptron's input variances can be restored; a channel has one for every place")
-    ends = np.cumsum([stage.units for stage in stages[:-1]])
-    last = seen.activation[ends[-2] if len(ends) > 1 else 0 :].astype(np.float64)
-    inputs = [*np.split(seen.preactivation, ends[:-1]), subnetwork.weights[f"{stages[-1].name}.weight"] @ last]
-    return {stage.name: entering.std(axis=1, dtype=np.float64) for stage, entering in zip(stages, inputs, strict=True)}
+    ends = np.cumsum([layer.units for layer in hidden])
+    read = seen.activation[ends[-2] if len(ends) > 1 else 0 :].astype(np.float64)
+    inputs = [*np.split(seen.preactivation, ends[:-1]), subnetwork.weights[last.weight] @ read]
+    return {
+        layer.weight: entering.std(axis=1, dtype=np.float64)
+        for layer, entering in zip((*hidden, last), inputs, strict=True)
+    }
 
 
 def _scaled(subnetwork: Subnetwork, factors: Mapping[str, np.ndarray]) -> Subnetwork:

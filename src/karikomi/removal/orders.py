@@ -102,12 +102,11 @@ def adaptive_order(
     Raises:
         InputError: if ``every`` is below 1, or a unit that is left has the score NaN.
     """
-    from karikomi.networks.units import hidden_units  # here, so that a direction can be named without loading torch
-    from karikomi.removal.units import remove_units
+    from karikomi.removal.units import remove_units  # here, so that a direction can be named without loading torch
 
     if every < 1:
         raise InputError(f"every must be at least 1; it is {every}")
-    left, gone = np.arange(sum(hidden_units(subnetwork.module).values())), np.empty(0, np.int64)
+    left, gone = np.arange(subnetwork.architecture.units), np.empty(0, np.int64)
     while len(left):
         ranked = left[order(score(subnetwork)[left], direction, rng)]
         going = (ranked if layer_of is None else in_proportion(ranked, layer_of))[:every]

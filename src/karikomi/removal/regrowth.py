@@ -8,7 +8,6 @@ import numpy as np
 from karikomi.networks.initialization import Initialization, initialize
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.deaths import Deaths, die
-from karikomi.removal.units import hidden_stages, parameters_of_units
 
 
 def regrow(before: Subnetwork, dead: Deaths, scheme: Initialization, rng: np.random.Generator) -> Subnetwork:
@@ -29,13 +28,12 @@ def regrow(before: Subnetwork, dead: Deaths, scheme: Initialization, rng: np.ran
     after = replace(die(before, dead), masks=before.masks)
     if isinstance(dead, Mapping):
         return after
-    fresh = initialize(before.module, scheme, rng, before.masks).weights
-    stages = [stage for stage, _ in hidden_stages(before.module)]
-    ends = np.cumsum([stage.units for stage in stages])
+    fresh = initialize(before.architecture, scheme, rng, before.masks).weights
+    layers = before.architecture.hidden
+    ends = np.cumsum([layer.units for layer in layers])
     weights, new = dict(after.weights), np.isin(np.arange(ends[-1]), dead)
-    for stage, ours in zip(stages, np.split(new, ends[:-1]), strict=True):
-        for name in (f"{stage.name}.weight", *parameters_of_units(stage)):
-            if name in weights:
-                rows = ours.repeat(len(weights[name]) // stage.units)
-                weights[name] = np.where(rows.reshape(-1, *[1] * (weights[name].ndim - 1)), fresh[name], weights[name])
+    for layer, ours in zip(layers, np.split(new, ends[:-1]), strict=True):
+        for name in (layer.weight, *layer.owned):
+            rows = ours.repeat(len(weights[name]) // layer.units)
+            weights[name] = np.where(rows.reshape(-1, *[1] * (weights[name].ndim - 1)), fresh[name], weights[name])
     return replace(after, weights=weights)

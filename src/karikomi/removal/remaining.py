@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.networks.chain import follow
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.removal.units import parameters_of_units, sources
 
 
 class Remaining(NamedTuple):
@@ -30,16 +28,17 @@ def remaining(subnetwork: Subnetwork, orders: np.ndarray) -> Remaining:
     >>> remaining(network, np.array([0, 4])).parameters.tolist()
     [32, 26, 20]
     """
-    stages, (*many, steps) = follow(subnetwork.module).stages, orders.shape
+    subnetwork.architecture.require_chain()
+    layers, (*many, steps) = subnetwork.architecture.layers, orders.shape
     gaps = []
-    for stage in stages:
-        mask = subnetwork.masks[f"{stage.name}.weight"]
-        own = sum(subnetwork.weights[name].size for name in parameters_of_units(stage) if name in subnetwork.weights)
-        gaps.append((stage.units, sources(stage), mask.reshape(*mask.shape[:2], -1).sum(axis=2), own / stage.units))
+    for layer in layers:
+        mask, [reading] = subnetwork.masks[layer.weight], layer.reads
+        own = sum(subnetwork.weights[name].size for name in layer.owned)
+        gaps.append((layer.units, reading.units, mask.reshape(*mask.shape[:2], -1).sum(axis=2), own / layer.units))
 
     def along(order: np.ndarray) -> np.ndarray:
         """Links and other parameters that go at each step, ``[2, steps + 2]``; at the last step those that stay."""
-        gone_at = np.full(sum(stage.units for stage in stages), steps + 1)
+        gone_at = np.full(sum(layer.units for layer in layers), steps + 1)
         gone_at[order] = np.arange(1, steps + 1)
         going, before, start = np.zeros((2, steps + 2)), np.empty(0, np.int64), 0
         for units, source, links, own in gaps:

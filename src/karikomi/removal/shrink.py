@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn.utils import parametrize, prune
 
 from karikomi.errors import InputError
-from karikomi.networks.chain import Stage, follow
-from karikomi.networks.units import Numbers, unit_numbers
+from karikomi.networks.architecture import Architecture
+from karikomi.networks.layers import Numbers
+from karikomi.networks.tracing import Stage
 
 
 def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers]) -> nn.Module:
@@ -22,8 +23,9 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers]) -> nn.Mod
     links to the next layer: PyTorch has no convolution over 0 channels.
 
     Args:
-        model: a chain of linear and convolutional layers, see :func:`~karikomi.networks.chain.follow`.
-        removed: unit numbers, or by layer the indices in it, see :func:`~karikomi.networks.units.unit_numbers`.
+        model: a chain of linear and convolutional layers, see :func:`~karikomi.networks.tracing.follow`.
+        removed: unit numbers, or by layer the indices in it, see
+            :meth:`~karikomi.networks.architecture.Architecture.unit_numbers`.
 
     >>> from karikomi.networks.mlp import mlp
     >>> shrink(mlp((28, 28), (300, 100), 10), {"fc1": range(50)}).fc2
@@ -33,43 +35,44 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers]) -> nn.Mod
         InputError: for an unknown or repeated unit, a model that is no such chain, and layers that cannot lose units:
             in grouped convolutions, or where the forward writes out how many numbers there are.
     """
-    follow(model)
-    numbers = unit_numbers(model, removed)
+    architecture = Architecture(model)
+    stages = architecture.require_chain().stages
+    numbers = architecture.unit_numbers(removed)
     if prune.is_pruned(model) or any(map(parametrize.is_parametrized, model.modules())):
         raise InputError("weights are still computed from others; make pruning and parametrizations permanent first")
     smaller = copy.deepcopy(model)
-    stages = follow(smaller).stages
-    ends = np.cumsum([stage.units for stage in stages[:-1]], dtype=np.int64)
-    lost = np.split(np.isin(np.arange(sum(stage.units for stage in stages)), numbers), ends)
-    for (stage, following), gone in zip(pairwise(stages), lost[:-1], strict=True):
-        if gone.any():
+    gone = np.isin(np.arange(architecture.units), numbers)
+    ends = np.cumsum([layer.units for layer in architecture.hidden], dtype=np.int64)
+    for (stage, following), lost in zip(pairwise(stages), np.split(gone, ends)[:-1], strict=True):
+        if lost.any():
             _refuse_fixed(stage, following)
-            _take_out(stage, following, gone)
+            _take_out(smaller, stage, following, lost)
     return smaller
 
 
 def _refuse_fixed(stage: Stage, following: Stage) -> None:
-    for name, layer in ((stage.name, stage.layer), (following.name, following.layer)):
+    for name, layer in ((stage.name, stage.part), (following.name, following.part)):
         if getattr(layer, "groups", 1) > 1:
             raise InputError(f"{name} is a grouped convolution; neither its units nor its inputs can be taken out")
     for step in stage.after:
-        written = [size for size in step.constants if isinstance(size, int) and size > 1]
+        written = [size for size in step.call.constants if isinstance(size, int) and size > 1]
         if step.name in ("view", "reshape") and written:
             raise InputError(
                 f"the forward writes out that there are {written[-1]} numbers behind {stage.name}; let it flatten(1)"
             )
 
 
-def _take_out(stage: Stage, following: Stage, gone: np.ndarray) -> None:
-    kept = np.flatnonzero(~gone)
+def _take_out(smaller: nn.Module, stage: Stage, following: Stage, gone: np.ndarray) -> None:
+    kept, reader = np.flatnonzero(~gone), smaller.get_submodule(following.name)
     if len(kept) == 0:
         kept = np.zeros(1, np.int64)
-        following.layer.weight.data[:, : following.places] = 0
-    for part in (stage.layer, *(step.part for step in stage.after if step.part)):
+        reader.get_parameter("weight").data[:, : following.places] = 0
+    names = (stage.name, *(step.name for step in stage.after if step.part))
+    for part in map(smaller.get_submodule, names):
         for name, values in [*part.named_parameters(), *part.named_buffers()]:
             if values.ndim and len(values) > 1:  # else one number for all units
                 _keep(part, name, _numbers(kept, len(values) // len(gone)))
-    _keep(following.layer, "weight", _numbers(kept, following.places), axis=1)
+    _keep(reader, "weight", _numbers(kept, following.places), axis=1)
 
 
 def _numbers(units: np.ndarray, each: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from karikomi.engines.choice import choose
 from karikomi.engines.contract import Engine, OptimizerState, Recipe, Trial
 from karikomi.errors import InputError
 from karikomi.networks import build, layout
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.modular import Layout, wire
 from karikomi.networks.subnetwork import Arrays, Subnetwork
@@ -34,7 +35,7 @@ class Setup(Generic[SettingsT]):
 
     settings: SettingsT
     data: Dataset
-    module: nn.Module
+    architecture: Architecture
     engine: Engine
     trained: Sequence[Subnetwork] = ()
     layout: Layout | None = None
@@ -70,7 +71,7 @@ class Setup(Generic[SettingsT]):
 
     def initial(self, replicate: int, rng: np.random.Generator) -> Subnetwork:
         """A replicate's network with fresh weights."""
-        return initialize(self.module, self.settings.initialization, rng, self.wirings[replicate])
+        return initialize(self.architecture, self.settings.initialization, rng, self.wirings[replicate])
 
     def trial(self, subnetwork: Subnetwork, replicate: int, *key: int, state: OptimizerState | None = None) -> Trial:
         """To train a network of a replicate; networks of equal ``key`` see the same minibatches."""
@@ -108,9 +109,10 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
             raise InputError(f"{settings.data} has changed since this run began; choose another run folder")
         data = datasets.load(settings.data)
     module = models[0] if models else build(settings.network, data.sample_shape, data.classes)
-    trained = [Subnetwork.from_module(model) for model in models]
-    places = None if models else layout(settings.network, module, settings.modular)
-    setup = Setup(settings, data, module, choose(settings.engine, module), trained, places)
+    architecture = Architecture(module)
+    trained = [Subnetwork.from_module(model, architecture) for model in models]
+    places = None if models else layout(settings.network, architecture, settings.modular)
+    setup = Setup(settings, data, architecture, choose(settings.engine, architecture), trained, places)
     _ = setup.wirings, setup.link_cost
     if settings.trains:
         _ = setup.splits

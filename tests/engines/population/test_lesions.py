@@ -15,8 +15,8 @@ from karikomi.engines import population
 from karikomi.engines.contract import Ablation, Outcomes
 from karikomi.engines.population import stacking
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 
 N = 24
 
@@ -81,7 +81,9 @@ def subnetwork(module: nn.Module) -> Subnetwork:
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5)
     module.train()(torch.randn(64, 1, 6, 6))
-    return Subnetwork.full(module, {name: value.numpy().copy() for name, value in module.state_dict().items()})
+    return Subnetwork.full(
+        Architecture(module), {name: value.numpy().copy() for name, value in module.state_dict().items()}
+    )
 
 
 @pytest.fixture(params=MODULES)
@@ -96,7 +98,7 @@ def examples() -> Examples:
 
 
 def units(network: Subnetwork) -> list[tuple[str, int]]:
-    return [(name, i) for name, count in hidden_units(network.module).items() for i in range(count)]
+    return [(name, i) for name, count in network.architecture.hidden_units.items() for i in range(count)]
 
 
 def loaded(network: Subnetwork) -> nn.Module:
@@ -147,7 +149,7 @@ def heads(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
 def signals(network: Subnetwork, x: Tensor, change: Callable[[str, nn.Module, Tensor], Tensor]) -> Tensor:
     """Outputs, with the signal of every layer's units replaced by what ``change`` makes of it."""
     module = loaded(network)
-    for name in hidden_units(module):
+    for name in Architecture(module).hidden_units:
         part = module.get_submodule(name)
         if isinstance(part, nn.MultiheadAttention):
 
@@ -334,7 +336,9 @@ class Mixing(nn.Module):
 
 
 def test_units_that_are_removed_from_all_examples_alike_need_no_axis_of_examples(examples):
-    network = Subnetwork.full(module := Mixing(), {name: value.numpy() for name, value in module.state_dict().items()})
+    network = Subnetwork.full(
+        Architecture(module := Mixing()), {name: value.numpy() for name, value in module.state_dict().items()}
+    )
     found = population.knock_out(network, examples, device="cpu")
     for unit in range(5):
         assert_outcomes(found, (1 + unit,), removed(network, [unit], examples), examples)

@@ -15,6 +15,7 @@ from karikomi.engines import sparse
 from karikomi.engines.contract import Ablation, Outcomes
 from karikomi.engines.sparse import lesions as sparse_lesions
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Subnetwork
 
 FUNCTIONS = {nn.ReLU: lambda sums: np.maximum(sums, 0), nn.Tanh: np.tanh, nn.Identity: lambda sums: sums}
@@ -47,7 +48,7 @@ def make_case(
         name: rng.normal(0, 0.3 if p.ndim == 1 else p.shape[1] ** -0.5, p.shape).astype(np.float32)
         for name, p in module.named_parameters()
     }
-    whole = Subnetwork.full(module, weights)
+    whole = Subnetwork.full(Architecture(module), weights)
     thinned = whole.masked({name: rng.random(mask.shape) < density for name, mask in whole.masks.items()})
     x = rng.normal(size=(n, widths[0])).astype(np.float32)
     return Case(thinned, Examples(x, rng.integers(0, classes or widths[-1], n)), list(functions))
@@ -175,7 +176,7 @@ def nearly_tied(n: int = 400) -> Case:
         weights[output][0], np.random.default_rng(0).choice([-9, 9], 16), dtype=np.float32
     )
     weights[bias][1] = weights[bias][0]
-    return case._replace(subnetwork=Subnetwork.full(case.subnetwork.module, weights))
+    return case._replace(subnetwork=Subnetwork.full(case.subnetwork.architecture, weights))
 
 
 def test_answers_are_right_where_float32_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +244,8 @@ def test_refuses_with_one_line(change: dict, line: str) -> None:
     case = CASES["wide"]
     orders, subnetwork = change.get("orders", np.arange(4)[None]), case.subnetwork
     if module := change.get("module"):
-        subnetwork = Subnetwork.full(module, {k: p.detach().numpy() for k, p in module.named_parameters()})
+        subnetwork = Subnetwork.full(
+            Architecture(module), {k: p.detach().numpy() for k, p in module.named_parameters()}
+        )
     with pytest.raises(InputError, match=rf"^[^\n]*{line}[^\n]*$"):
         sparse.remove_in_order(subnetwork, orders, case.examples, threads=change.get("threads"))

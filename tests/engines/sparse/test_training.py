@@ -12,10 +12,12 @@ from torch import nn
 from torch.func import functional_call
 
 from karikomi.data.dataset import Dataset, Examples
-from karikomi.engines import sparse
+from karikomi.engines import population, sparse
+from karikomi.engines.choice import choose
 from karikomi.engines.contract import Recipe, Trial, minibatches
 from karikomi.engines.sparse.kernels.steps import train_steps
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -43,7 +45,7 @@ def perceptron(widths: list[int], activation: type[nn.Module] = nn.ReLU, *, bias
 
 def thinned(module: nn.Sequential, densities: list[float], seed: int = 0) -> Subnetwork:
     rng = np.random.default_rng(seed)
-    whole = initialize(module, "pytorch", rng)
+    whole = initialize(Architecture(module), "pytorch", rng)
     shares = zip(whole.masks.items(), densities, strict=True)
     return whole.masked({name: rng.random(mask.shape) < share for (name, mask), share in shares})
 
@@ -202,7 +204,9 @@ def test_evaluation_equals_pytorch(densities: list[float]) -> None:
 def test_of_equal_outputs_the_first_wins() -> None:
     data = images()
     module = nn.Sequential(nn.Flatten(), nn.Linear(40, 5))
-    zeros = Subnetwork.full(module, {"1.weight": np.zeros((5, 40), np.float32), "1.bias": np.zeros(5, np.float32)})
+    zeros = Subnetwork.full(
+        Architecture(module), {"1.weight": np.zeros((5, 40), np.float32), "1.bias": np.zeros(5, np.float32)}
+    )
     (seen,) = sparse.evaluate([zeros], data.test)
     assert seen.class_accuracy.tolist() == [1, 0, 0, 0, 0]
     assert seen.loss == pytest.approx(np.log(5))
@@ -268,26 +272,62 @@ def test_read_only_data_are_fine() -> None:
     assert len(train_steps.signatures) <= max(before, 1)
 
 
-def test_what_it_supports() -> None:
-    assert sparse.supports(perceptron([40, 30, 5], nn.Tanh, bias=False))
-    assert sparse.supports(nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.ReLU(), nn.Linear(3, 2)))
-    for module in (
+class Written(nn.Module):
+    """A perceptron as people write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out, self.hidden = nn.Linear(30, 5), nn.Linear(40, 30)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(torch.relu(self.hidden(x.flatten(1))))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        perceptron([40, 30, 5], nn.Tanh, bias=False),
+        nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.ReLU(), nn.Linear(3, 2)),
         nn.Linear(4, 3),
+        Written(),
+    ],
+)
+def test_it_trains_perceptrons(module: nn.Module) -> None:
+    assert choose("auto", Architecture(module)) is sparse
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
         nn.Sequential(nn.ReLU()),
         nn.Sequential(nn.ReLU(), nn.Linear(4, 3)),
         nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 2)),
         nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Tanh()),
         nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4, 3)),
         nn.Sequential(nn.Flatten(0), nn.Linear(4, 3)),
+    ],
+)
+def test_other_networks_are_for_the_population_engine(module: nn.Module) -> None:
+    assert choose("auto", Architecture(module)) is population
+    with pytest.raises(InputError, match="perceptrons only"):
+        choose("sparse", Architecture(module))
+
+
+def test_a_perceptron_may_be_written_in_any_way() -> None:
+    data = images()
+    network = initialize(Architecture(Written()), "pytorch", np.random.default_rng(0))
+    for one, other in zip(
+        sparse.evaluate([network], data.test), population.evaluate([network], data.test), strict=True
     ):
-        assert not sparse.supports(module)
+        assert (one.accuracy, one.loss) == (other.accuracy, pytest.approx(other.loss, abs=1e-6))
 
 
 def test_mistakes_are_told() -> None:
     data = images()
 
     def run(module: nn.Sequential) -> None:
-        sparse.evaluate([initialize(module, "pytorch", np.random.default_rng(0))], data.test)
+        sparse.evaluate([initialize(Architecture(module), "pytorch", np.random.default_rng(0))], data.test)
 
     with pytest.raises(InputError, match="population"):
         run(nn.Sequential(nn.Linear(40, 8), nn.GELU(), nn.Linear(8, 5)))

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.errors import InputError
-from karikomi.networks.chain import Chain, Step, chain_of
-from karikomi.networks.units import UnitLayer
+from karikomi.networks.architecture import Architecture
+from karikomi.networks.layers import Layer
+from karikomi.networks.tracing import Chain, Step
 
 Replacement = Sequence[Tensor]
 """For each hidden layer what removed units show: a number for each, ``[1, units]``, or a split signal ``[1, n, …]``."""
@@ -43,7 +44,7 @@ class Signals:
 class Lesions:
     """The units that each of many networks has lost, from bools ``[rows, units]``."""
 
-    def __init__(self, gone: np.ndarray, layers: Sequence[UnitLayer], device: torch.device) -> None:
+    def __init__(self, gone: np.ndarray, layers: Sequence[Layer], device: torch.device) -> None:
         self.rows = np.arange(len(gone))
         bounds = np.cumsum([0, *(layer.units for layer in layers)])
         by_layer = [np.ascontiguousarray(gone[:, start:end]) for start, end in pairwise(bounds)]
@@ -57,27 +58,28 @@ class Lesions:
             self.alike.append(number)
 
 
-def lesionable(module: nn.Module, layers: Sequence[UnitLayer], samples: Tensor) -> "ChainNetwork | HookedNetwork":
-    """``module``, which may be changed, with its ``unit_layers``; ``samples`` are two inputs ``[2, …]``."""
-    chain = chain_of(module)
-    return ChainNetwork(chain, layers[:-1]) if chain else HookedNetwork(module, layers, samples)
+def lesionable(module: nn.Module, architecture: Architecture, samples: Tensor) -> "ChainNetwork | HookedNetwork":
+    """``module``, which may be changed, of ``architecture``; ``samples`` are two inputs ``[2, …]``."""
+    if architecture.chain:
+        return ChainNetwork(module, architecture.chain, architecture.hidden)
+    return HookedNetwork(module, architecture, samples)
 
 
 class ChainNetwork:
     """A chain of layers. Units are removed where the next layer takes them; what comes before is computed once."""
 
-    def __init__(self, chain: Chain, layers: Sequence[UnitLayer]) -> None:
-        self.chain, self.layers = chain, layers
+    def __init__(self, module: nn.Module, chain: Chain, layers: Sequence[Layer]) -> None:
+        self.module, self.chain, self.layers = module, chain, layers
 
     def signals(self, x: Tensor) -> Signals:
         """What the whole network does on ``x`` ``[n, …]``."""
         before, after = [], []
-        signal = _pass(x, self.chain.entrance)
+        signal = self._pass(x, self.chain.entrance)
         for stage, layer in zip(self.chain.stages[:-1], self.layers, strict=True):
             bend = next((i for i, step in enumerate(stage.after) if step.nonlinear), len(stage.after))
-            entering = _pass(stage.layer(signal), stage.after[:bend])
+            entering = self._pass(signal, (stage.layer, *stage.after[:bend]))
             before.append(layer.by_unit(entering).mean(2))
-            signal = _pass(entering, stage.after[bend:])
+            signal = self._pass(entering, stage.after[bend:])
             after.append(signal)
         return Signals(before, after, self._pass_stage(-1, signal))
 
@@ -98,19 +100,24 @@ class ChainNetwork:
                 mine = (start <= child) & (child < start + len(some))
                 yield from deeper(depth + 1, after, rows[mine], child[mine] - start)
 
-        entering = self._pass_stage(0, _pass(x, self.chain.entrance))
+        entering = self._pass_stage(0, self._pass(x, self.chain.entrance))
         yield from deeper(0, entering[None], lesions.rows, np.zeros_like(lesions.rows))
 
     def _pass_stage(self, depth: int, signal: Tensor) -> Tensor:
         stage = self.chain.stages[depth]
-        return _pass(stage.layer(signal), stage.after)
+        return self._pass(signal, (stage.layer, *stage.after))
+
+    def _pass(self, signal: Tensor, steps: Sequence[Step]) -> Tensor:
+        for step in steps:
+            signal = step.apply(signal, self.module)
+        return signal
 
 
 class HookedNetwork:
     """Any module. Units are removed from the outputs of their own layer, and all of the network runs every time."""
 
-    def __init__(self, module: nn.Module, layers: Sequence[UnitLayer], samples: Tensor) -> None:
-        self.module, self.layers = module, layers[:-1]
+    def __init__(self, module: nn.Module, architecture: Architecture, samples: Tensor) -> None:
+        self.module, self.layers = module, architecture.hidden
         for k, layer in enumerate(self.layers):
             part = module.get_submodule(layer.name)
             project = _open_heads(part) if isinstance(part, nn.MultiheadAttention) else None
@@ -121,12 +128,12 @@ class HookedNetwork:
             shapes[k].append(signal.shape)
             return signal
 
-        outputs = self._run(samples, record)
+        outputs, [*_, last] = self._run(samples, record), architecture.outputs
         self._run(samples[:1], record)
-        if outputs.shape[1] != layers[-1].units:
+        if outputs.shape[1] != last.units:
             raise InputError(
-                f"the network gives {outputs.shape[1]} outputs, but the layer that it declares last, {layers[-1].name},"
-                f" has {layers[-1].units} units; declare the output layer last"
+                f"the network gives {outputs.shape[1]} outputs, but its last layer, {last.name}, has {last.units}"
+                " units; declare the output layer last"
             )
         self.axes = [_examples_axis(*both) for both in shapes]
         self.mixing = [
@@ -200,13 +207,7 @@ def _examples_axis(two: torch.Size, one: torch.Size) -> int:
     return next((axis for axis in range(len(two)) if two[axis] != one[axis]), 0)
 
 
-def _pass(signal: Tensor, steps: Sequence[Step]) -> Tensor:
-    for step in steps:
-        signal = step.apply(signal)
-    return signal
-
-
-def _lesioned(layer: UnitLayer, signals: Tensor, gone: Tensor, replacement: Tensor) -> Tensor:
+def _lesioned(layer: Layer, signals: Tensor, gone: Tensor, replacement: Tensor) -> Tensor:
     """``signals`` ``[k or 1, n, …]`` in which the units ``gone`` ``[k, units]`` show ``replacement``."""
     instead = layer.spread(replacement, signals) if replacement.ndim == 2 else replacement
     lesioned = torch.where(layer.spread(gone, signals), instead, layer.split(signals, 2))

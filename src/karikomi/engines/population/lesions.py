@@ -17,7 +17,6 @@ from karikomi.engines.population.source import Device, Source, find_device, repr
 from karikomi.engines.population.stacking import Population, plan
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import unit_layers
 
 
 def activations(subnetwork: Subnetwork, examples: Examples, *, device: Device = "auto") -> Activations:
@@ -165,8 +164,7 @@ class _Opened:
 
 @contextmanager
 def _opened(subnetwork: Subnetwork, examples: Examples, device: Device) -> Iterator[_Opened]:
-    layers = unit_layers(subnetwork.module)
-    if len(layers) < 2:
+    if not subnetwork.architecture.hidden:
         raise InputError("the network has no hidden units to observe or remove")
     check_examples(examples)
     source = Source(examples, find_device(device))
@@ -177,7 +175,7 @@ def _opened(subnetwork: Subnetwork, examples: Examples, device: Device) -> Itera
         # Buffers that are never saved are there already.
         module.load_state_dict({name: value[0] for name, value in population.state.items()}, strict=False)
         classes = module(source.pair).shape[1]
-        yield _Opened(lesionable(module, layers, source.pair), source, block, classes)
+        yield _Opened(lesionable(module, subnetwork.architecture, source.pair), source, block, classes)
 
 
 def _units_first(found: Sequence[Sequence[Tensor]]) -> np.ndarray:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from karikomi.errors import InputError
-from karikomi.networks.chain import CONVOLUTIONS
 from karikomi.networks.subnetwork import Subnetwork
+from karikomi.networks.tracing import CONVOLUTIONS
 
 # LeNet-300-100, batch 60, Adam, two threads, µs per training step and network by how many are stacked (a busy machine,
 # best of 240 in turn): 1: 1710, 2: 1630, 4: 1310, 8: 1160, 16: 1150. More than 8 only leave less to share out.

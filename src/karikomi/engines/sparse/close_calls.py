@@ -6,13 +6,13 @@ import numpy as np
 
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Ablation
-from karikomi.engines.sparse.kernels.architecture import IDENTITY, RELU, TANH, Linear, linear_layers
+from karikomi.networks.layers import Linear
 from karikomi.networks.subnetwork import Subnetwork
 
-_ACTIVATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    IDENTITY: lambda sums: sums,
-    RELU: lambda sums: np.maximum(sums, 0),
-    TANH: np.tanh,
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "identity": lambda sums: sums,
+    "relu": lambda sums: np.maximum(sums, 0),
+    "tanh": np.tanh,
 }
 
 
@@ -38,7 +38,9 @@ def _pass(
     """Hidden activations ``[calls, units]`` and outputs ``[calls, classes]``; units that are gone show ``shown``."""
     x = examples.x[chosen].reshape(len(chosen), -1).astype(np.float32) * np.float32(examples.scale)
     signal, hidden, first = x.astype(np.float64), [], 0
-    *layers, last = linear_layers(subnetwork.module) or []
+    linear = subnetwork.architecture.perceptron
+    assert linear, "checked before"
+    *layers, last = linear
     for layer in layers:
         signal = _layer(subnetwork, layer, signal)
         own = slice(first, first := first + signal.shape[1])

@@ -15,6 +15,7 @@ from karikomi.engines.sparse.kernels.lesions import knock_out_each, pass_whole, 
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.lesions import Room, Whole, empty_tally
 from karikomi.engines.sparse.training import optimizer_of
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Subnetwork
 
 Calls = list[tuple[Any, tuple[Any, ...]]]
@@ -39,7 +40,8 @@ def _entry_points(lesions: bool) -> Calls:
     examples = Examples(np.zeros((2, 1), np.uint8), np.arange(2))
     weights = {f"{name}.weight": np.zeros((2, width), np.float32) for name, width in (("0", 1), ("2", 2))}
     biases = {f"{name}.bias": np.zeros(2, np.float32) for name in ("0", "2")}
-    subnetwork = Subnetwork.full(nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2)), weights | biases)
+    architecture = Architecture(nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2)))
+    subnetwork = Subnetwork.full(architecture, weights | biases)
     return _of_training(subnetwork, examples) + (_of_lesions(subnetwork, examples) if lesions else [])
 
 

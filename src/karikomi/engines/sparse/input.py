@@ -3,7 +3,6 @@
 import numpy as np
 
 from karikomi.data.dataset import Examples
-from karikomi.engines.sparse.kernels.architecture import linear_layers
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
@@ -11,11 +10,11 @@ from karikomi.networks.subnetwork import Subnetwork
 
 def check(subnetwork: Subnetwork, examples: Examples) -> None:
     """Raise an InputError if the network is not a multilayer perceptron or does not fit ``examples``."""
-    layers = linear_layers(subnetwork.module)
+    layers = subnetwork.architecture.perceptron
     if layers is None:
         raise InputError(
-            "the sparse engine trains an nn.Sequential of Flatten, Linear, ReLU, Tanh and Identity; use the population"
-            " engine for other networks"
+            "the sparse engine trains perceptrons: Flatten, then Linear layers with ReLU, Tanh or nothing behind them;"
+            " use the population engine for other networks"
         )
     pixels, inputs = examples.x[0].size, subnetwork.weights[layers[0].weight].shape[1]
     if pixels != inputs:

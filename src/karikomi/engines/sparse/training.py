@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from torch import nn
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines.contract import (
@@ -20,7 +19,6 @@ from karikomi.engines.contract import (
     stacked_minibatches,
 )
 from karikomi.engines.sparse.input import check, nonzero_fraction, source_of
-from karikomi.engines.sparse.kernels.architecture import linear_layers
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_out
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
@@ -31,11 +29,6 @@ from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 # Steps in one call of the kernels, at most: how long Ctrl-C may have to wait.
 _CHUNK = 250
-
-
-def supports(module: nn.Module) -> bool:
-    """Whether ``module`` is what this engine trains: an ``nn.Sequential`` of Flatten, Linear, ReLU, Tanh, Identity."""
-    return linear_layers(module) is not None
 
 
 def train(

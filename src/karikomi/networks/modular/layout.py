@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from torch import nn
+from karikomi.networks.layers import INPUTS
 
+if TYPE_CHECKING:
+    from karikomi.networks.architecture import Architecture
     from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
@@ -83,7 +84,7 @@ class Layout:
             yield f"{after}.weight", by_layer[before], by_layer[after]
 
 
-def lay_out(module: nn.Module, groups: int, entry: int, leaving: int) -> Layout:
+def lay_out(architecture: Architecture, groups: int, entry: int, leaving: int) -> Layout:
     """Give every unit of a perceptron a group and a place, always the same ones.
 
     The first hidden layer is the entry group's and the last one the exit group's: a unit of another group would get no
@@ -91,16 +92,13 @@ def lay_out(module: nn.Module, groups: int, entry: int, leaving: int) -> Layout:
     layer differ by at most 1, the larger ones come first.
 
     Args:
-        module: a chain of linear layers, at least two of them hidden, as :func:`karikomi.networks.build` makes them.
+        architecture: a chain of linear layers, at least two of them hidden.
         groups: how many, at least 2.
         entry: the group of the inputs.
         leaving: the group of the outputs.
     """
-    from karikomi.networks.subnetwork import link_weights  # here, so that settings can be checked without loading torch
-
-    weights = link_weights(module)
-    layers = ["inputs", *(name.removesuffix(".weight") for name in weights)]
-    sizes = [module.get_parameter(weights[0]).shape[1], *(len(module.get_parameter(name)) for name in weights)]
+    layers = [INPUTS, *(layer.name for layer in architecture.layers)]
+    sizes = [architecture.layers[0].reads[0].shape[1], *(layer.units for layer in architecture.layers)]
     members = [
         *(np.full(size, entry) for size in sizes[:2]),
         *(divide(size, groups) for size in sizes[2:-2]),

@@ -12,6 +12,4 @@ def random(evidence: Evidence) -> dict[str, np.ndarray]:
 
 def random_units(evidence: UnitEvidence) -> np.ndarray:
     """A uniform draw for every hidden unit."""
-    from karikomi.networks.units import hidden_units  # here, so that a criterion can be named without loading torch
-
-    return evidence.rng("random").random(sum(hidden_units(evidence.subnetwork.module).values()))
+    return evidence.rng("random").random(evidence.subnetwork.architecture.units)

@@ -1,5 +1,7 @@
 """Criteria that look at the size of a unit's weights. The L1 norms are its strengths: see :mod:`wiring`."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from karikomi.removal.scores.evidence import UnitEvidence
@@ -7,25 +9,19 @@ from karikomi.removal.scores.evidence import UnitEvidence
 
 def in_l2(evidence: UnitEvidence) -> np.ndarray:
     """√Σ w² over the weights into a unit, without its bias."""
-    from karikomi.removal.units import hidden_stages  # here, so that a criterion can be named without loading torch
-
-    weights = evidence.subnetwork.weights
-    return np.concatenate(
-        [
-            np.linalg.norm(weights[f"{stage.name}.weight"].reshape(stage.units, -1).astype(np.float64), axis=1)
-            for stage, _ in hidden_stages(evidence.subnetwork.module)
-        ]
-    )
+    architecture, weights = evidence.subnetwork.architecture, evidence.subnetwork.weights
+    architecture.require_chain()
+    into = [weights[layer.weight].reshape(layer.units, -1).astype(np.float64) for layer in architecture.hidden]
+    return np.concatenate([np.linalg.norm(rows, axis=1) for rows in into])
 
 
 def out_l2(evidence: UnitEvidence) -> np.ndarray:
     """√Σ w² over the weights out of a unit."""
-    from karikomi.removal.units import hidden_stages, sources
-
-    weights = evidence.subnetwork.weights
+    architecture, weights = evidence.subnetwork.architecture, evidence.subnetwork.weights
+    architecture.require_chain()
     squares = []
-    for stage, following in hidden_stages(evidence.subnetwork.module):
-        weight = weights[f"{following.name}.weight"].astype(np.float64)
+    for layer, reader in pairwise(architecture.layers):
+        weight, [reading] = weights[reader.weight].astype(np.float64), reader.reads
         by_link = (weight**2).sum(axis=tuple(range(2, weight.ndim)))
-        squares.append(np.bincount(sources(following).ravel(), by_link.ravel(), stage.units))
+        squares.append(np.bincount(reading.units.ravel(), by_link.ravel(), layer.units))
     return np.sqrt(np.concatenate(squares))

@@ -6,7 +6,6 @@ import numpy as np
 
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.removal.deaths import death_counts
 from karikomi.removal.remaining import remaining
 from karikomi.studies.ageing.settings import AgeingSettings
@@ -38,7 +37,7 @@ def lifespan(settings: AgeingSettings, lives: Iterable[tuple[Subnetwork, np.ndar
 
 def _left(s: AgeingSettings, network: Subnetwork, order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Units and parameters left after 0, 1, … cycles, as long as there is anything to die."""
-    units = sum(hidden_units(network.module).values())
+    units = network.architecture.units
     if order is None:
         dead = int(s.deaths) * np.arange(network.links // int(s.deaths) + 1)
         whole = remaining(network, np.empty(0, np.int64)).parameters[0]

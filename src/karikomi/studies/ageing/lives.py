@@ -78,7 +78,7 @@ def from_arrays(arrays: Arrays, healthy: Subnetwork, settings: AgeingSettings) -
         found[Life(arm, pattern)][kind][name] = array
     return {
         life: Aged(
-            Subnetwork(healthy.module, kinds["weights"], kinds["mask"]),
+            Subnetwork(healthy.architecture, kinds["weights"], kinds["mask"]),
             OptimizerState(int(kinds["steps"]["all"]), kinds["first"], kinds["second"]) if kinds["steps"] else None,
         )
         for life, kinds in found.items()

@@ -12,9 +12,7 @@ from karikomi import seeds
 from karikomi.data.dataset import Dataset
 from karikomi.engines.choice import warm_up
 from karikomi.errors import InputError
-from karikomi.networks.units import hidden_units
 from karikomi.removal.scores import unit_criterion
-from karikomi.removal.units import hidden_stages
 from karikomi.runs.files import read_arrays, write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.ageing.lives import Aged, Past, from_arrays, lives, to_arrays
@@ -44,11 +42,11 @@ def prepare(settings: AgeingSettings, data: Dataset | None = None, models: Seque
         InputError: also where units cannot be removed, more are to die than there are, or a layer would be empty.
     """
     setup = networks.prepare(settings, data, models)
-    list(hidden_stages(setup.module))
+    setup.architecture.require_chain()
     try_criteria(setup, settings.criteria)
     streams = [seeds.stream(settings.seed, "init", replicate) for replicate in range(settings.replicates)]
     tried = setup.trained or [setup.initial(replicate, rng) for replicate, rng in enumerate(streams)]
-    units = sum(hidden_units(setup.module).values())
+    units = setup.architecture.units
     cycles, _ = draw_schedules(setup, tried, lambda replicate, name: np.arange(units, dtype=float))
     if beyond := [number for number in settings.scratch_at if not 1 <= number <= cycles]:
         raise InputError(f"scratch_at names cycle {beyond[0]}; a life has the cycles 1 to {cycles}")
@@ -80,7 +78,7 @@ def scratch_cycles(settings: AgeingSettings, cycles: int) -> set[int]:
 
 def _draw(setup: AgeingSetup, folder: RunFolder) -> None:
     """Draw who dies when in all replicates, and measure their healthy networks."""
-    s, layers = setup.settings, hidden_units(setup.module)
+    s, layers = setup.settings, setup.architecture.hidden_units
     healthy = {replicate: load_healthy(setup, folder, replicate) for replicate in range(s.replicates)}
     seen = cache(lambda replicate: evidence(setup, replicate, healthy[replicate]))
     cycles, schedules = draw_schedules(

@@ -14,7 +14,6 @@ from karikomi import seeds
 from karikomi.engines.contract import Trial
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.removal.deaths import Deaths, die, surviving_state
 from karikomi.removal.homeostasis import restore_variance, scale_by_count
 from karikomi.removal.regrowth import regrow
@@ -138,7 +137,7 @@ def _from_scratch(setup: AgeingSetup, number: int, pasts: Mapping[int, Past], ad
 def _anew(setup: AgeingSetup, number: int, replicate: int, pattern: str, past: Past) -> Subnetwork:
     survivors = die(past.healthy, dead(past.schedule[pattern], number))
     rng = seeds.stream(setup.settings.seed, "scratch", replicate, number, *pattern.encode())
-    return initialize(setup.module, setup.settings.initialization, rng, survivors.masks)
+    return initialize(setup.architecture, setup.settings.initialization, rng, survivors.masks)
 
 
 def _train(setup: AgeingSetup, trials: Sequence[Trial], steps: int, advance: Advance) -> list[Aged]:
@@ -175,7 +174,7 @@ def _rows(setup: AgeingSetup, number: int, entries: Sequence[Entry], pasts: Mapp
 
 def _size(network: Subnetwork, gone: np.ndarray) -> dict[str, int]:
     return {
-        "units_left": sum(hidden_units(network.module).values()) - len(gone),
+        "units_left": network.architecture.units - len(gone),
         "links_left": network.links,
         "parameters_left": int(remaining(network, gone).parameters[-1]),
     }

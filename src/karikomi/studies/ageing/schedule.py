@@ -7,7 +7,6 @@ import numpy as np
 from karikomi import seeds
 from karikomi.networks.modular import Layout
 from karikomi.networks.subnetwork import Arrays, Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.removal.deaths import (
     Deaths,
     cluster_by_links,
@@ -40,7 +39,7 @@ def draw_schedules(setup: AgeingSetup, healthy: Sequence[Subnetwork], score: Sco
     Raises:
         InputError: if more are to die than there are, or a layer would lose its last unit.
     """
-    s, layers = setup.settings, hidden_units(setup.module)
+    s, layers = setup.settings, setup.architecture.hidden_units
     if s.takes_links:
         cycles = lifespan(s, [(network, None) for network in healthy])
         return cycles, [_links(setup, replicate, network, cycles) for replicate, network in enumerate(healthy)]
@@ -69,8 +68,7 @@ def _those(chosen: dict[str, np.ndarray]) -> Deaths:
 
 def _orders(setup: AgeingSetup, replicate: int, healthy: Subnetwork, score: Score) -> dict[str, np.ndarray]:
     """By pattern the order in which units die."""
-    s, sizes = setup.settings, list(hidden_units(setup.module).values())
-    layer_of, orders = np.repeat(np.arange(len(sizes)), sizes), {}
+    s, layer_of, orders = setup.settings, setup.architecture.layer_of, {}
     for pattern in s.chosen:
         rng = seeds.stream(s.seed, "death", replicate, *pattern.encode())
         if pattern == RANDOM:

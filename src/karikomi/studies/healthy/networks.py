@@ -13,8 +13,8 @@ from karikomi import seeds
 from karikomi.data.dataset import Dataset
 from karikomi.engines import population
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Arrays, Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.runs.files import read_arrays, write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
@@ -38,12 +38,12 @@ def prepare(settings: HealthyT, data: Dataset | None = None, models: Sequence[nn
     if settings.network == OWN and not models:
         raise InputError(f"network {OWN} stands for your own modules, which only Python can give (models=[…])")
     setup = every_study.prepare(settings, data, models)
-    if not hidden_units(setup.module):
+    if not setup.architecture.hidden:
         raise InputError(f"the network {settings.network} has no hidden units")
     if settings.models:
-        setup = replace(setup, trained=[_read(Path(path), setup.module) for path in settings.models])
+        setup = replace(setup, trained=[_read(Path(path), setup.architecture) for path in settings.models])
     for subnetwork in setup.trained:
-        _refuse_other_architecture(subnetwork.weights, setup.module)
+        _refuse_other_architecture(subnetwork.weights, setup.architecture)
     if setup.trained:  # One example shows whether they fit the data.
         population.evaluate(setup.trained, setup.data.test.take(np.arange(1)))
     return setup
@@ -74,7 +74,7 @@ def train_healthy(setup: Setup[Any], folder: RunFolder, quiet: bool, pool: Execu
 
 def load_healthy(setup: Setup[Any], folder: RunFolder, replicate: int) -> Subnetwork:
     """The healthy network of a replicate."""
-    return _read(network_file(folder, replicate), setup.module)
+    return _read(network_file(folder, replicate), setup.architecture)
 
 
 def _train(setup: Setup[Any], advance: Advance, replicates: Sequence[int]) -> list[Healthy]:
@@ -120,18 +120,18 @@ def _save(setup: Setup[Any], path: Path, subnetwork: Subnetwork, row: Mapping[st
     write_arrays(path, weights | masks, provenance)
 
 
-def _read(path: Path, module: nn.Module) -> Subnetwork:
+def _read(path: Path, architecture: Architecture) -> Subnetwork:
     """A network from a file of ours, or from one with the weights under the module's own names."""
     arrays, _ = read_arrays(path)
     weights = {name.removeprefix("weights/"): array for name, array in arrays.items() if not name.startswith("mask/")}
     masks = {name.removeprefix("mask/"): array for name, array in arrays.items() if name.startswith("mask/")}
-    _refuse_other_architecture(weights, module)
-    subnetwork = Subnetwork.full(module, weights)
+    _refuse_other_architecture(weights, architecture)
+    subnetwork = Subnetwork.full(architecture, weights)
     return subnetwork.masked(masks) if masks else subnetwork
 
 
-def _refuse_other_architecture(weights: Arrays, module: nn.Module) -> None:
-    expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+def _refuse_other_architecture(weights: Arrays, architecture: Architecture) -> None:
+    expected = {name: tuple(value.shape) for name, value in architecture.module.state_dict().items()}
     given = {name: array.shape for name, array in weights.items()}
     if given != expected:
         name = next(name for name in {**expected, **given} if expected.get(name) != given.get(name))

@@ -11,7 +11,6 @@ from karikomi.engines import population
 from karikomi.engines.contract import Ablation, Engine
 from karikomi.engines.lesion_input import ablation_by
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.removal.orders import order, random_order
 from karikomi.removal.scores import UnitEvidence, unit_criterion
 from karikomi.statistics import shapley
@@ -69,7 +68,7 @@ def _evidence(
     seed = setup.settings.seed
 
     def values() -> np.ndarray:
-        rng, units = seeds.stream(seed, "scores", replicate, 1), sum(hidden_units(subnetwork.module).values())
+        rng, units = seeds.stream(seed, "scores", replicate, 1), subnetwork.architecture.units
         orders = np.stack([random_order(units, rng) for _ in range(SHAPLEY_ORDERS)])
         return shapley(-engine.remove_in_order(subnetwork, orders, examples, ablation).loss, orders).values
 

@@ -8,7 +8,6 @@ from torch import nn
 
 from karikomi.data.dataset import Dataset
 from karikomi.engines.choice import warm_up
-from karikomi.networks.units import hidden_units
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy import networks
@@ -43,7 +42,7 @@ def play(setup: Setup[ImportanceSettings], folder: RunFolder, quiet: bool, pool:
     if pool is None:
         warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True), lesions=True)
     train_healthy(setup, folder, quiet, pool)
-    s, layers, done = setup.settings, hidden_units(setup.module), measured(folder)
+    s, layers, done = setup.settings, setup.architecture.hidden_units, measured(folder)
     steps = sum(layers.values()) * (1 + s.shapley)
     missing = dict.fromkeys((replicate for replicate in range(s.replicates) if replicate not in done), steps)
 

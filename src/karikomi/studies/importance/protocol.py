@@ -11,7 +11,6 @@ import numpy as np
 from karikomi import seeds
 from karikomi.engines.contract import Ablation
 from karikomi.graphs import LayeredGraph
-from karikomi.networks.chain import chain_of
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.removal.orders import random_order
 from karikomi.removal.scores import unit_criterion
@@ -78,7 +77,7 @@ def _pairs(setup: Setup[Any], subnetwork: Subnetwork, ablation: Ablation, loss: 
 
 
 def _wiring(setup: Setup[Any], subnetwork: Subnetwork) -> Arrays:
-    if chain_of(subnetwork.module) is None:
+    if subnetwork.architecture.chain is None:
         return {}
     graph = LayeredGraph.from_subnetwork(subnetwork)
     links, weights = [], []

@@ -8,8 +8,6 @@ from torch import nn
 
 from karikomi.data.dataset import Dataset
 from karikomi.engines.choice import warm_up
-from karikomi.networks.units import hidden_units
-from karikomi.removal.units import hidden_stages
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy import networks
@@ -31,7 +29,7 @@ def prepare(settings: LesionSettings, data: Dataset | None = None, models: Seque
     setup = networks.prepare(settings, data, models)
     try_criteria(setup, settings.criteria)
     if "adaptive" in settings.timing:
-        list(hidden_stages(setup.module))  # units can be removed for good in a chain of layers only
+        setup.architecture.require_chain()  # units can be removed for good in a chain of layers only
     return setup
 
 
@@ -55,7 +53,7 @@ def _score(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | 
     def arguments(replicate: int) -> tuple:
         return replicate, load_healthy(setup, folder, replicate)
 
-    total, layers = s.replicates * len(s.criteria), hidden_units(setup.module)
+    total, layers = s.replicates * len(s.criteria), setup.architecture.hidden_units
     for replicate, scores in play_pieces("scoring", score, arguments, setup, missing, total, quiet, pool):
         file = scores_file(folder, replicate)
         write_arrays(file, scores, {})
@@ -64,7 +62,7 @@ def _score(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | 
 
 
 def _lesion(setup: LesionSetup, folder: RunFolder, quiet: bool, pool: Executor | None) -> None:
-    units = sum(hidden_units(setup.module).values())
+    units = setup.architecture.units
     steps = {piece: units * sum(controls_of(piece.arm, setup.settings).values()) for piece in pieces(setup.settings)}
     done = lesioned(folder)
     missing = {piece: steps[piece] for piece in steps if piece not in done}

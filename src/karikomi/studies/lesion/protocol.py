@@ -8,9 +8,7 @@ import numpy as np
 
 from karikomi import seeds
 from karikomi.engines.contract import Outcomes
-from karikomi.networks.chain import chain_of
 from karikomi.networks.subnetwork import Arrays, Subnetwork
-from karikomi.networks.units import hidden_units
 from karikomi.removal.orders import Direction, adaptive_order, in_proportion, layer_matched, order, random_order
 from karikomi.removal.remaining import Remaining, remaining
 from karikomi.removal.scores import unit_criterion
@@ -69,8 +67,7 @@ def _orders(
     setup: LesionSetup, replicate: int, arm: Arm, subnetwork: Subnetwork, scores: Arrays
 ) -> dict[str, np.ndarray]:
     """By control the orders of an arm, ``[orders, units]``."""
-    sizes = list(hidden_units(subnetwork.module).values())
-    layer_of = np.repeat(np.arange(len(sizes)), sizes)
+    layer_of = subnetwork.architecture.layer_of
     rng = seeds.stream(setup.settings.seed, "lesions", replicate, *" ".join(arm).encode())
     if arm.is_targeted:
         template = _targeted(setup, replicate, arm, subnetwork, scores, layer_of)
@@ -105,7 +102,7 @@ def _targeted(
 
 def _left(subnetwork: Subnetwork, orders: np.ndarray) -> Remaining:
     """Links and parameters that are left, ``[orders, steps + 1]``; NaN where the network is no chain of layers."""
-    if chain_of(subnetwork.module) is None:
+    if subnetwork.architecture.chain is None:
         unknown = np.full((len(orders), orders.shape[1] + 1), np.nan)
         return Remaining(unknown, unknown)
     return remaining(subnetwork, orders)

@@ -34,7 +34,7 @@ def play(setup: Setup[LotterySettings], folder: RunFolder, quiet: bool, pool: Ex
 
     def past(replicate: int, number: int) -> dict[int, Ticket]:
         needed = {0, number - 1} if number else set()
-        return {n: load_ticket(ticket_file(folder, replicate, n), setup.module) for n in needed}
+        return {n: load_ticket(ticket_file(folder, replicate, n), setup.architecture) for n in needed}
 
     if pool is None:
         warm_up(setup.engine, lambda text: None if quiet else print(text, file=sys.stderr, flush=True))

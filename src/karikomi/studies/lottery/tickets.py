@@ -11,7 +11,8 @@ from torch import nn
 
 from karikomi.errors import InputError
 from karikomi.networks import build
-from karikomi.networks.subnetwork import Arrays, Subnetwork, link_weights
+from karikomi.networks.architecture import Architecture
+from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.runs.files import read_arrays, write_arrays
 
 
@@ -59,12 +60,12 @@ class Ticket:
         write_arrays(path, arrays, self.provenance)
 
 
-def load_ticket(path: str | Path, module: nn.Module | None = None) -> Ticket:
+def load_ticket(path: str | Path, architecture: Architecture | None = None) -> Ticket:
     """Read a ticket back.
 
     Args:
         path: a file that ``karikomi export`` wrote, or one in a run's ``subnetworks`` folder.
-        module: the architecture; needed only where the file does not name one that Karikomi can build.
+        architecture: that of the module; needed only where the file does not name one that Karikomi can build.
 
     Raises:
         InputError: if the file is damaged, is no ticket, or does not fit the architecture.
@@ -76,18 +77,18 @@ def load_ticket(path: str | Path, module: nn.Module | None = None) -> Ticket:
         groups.setdefault(group, {})[name] = array
     if not groups["weights"] or not groups["initial"] or not groups["mask"]:
         raise InputError(f"{path} is no ticket: it lacks tensors weights/…, initial/… or mask/…")
-    if module is None:
+    if architecture is None:
         if not {"network", "sample_shape", "classes"} <= provenance.keys():
             raise InputError(f"{path} does not name its network; give the module that it belongs to")
-        module = build(provenance["network"], _shape(provenance), int(provenance["classes"]))
-    expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+        architecture = Architecture(build(provenance["network"], _shape(provenance), int(provenance["classes"])))
+    expected = {name: tuple(value.shape) for name, value in architecture.module.state_dict().items()}
     if expected != {name: array.shape for name, array in groups["weights"].items()}:
         raise InputError(f"{path} does not fit the module: its tensors have other names or shapes")
     # Files keep tensors in an order of their own; the first and the last layer are told by the module's order.
-    if set(groups["mask"]) != set(link_weights(module)):
+    if set(groups["mask"]) != set(architecture.link_weights):
         raise InputError(f"{path} does not fit the module: its masks are those of other layers")
-    masks = {name: groups["mask"][name] for name in link_weights(module)}
-    trained = Subnetwork(module, groups["weights"], masks)
+    masks = {name: groups["mask"][name] for name in architecture.link_weights}
+    trained = Subnetwork(architecture, groups["weights"], masks)
     return Ticket(trained, groups["initial"], groups["final"], groups["rewind"], provenance)
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.architecture import linear_layers
+from karikomi.engines.sparse.kernels.activations import ACTIVATIONS
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.lesions import Orders
 from karikomi.engines.sparse.kernels.packs import GROUPS, LEVEL, Circuit, State
@@ -34,10 +34,14 @@ def make_packs(labels: np.ndarray) -> Packs:
 
 
 def make_circuit(subnetwork: Subnetwork) -> Circuit:
-    linear = linear_layers(subnetwork.module) or []
+    linear = subnetwork.architecture.perceptron
+    assert linear, "checked before"
     weights = [np.where(subnetwork.masks[layer.weight], subnetwork.weights[layer.weight], 0) for layer in linear]
     levels = np.zeros(len(linear), LEVEL)
-    levels["units"], levels["activation"] = [len(w) for w in weights], [layer.activation for layer in linear]
+    levels["units"], levels["activation"] = (
+        [len(w) for w in weights],
+        [ACTIVATIONS[layer.activation] for layer in linear],
+    )
     rows = -(-levels["units"] // ROWS) * ROWS
     levels["row"] = np.cumsum(rows) - rows
     levels["stride"][:-1] = rows[1:]

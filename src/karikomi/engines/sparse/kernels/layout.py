@@ -1,10 +1,11 @@
 """A subnetwork as the flat arrays that the kernels work on, and back."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.architecture import Linear, linear_layers
+from karikomi.engines.sparse.kernels.activations import ACTIVATIONS
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.sparse.kernels.placement import (
     LISTED_TILE,
@@ -20,6 +21,7 @@ from karikomi.engines.sparse.kernels.placement import (
     worth_listing,
 )
 from karikomi.engines.sparse.kernels.vector import LANES
+from karikomi.networks.layers import Linear
 from karikomi.networks.subnetwork import Subnetwork
 
 LAYER = np.dtype(
@@ -114,7 +116,8 @@ def lay_out(
     an input that always is 0; nor a hidden unit without outgoing links. They are left out unless ``keep_idle`` (weight
     decay moves their weights all the same). Without ``backward`` the network can be evaluated, not trained.
     """
-    linear = linear_layers(subnetwork.module) or []
+    linear = subnetwork.architecture.perceptron
+    assert linear, "checked before"
     masks = [subnetwork.masks[layer.weight] for layer in linear]
     kept = kept_units(masks, (nonzero > 0) | keep_idle, keep_idle)
     listed = worth_listing(masks[0][np.ix_(kept[1], kept[0])], nonzero[kept[0]], batch)
@@ -168,10 +171,10 @@ def _room_for_lists(first: int, inputs: int, rows: int, links: int, keep: int, b
 
 
 def _place(
-    linear: list[Linear], masks: list[np.ndarray], kept: list[np.ndarray], pools: Pools, backward: bool
+    linear: Sequence[Linear], masks: list[np.ndarray], kept: list[np.ndarray], pools: Pools, backward: bool
 ) -> tuple[np.ndarray, dict[str, Place]]:
     layers = np.zeros(len(linear), LAYER)
-    layers["activation"], layers["bias"], layers["keep"] = [layer.activation for layer in linear], -1, -1
+    layers["activation"], layers["bias"], layers["keep"] = [ACTIVATIONS[layer.activation] for layer in linear], -1, -1
     places: dict[str, Place] = {}
     blocks = [mask[np.ix_(after, before)] for mask, before, after in zip(masks, kept[:-1], kept[1:], strict=True)]
     # Sparse layers first, so that ``partner`` is no longer than their links.

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.architecture import RELU
+from karikomi.engines.sparse.kernels.activations import RELU
 from karikomi.engines.sparse.kernels.fused import any_bit
 from karikomi.engines.sparse.kernels.gather import Source, gather
 from karikomi.engines.sparse.kernels.layout import Network

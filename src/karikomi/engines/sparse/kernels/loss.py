@@ -5,7 +5,7 @@ import math
 import numba
 import numpy as np
 
-from karikomi.engines.sparse.kernels.architecture import RELU, TANH
+from karikomi.engines.sparse.kernels.activations import RELU, TANH
 from karikomi.engines.sparse.kernels.layout import Network
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import (

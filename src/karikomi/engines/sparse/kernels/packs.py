@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.architecture import RELU, TANH
+from karikomi.engines.sparse.kernels.activations import RELU, TANH
 from karikomi.engines.sparse.kernels.loss import hyperbolic_tangent
 from karikomi.engines.sparse.kernels.rows import PACK, ROWS, add_multiples, inlined, load_rows, store_rows
 from karikomi.engines.sparse.kernels.vector import add, at, kernel, larger, load16, multiply_add, splat16, store

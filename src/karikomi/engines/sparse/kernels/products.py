@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.architecture import RELU
+from karikomi.engines.sparse.kernels.activations import RELU
 from karikomi.engines.sparse.kernels.fused import (
     DENSE_COLUMNS,
     DENSE_ROWS,

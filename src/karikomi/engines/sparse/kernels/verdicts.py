@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.architecture import IDENTITY
+from karikomi.engines.sparse.kernels.activations import IDENTITY
 from karikomi.engines.sparse.kernels.fused import any_bit, total
 from karikomi.engines.sparse.kernels.loss import exponential
 from karikomi.engines.sparse.kernels.packs import LOWEST, Circuit, Signals, State, activated

@@ -1,14 +1,14 @@
-"""A module followed as one chain of linear and convolutional layers."""
+"""A module's forward, traced once: as a chain of layers, or as the order in which it calls its parts."""
 
 import operator
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from enum import Enum
 from typing import Any, NamedTuple
 
 from torch import Tensor, fx, nn
-from torch.fx.node import map_arg
+from torch.fx.node import map_aggregate, map_arg
 
 from karikomi.errors import InputError
 
@@ -16,7 +16,7 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LINKED = (nn.Linear, *CONVOLUTIONS)
 Linked = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
-# What leaves every unit to itself, by the file of PyTorch that it is in and by the name of its function.
+# What acts on each unit independently, by the file of PyTorch that it is in and by the name of its function.
 UNITWISE_MODULES = {"activation", "batchnorm", "dropout", "flatten", "pooling"}
 NONLINEAR = re.compile(
     r"relu_?|relu6|leaky_relu|[cs]?elu|gelu|silu|mish|soft(plus|sign)|hard(tanh|sigmoid|swish)|tanh|(log)?sigmoid"
@@ -25,17 +25,52 @@ OTHER_UNITWISE = re.compile(r"(alpha_)?dropout([123]d)?|(adaptive_)?(avg|max)_po
 SOFTMAX = re.compile(r"(log_)?softmax|(Log)?Softmax(2d)?|Softmin")
 
 
+class _Placeholder(Enum):
+    SIGNAL = "where the signal goes"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call as it was traced; in place of the signal stands a placeholder, in place of its size the call for it."""
+
+    target: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def __call__(self, signal: Tensor, part: nn.Module | None = None) -> Any:
+        def value(given: Any) -> Any:
+            return given(signal) if isinstance(given, Call) else signal if given is _Placeholder.SIGNAL else given
+
+        args: Any = map_aggregate(self.args, value)
+        kwargs: Any = map_aggregate(self.kwargs, value)
+        if part is not None:
+            return part(*args, **kwargs)
+        if isinstance(self.target, str):
+            return getattr(args[0], self.target)(*args[1:], **kwargs)
+        return self.target(*args, **kwargs)
+
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        """Arguments that are neither the signal nor its size."""
+        given = [*self.args, *self.kwargs.values()]
+        flat = [one for some in given for one in (some if isinstance(some, tuple | list) else [some])]
+        return tuple(one for one in flat if not isinstance(one, Call | _Placeholder))
+
+
 @dataclass(frozen=True)
 class Step:
-    """One thing that happens to a signal of any number of examples ``[n, …]``.
+    """One operation on a signal of any number of examples ``[n, …]``.
 
-    ``part`` is the submodule that does it, None for a function or a method, which has ``constants`` for arguments.
+    ``part`` is the submodule that does it, None for a function or a method.
     """
 
     name: str
     part: nn.Module | None
-    apply: Callable[[Tensor], Tensor]
-    constants: tuple[Any, ...] = ()
+    call: Call
+
+    def apply(self, signal: Tensor, module: nn.Module) -> Tensor:
+        """The signal behind this step; parameters and mode are those of ``module``, of the traced architecture."""
+        return self.call(signal, None if self.part is None else module.get_submodule(self.name))
 
     @property
     def nonlinear(self) -> bool:
@@ -52,21 +87,20 @@ class Step:
         return SOFTMAX.fullmatch(type(self.part).__name__ if self.part else self.name) is not None
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A layer, and what its output passes before the next one.
 
     ``places`` is how many of its inputs come from each unit of the layer before: more than 1 behind flattened channels.
     """
 
-    name: str
-    layer: Linked
+    layer: Step
+    part: Linked
     places: int
     after: Sequence[Step]
 
     @property
-    def units(self) -> int:
-        return len(self.layer.weight)
+    def name(self) -> str:
+        return self.layer.name
 
 
 class Chain(NamedTuple):
@@ -77,18 +111,17 @@ class Chain(NamedTuple):
 
 
 def follow(module: nn.Module) -> Chain:
-    """The chain that ``module`` is; its layers are the module's own.
+    """The chain that ``module`` is, in evaluation mode; its layers are the module's own.
 
-    Between layers there may be what leaves every unit to itself: activations, dropout, flattening, pooling and batch
-    normalization. A forward of your own is followed by ``torch.fx``, as it is in the module's present mode.
+    Between layers there may be what acts on each unit independently: activations, dropout, flattening, pooling and
+    batch normalization. A forward of your own is followed by ``torch.fx``.
 
     >>> [stage.name for stage in follow(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))).stages]
     ['0', '2']
 
     Raises:
-        InputError: if the module is no such chain, or its layers share weights.
+        InputError: if the module is no such chain.
     """
-    refuse_shared(module)
     stages: list[Stage] = []
     entrance = passed = list[Step]()
     for step in _steps(module):
@@ -97,7 +130,7 @@ def follow(module: nn.Module) -> Chain:
                 raise InputError(f"{mixing.name} mixes the units before {step.name}; it may only follow the last layer")
             places = _places(step.name, step.part, stages[-1]) if stages else 1
             passed = list[Step]()
-            stages.append(Stage(step.name, step.part, places, passed))
+            stages.append(Stage(step, step.part, places, passed))
         elif _is_unitwise(step) or step.mixes:
             passed.append(step)
         else:
@@ -111,44 +144,55 @@ def follow(module: nn.Module) -> Chain:
     return Chain(entrance, stages)
 
 
-def chain_of(module: nn.Module) -> Chain | None:
-    """The chain that ``module`` is, None if it is another kind of module; an InputError if layers share weights."""
-    refuse_shared(module)
+class Calls(NamedTuple):
+    """The parts that a forward calls, in its order; and those whose signal leads to the outputs alone."""
+
+    order: Sequence[str]
+    last: Sequence[str]
+
+
+def calls(module: nn.Module, parts: Sequence[str]) -> Calls | None:
+    """Which of ``parts``, by name, the forward calls, and which are the last by data flow; None if it is not traceable.
+
+    Those inside one of PyTorch's own modules are called with it, one after the other.
+    """
     try:
-        return follow(module)
+        nodes = _trace(module)
     except InputError:
         return None
-
-
-def refuse_shared(module: nn.Module) -> None:
-    """Raise an InputError if two layers hold one parameter: removing a unit of one would change the other."""
-    owner: dict[int, str] = {}
-    for name, part in module.named_modules(remove_duplicate=False):
-        for parameter in part.parameters(recurse=False):
-            if (other := owner.setdefault(id(parameter), name)) != name:
-                raise InputError(f"{name} uses the weights of {other} again; give every layer its own")
+    direct: dict[fx.Node, set[str]] = {}  # parts whose signal a node sees without another part between them
+    order, read = list[str](), set[str]()
+    for node in nodes:
+        seen = set[str]().union(*(direct[other] for other in node.all_input_nodes))
+        own = [name for name in parts if f"{name}.".startswith(f"{node.target}.")] if node.op == "call_module" else []
+        if own:
+            order += own
+            read |= seen | set(own[:-1])
+        direct[node] = {own[-1]} if own else seen
+    last = direct[nodes[-1]] - read
+    return Calls(list(dict.fromkeys(order)), [name for name in dict.fromkeys(order) if name in last])
 
 
 def _places(name: str, layer: Linked, before: Stage) -> int:
     """Inputs of ``layer`` that come from each unit of the layer before; refuses widths that do not fit."""
-    linear, channels = isinstance(layer, nn.Linear), isinstance(before.layer, CONVOLUTIONS)
+    linear, channels = isinstance(layer, nn.Linear), isinstance(before.part, CONVOLUTIONS)
     width = layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels
-    flat = any(step.flattens for step in before.after)
+    flat, units = any(step.flattens for step in before.after), len(before.part.weight)
     if linear and channels and not flat:
         raise InputError(f"{name} follows a convolution directly; put nn.Flatten between them")
     if not linear and (flat or not channels):
         raise InputError(f"{name} is a convolution, but {before.name} before it hands on single numbers, not channels")
-    if linear and channels and width % before.units:
-        raise InputError(f"{name} takes {width} numbers, which {before.units} flattened channels cannot give")
-    if linear != channels and width != before.units:
-        raise InputError(f"{name} takes {width} units, but the layer before it has {before.units}")
-    return width // before.units
+    if linear and channels and width % units:
+        raise InputError(f"{name} takes {width} numbers, which {units} flattened channels cannot give")
+    if linear != channels and width != units:
+        raise InputError(f"{name} takes {width} units, but the layer before it has {units}")
+    return width // units
 
 
 def _steps(module: nn.Module) -> Iterator[Step]:
     """What happens to the signal, one thing after the other."""
     if isinstance(module, LINKED):
-        yield Step("", module, module)
+        yield Step("", module, Call("", (_Placeholder.SIGNAL,), {}))
         return
     signal: fx.Node | None = None
     sizes: dict[fx.Node, fx.Node] = {}  # a size that the forward asks for, and whose it is
@@ -169,36 +213,33 @@ def _steps(module: nn.Module) -> Iterator[Step]:
                 raise InputError(f"{name} is used more than once; give every layer its own weights")
             if part and any(True for _ in part.parameters()):
                 called.add(name)
-            yield Step(name, part, partial(_evaluate, node, sizes, part), _constants(node))
+            yield Step(name, part, _call(node, sizes))
 
 
 def _trace(module: nn.Module) -> list[fx.Node]:
     if type(module).__module__.startswith("torch.nn") and not isinstance(module, nn.Sequential):
         kind = type(module).__name__
         raise InputError(f"cannot follow single units through a {kind}; give a model of layers in a row")
+    training = [part for part in module.modules() if part.training]
     try:
+        for part in training:
+            part.training = False
         return list(fx.symbolic_trace(module).graph.nodes)
     except Exception as problem:
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
         raise InputError(f"cannot follow the model's forward ({reason}); build it as an nn.Sequential") from problem
+    finally:
+        for part in training:
+            part.training = True
 
 
-def _evaluate(node: fx.Node, sizes: Mapping[fx.Node, fx.Node], part: nn.Module | None, signal: Tensor) -> Any:
-    def value(other: fx.Node) -> Any:
-        return _evaluate(other, sizes, None, signal) if other in sizes else signal
+def _call(node: fx.Node, sizes: Mapping[fx.Node, fx.Node]) -> Call:
+    def template(other: fx.Node) -> Any:
+        return _call(other, sizes) if other in sizes else _Placeholder.SIGNAL
 
-    args, kwargs = map_arg(node.args, value), map_arg(node.kwargs, value)
-    if part is not None:
-        return part(*args, **kwargs)
-    if isinstance(node.target, str):
-        return getattr(args[0], node.target)(*args[1:], **kwargs)
-    return node.target(*args, **kwargs)
-
-
-def _constants(node: fx.Node) -> tuple[Any, ...]:
-    given = [*node.args, *node.kwargs.values()]
-    flat = [one for some in given for one in (some if isinstance(some, tuple | list) else [some])]
-    return tuple(one for one in flat if not isinstance(one, fx.Node))
+    args: Any = map_arg(node.args, template)
+    kwargs: Any = map_arg(node.kwargs, template)
+    return Call(node.target, args, kwargs)
 
 
 def _name(node: fx.Node) -> str:

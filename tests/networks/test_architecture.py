@@ -1,15 +1,18 @@
 """Which units a network has, what they are called by, and where they are in a signal."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
+from karikomi.networks.layers import Layer, check_numbers
 from karikomi.networks.mlp import mlp
-from karikomi.networks.units import UnitLayer, check_numbers, hidden_units, unit_layers, unit_numbers
 
 
 class Written(nn.Module):
@@ -45,7 +48,7 @@ class Attending(nn.Module):
     ids=["mlp", "written", "attention", "one layer", "convolutions"],
 )
 def test_hidden_units_are_those_of_all_layers_but_the_last(module: nn.Module, expected: dict[str, int]) -> None:
-    assert list(hidden_units(module).items()) == list(expected.items())
+    assert list(Architecture(module).hidden_units.items()) == list(expected.items())
 
 
 @pytest.mark.parametrize(
@@ -58,21 +61,21 @@ def test_hidden_units_are_those_of_all_layers_but_the_last(module: nn.Module, ex
 )
 def test_units_that_are_not_known_are_refused(module: nn.Module, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        hidden_units(module)
+        _ = Architecture(module).hidden_units
 
 
 @settings(max_examples=40)
 @given(st.data())
 def test_numbers_run_through_the_layers(data: st.DataObject) -> None:
     module = mlp((2,), (5, 3, 4), 2)
-    everything = [(name, i) for name, units in hidden_units(module).items() for i in range(units)]
+    everything = [(name, i) for name, units in Architecture(module).hidden_units.items() for i in range(units)]
     numbers = data.draw(st.lists(st.integers(0, 11), unique=True))
     by_layer: dict[str, list[int]] = {}
     for number in numbers:
         name, index = everything[number]
         by_layer.setdefault(name, []).append(index)
     for given_as in (numbers, np.array(numbers, np.int32), by_layer):
-        found = unit_numbers(module, given_as)
+        found = Architecture(module).unit_numbers(given_as)
         assert found.dtype == np.int64
         assert found.tolist() == sorted(numbers)
 
@@ -92,7 +95,7 @@ def test_numbers_run_through_the_layers(data: st.DataObject) -> None:
 )
 def test_numbers_that_do_not_fit_are_refused_in_one_line(removed, message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
-        unit_numbers(mlp((4,), (5, 3), 2), removed)
+        Architecture(mlp((4,), (5, 3), 2)).unit_numbers(removed)
     assert "\n" not in str(refused.value)
 
 
@@ -103,16 +106,16 @@ def test_rows_may_share_what_no_row_may_repeat() -> None:
 
 
 SIGNALS = [
-    (UnitLayer("neurons", 3, channels=False), (3,), lambda x, unit: x[:, unit]),
-    (UnitLayer("neurons of tokens", 3, channels=False), (4, 3), lambda x, unit: x[:, :, unit]),
-    (UnitLayer("heads", 3, channels=False), (4, 6), lambda x, unit: x[:, :, 2 * unit : 2 * unit + 2]),
-    (UnitLayer("channels", 3, channels=True), (3, 4, 5), lambda x, unit: x[:, unit]),
-    (UnitLayer("flattened", 3, channels=True), (12,), lambda x, unit: x[:, 4 * unit : 4 * unit + 4]),
+    (Layer("neurons", 3, channels=False), (3,), lambda x, unit: x[:, unit]),
+    (Layer("neurons of tokens", 3, channels=False), (4, 3), lambda x, unit: x[:, :, unit]),
+    (Layer("heads", 3, channels=False), (4, 6), lambda x, unit: x[:, :, 2 * unit : 2 * unit + 2]),
+    (Layer("channels", 3, channels=True), (3, 4, 5), lambda x, unit: x[:, unit]),
+    (Layer("flattened", 3, channels=True), (12,), lambda x, unit: x[:, 4 * unit : 4 * unit + 4]),
 ]
 
 
 @pytest.mark.parametrize(("layer", "shape", "of_unit"), SIGNALS, ids=[layer.name for layer, *_ in SIGNALS])
-def test_units_are_found_in_every_kind_of_signal(layer: UnitLayer, shape: tuple[int, ...], of_unit) -> None:
+def test_units_are_found_in_every_kind_of_signal(layer: Layer, shape: tuple[int, ...], of_unit) -> None:
     signal = torch.rand(2, *shape)
     by_unit = layer.by_unit(signal)
     for unit in range(3):
@@ -128,4 +131,33 @@ def test_units_are_found_in_every_kind_of_signal(layer: UnitLayer, shape: tuple[
 
 
 def test_the_output_layer_comes_last() -> None:
-    assert unit_layers(Written())[-1] == UnitLayer("out", 2, channels=False)
+    architecture = Architecture(Written())
+    [output] = architecture.outputs
+    assert (output.name, output.units, output.channels) == ("out", 2, False)
+    assert architecture.layers[-1] is output
+
+
+def test_links_are_the_weights_of_linear_convolutional_and_attention_layers() -> None:
+    found = Architecture(Attending()).link_weights
+    assert found[:3] == ("embed.weight", "encoder.self_attn.in_proj_weight", "encoder.self_attn.out_proj.weight")
+    apart = Architecture(nn.MultiheadAttention(8, 2, kdim=3, vdim=5)).link_weights
+    assert apart == ("q_proj_weight", "k_proj_weight", "v_proj_weight", "out_proj.weight")
+
+
+def test_a_unit_owns_its_bias_and_its_normalization() -> None:
+    module = nn.Sequential(
+        nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.BatchNorm1d(4, affine=False), nn.Flatten(), nn.Linear(8, 3)
+    )
+    conv, linear = Architecture(module).layers
+    assert (conv.weight, conv.owned) == ("0.weight", ("0.bias", "1.weight", "1.bias"))
+    [reading] = linear.reads
+    assert (reading.layer, reading.units[2].tolist()) == ("0", [0, 0, 1, 1, 2, 2, 3, 3])
+
+
+def test_a_module_is_traced_once_wherever_its_architecture_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced, trace = [], fx.symbolic_trace
+    monkeypatch.setattr(fx, "symbolic_trace", lambda module: traced.append(module) or trace(module))
+    architecture = Architecture(Written())
+    for one in (architecture, *(pickle.loads(pickle.dumps(architecture)) for _ in range(3))):
+        assert (one.chain is not None, one.units, one.perceptron) == (True, 9, None)
+    assert len(traced) == 2, "here once, and once where it was sent to"

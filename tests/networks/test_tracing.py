@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from karikomi.errors import InputError
-from karikomi.networks.chain import Step, chain_of, follow
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.mlp import mlp
+from karikomi.networks.tracing import Step, calls, follow
 
 
-def passed(signal: Tensor, steps: Sequence[Step]) -> Tensor:
+def passed(signal: Tensor, steps: Sequence[Step], module: nn.Module) -> Tensor:
     for step in steps:
-        signal = step.apply(signal)
+        signal = step.apply(signal, module)
     return signal
 
 
@@ -65,15 +66,18 @@ def test_the_steps_of_the_chain_are_the_module_s_forward(module: nn.Module, shap
     module.eval()
     chain = follow(module)
     x = torch.rand(5, *shape)
-    signal = passed(x.clone(), chain.entrance)
-    for stage in chain.stages:
-        signal = passed(stage.layer(signal), stage.after)
-    torch.testing.assert_close(signal, module(x), rtol=0, atol=0)
+    other = copy.deepcopy(module)
+    nn.init.ones_(next(other.parameters()))
+    for whose in (module, other):
+        signal = passed(x.clone(), chain.entrance, whose)
+        for stage in chain.stages:
+            signal = passed(signal, (stage.layer, *stage.after), whose)
+        torch.testing.assert_close(signal, whose(x), rtol=0, atol=0)
 
 
 def test_layers_come_in_the_order_of_the_signal_with_what_each_unit_gives() -> None:
     stages = follow(Written()).stages
-    assert [(stage.name, stage.units, stage.places) for stage in stages] == [
+    assert [(stage.name, len(stage.part.weight), stage.places) for stage in stages] == [
         ("conv", 3, 1),
         ("hidden", 6, 4),
         ("out", 2, 1),
@@ -82,12 +86,13 @@ def test_layers_come_in_the_order_of_the_signal_with_what_each_unit_gives() -> N
     assert [step.name for step in stages[0].after if step.flattens] == ["view"]
 
 
-def test_the_mode_of_the_module_is_followed() -> None:
+def test_it_is_the_forward_of_evaluation_whatever_the_mode_of_the_module() -> None:
     x = torch.rand(4, 36)
     module = Written().train()
     module.norm.eval()
     [dropout] = [step for step in follow(module).stages[1].after if step.name == "dropout"]
-    assert not torch.equal(dropout.apply(x), x)
+    assert torch.equal(dropout.apply(x, module), x)
+    assert (module.training, module.norm.training) == (True, False)
 
 
 class Skip(nn.Module):
@@ -128,8 +133,6 @@ def tied() -> nn.Module:
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (repeated(), "second uses the weights of first again"),
-        (tied(), "second uses the weights of first again"),
         (Twice(), "inner is used more than once"),
         (Skip(), "branches or joins at add"),
         (nn.Sequential(nn.Linear(3, 3), Skip()), "branches or joins at add"),
@@ -155,10 +158,11 @@ def test_what_is_no_chain_is_refused_in_one_line(module: nn.Module, message: str
 
 
 def test_only_shared_weights_are_refused_where_another_kind_of_module_will_do() -> None:
-    assert chain_of(Skip()) is None
-    assert chain_of(mlp((3,), (2,), 2)) is not None
-    with pytest.raises(InputError, match="second uses the weights of first again"):
-        chain_of(tied())
+    assert Architecture(Skip()).chain is None
+    assert Architecture(mlp((3,), (2,), 2)).chain is not None
+    for module in (tied(), repeated()):
+        with pytest.raises(InputError, match="second uses the weights of first again"):
+            _ = Architecture(module).chain
 
 
 def test_the_module_stays_as_it_was() -> None:
@@ -167,3 +171,25 @@ def test_the_module_stays_as_it_was() -> None:
     follow(module)
     assert module.training
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+class Branching(nn.Module):
+    """Declares its output layer first, one layer that nothing calls, and one of two outputs in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.spare, self.b, self.a = (nn.Linear(4, 4) for _ in range(4))
+        self.encoder = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.encoder(self.a(x))
+        return self.head(x) + self.b(x.relu())
+
+
+def test_calls_come_in_the_order_of_the_forward_and_the_last_ones_by_data_flow() -> None:
+    parts = ["head", "spare", "b", "a", "encoder.self_attn", "encoder.linear1", "encoder.linear2"]
+    found = calls(Branching(), parts)
+    assert found is not None
+    assert found.order == ["a", "encoder.self_attn", "encoder.linear1", "encoder.linear2", "head", "b"]
+    assert found.last == ["head", "b"]
+    assert calls(Choosing(), ["inner"]) is None

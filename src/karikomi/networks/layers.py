@@ -1,0 +1,109 @@
+"""Layers: their units, the parameters that belong to each unit, and what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from karikomi.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+Numbers = Sequence[int] | np.ndarray
+
+INPUTS = "inputs"
+"""What the units of a sample are called, where a layer reads them."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which units of another layer a weight reads.
+
+    Attributes:
+        layer: the name of that layer; ``INPUTS`` for the network's own inputs.
+        shape: rows and columns of the weight.
+        places: columns in a row that come from one unit, more than 1 behind flattened channels.
+        groups: those of a grouped convolution; the columns of a group of rows count from the group's first channel.
+    """
+
+    layer: str
+    shape: tuple[int, int]
+    places: int = 1
+    groups: int = 1
+
+    @property
+    def units(self) -> np.ndarray:
+        """For every row and column the unit that it reads, int64 ``[out, in]``."""
+        rows, columns = self.shape
+        group = np.arange(rows) * self.groups // rows
+        return (group[:, None] * columns + np.arange(columns)) // self.places
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer with units: neurons, channels of a convolution, or heads of ``nn.MultiheadAttention``.
+
+    Attributes:
+        name: that of the submodule.
+        units: how many.
+        channels: whether they are those of a convolution.
+        weight: the parameter whose rows lead to the units.
+        owned: the other parameters with a number, or equally many numbers in a row, for each unit: bias, scale and
+            shift of a batch normalization.
+        reads: what the weight reads; empty where it is not known, outside a chain of layers.
+    """
+
+    name: str
+    units: int
+    channels: bool = False
+    weight: str = ""
+    owned: tuple[str, ...] = ()
+    reads: tuple[Reading, ...] = ()
+
+    def split(self, signal: Tensor, examples: int = 1) -> Tensor:
+        """A view of ``signal`` ``[examples, …]`` where units have an axis of their own, and each its numbers behind it.
+
+        Channels follow the ``examples`` axes, flattened or not; neurons and heads are at the end.
+        """
+        return signal.unflatten(examples if self.channels else -1, (self.units, -1))
+
+    def spread(self, by_unit: Tensor, signal: Tensor) -> Tensor:
+        """``by_unit`` ``[k, units]`` in a shape that fits ``split(signal, 2)`` for a ``signal`` ``[k, n, …]``."""
+        ones = [1] * (signal.ndim - 3)
+        return by_unit.view(-1, 1, *((self.units, 1, *ones) if self.channels else (*ones, self.units, 1)))
+
+    def by_unit(self, signal: Tensor) -> Tensor:
+        """``signal`` ``[n, …]`` as ``[n, units, numbers of each]``."""
+        return self.split(signal).movedim(1 if self.channels else -2, 1).flatten(2)
+
+
+class Linear(NamedTuple):
+    """A layer of a multilayer perceptron: names of weight and bias, and the activation behind it."""
+
+    weight: str
+    bias: str | None
+    activation: Literal["identity", "relu", "tanh"]
+
+
+def check_numbers(numbers: ArrayLike, units: int, where: str = "the network") -> np.ndarray:
+    """``numbers`` ``[…, k]`` as int64, once it is sure that they are 0 … ``units`` − 1 and no row repeats one.
+
+    Raises:
+        InputError: if they are not.
+    """
+    given = np.asarray(numbers)
+    if given.size and given.dtype.kind not in "iu":
+        raise InputError(f"hidden units of {where} go by whole numbers from 0; these are {given.dtype}")
+    beyond = given[(given < 0) | (given >= units)]
+    if beyond.size:
+        raise InputError(f"there is no hidden unit {beyond[0]} in {where}, which has {units}, numbered from 0")
+    ordered = np.sort(given, axis=-1)
+    repeated = ordered[..., 1:][ordered[..., 1:] == ordered[..., :-1]]
+    if repeated.size:
+        raise InputError(f"hidden unit {repeated[0]} of {where} is named twice")
+    return given.astype(np.int64)

@@ -209,17 +209,20 @@ def _of_chain(chain: Chain) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
 
 def _of_parts(module: nn.Module) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
     parts = _parts_with_units(module)
-    layers = {
-        name: Layer(name, part.num_heads if isinstance(part, nn.MultiheadAttention) else len(part.weight), channels)
-        for name, part in parts.items()
-        for channels in (isinstance(part, CONVOLUTIONS),)
-    }
+    layers = {name: _of_part(name, part) for name, part in parts.items()}
     traced = calls(module, list(parts))
     if traced is None or not traced.last:
         return tuple(layers.values())[:-1], tuple(layers.values())[-1:]
     never_called = [name for name in parts if name not in traced.order]
     hidden = [name for name in (*never_called, *traced.order) if name not in traced.last]
     return tuple(layers[name] for name in hidden), tuple(layers[name] for name in traced.last)
+
+
+def _of_part(name: str, part: Linked | nn.MultiheadAttention) -> Layer:
+    if isinstance(part, nn.MultiheadAttention):
+        return Layer(name, part.num_heads)
+    owned = () if part.bias is None else (f"{name}.bias",)
+    return Layer(name, len(part.weight), isinstance(part, CONVOLUTIONS), f"{name}.weight", owned)
 
 
 def _parts_with_units(module: nn.Module) -> dict[str, Linked | nn.MultiheadAttention]:

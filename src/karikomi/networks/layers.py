@@ -52,7 +52,7 @@ class Layer:
         name: that of the submodule.
         units: how many.
         channels: whether they are those of a convolution.
-        weight: the parameter whose rows lead to the units.
+        weight: the parameter whose rows lead to the units; empty for heads.
         owned: the other parameters with a number, or equally many numbers in a row, for each unit: bias, scale and
             shift of a batch normalization.
         reads: what the weight reads; empty where it is not known, outside a chain of layers.

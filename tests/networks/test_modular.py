@@ -16,10 +16,10 @@ from torch import nn
 
 from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph, whole_measure
-from karikomi.networks import build, group_count, hidden_widths, layout
+from karikomi.networks import build, group_count, layout
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
-from karikomi.networks.modular import Layout, Modular, lay_out, same_links, same_size, wire, wiring_cost
+from karikomi.networks.modular import Layout, Modular, lay_out, wire
 from karikomi.networks.subnetwork import Subnetwork
 
 NAME = "modular-5-20-63-62-20"
@@ -214,39 +214,6 @@ def test_matched_has_as_many_links_in_every_gap_anywhere() -> None:
         for each in (network, control)
     ]
     assert modularity[0] > 0.1 > modularity[1]
-
-
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.integers(1, 30), st.integers(2, 6), st.data())
-def test_same_links_is_the_nearest_of_all_scaled_networks(
-    hidden: list[int], inputs: int, classes: int, data: st.DataObject
-) -> None:
-    def links(widths: list[int]) -> int:
-        return sum(a * b for a, b in pairwise([inputs, *widths, classes]))
-
-    wanted = data.draw(st.integers(links([1] * len(hidden)), links([3 * width for width in hidden])))
-    factors = np.linspace(0, 4, 4001)
-    best = min(abs(links([max(1, round(f * width)) for width in hidden]) - wanted) for f in factors)
-    assert abs(links(hidden_widths(same_links(hidden, inputs, classes, wanted))) - wanted) <= best
-
-
-def test_dense_controls_are_plain_names() -> None:
-    assert same_size(hidden_widths("modular-5-100-400-100")) == "mlp-100-400-100"
-    with pytest.raises(InputError, match=r"no full network of 2 hidden layers has about 20 links: the least is 795"):
-        same_links([30, 30], 784, 10, 20)
-
-
-def test_wiring_cost_and_its_gradient_are_autograd_s() -> None:
-    network, places = wired(NAME, Modular())
-    weights = {name: torch.tensor(network.weights[name], requires_grad=True) for name in network.masks}
-    cost = sum((weights[name].abs() * torch.tensor(d)).sum() for name, d in places.distances().items())
-    assert isinstance(cost, torch.Tensor)
-    cost.backward()
-    value, gradient = wiring_cost(network, places)
-    assert value == pytest.approx(cost.item(), rel=1e-6)
-    for name, weight in weights.items():
-        assert weight.grad is not None
-        np.testing.assert_allclose(gradient[name], weight.grad.numpy(), rtol=1e-6)
-        assert not gradient[name][~network.masks[name]].any()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from karikomi.errors import InputError
 from karikomi.runs.files import (
     PARTIAL,
     read_arrays,
-    read_table,
     read_whole,
     remove_partials,
     write_arrays,
@@ -151,17 +149,5 @@ FRAME = pd.DataFrame({"arm": ["dense", "ticket"], "round": [0, 1], "loss": [0.1,
 def test_tables_come_back_equal_and_with_the_same_bytes(tmp_path):
     write_table(tmp_path / "one.parquet", FRAME)
     write_table(tmp_path / "two.parquet", FRAME.copy())
-    pd.testing.assert_frame_equal(read_table(tmp_path / "one.parquet"), FRAME, check_exact=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "one.parquet"), FRAME, check_exact=True)
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
-
-
-def test_damaged_tables_are_refused_by_name(tmp_path: Path):
-    path = tmp_path / "table.parquet"
-    write_table(path, FRAME)
-    for content in damaged(path.read_bytes()):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=r"table\.parquet is damaged") as refusal:
-            read_table(path)
-        assert "\n" not in str(refusal.value)
-    with pytest.raises(InputError, match=r"cannot read .*absent\.parquet"):
-        read_table(tmp_path / "absent.parquet")

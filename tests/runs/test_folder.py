@@ -70,7 +70,7 @@ def test_resuming_keeps_everything_and_adds_a_session(tmp_path):
     before = run.environment
     with begin(tmp_path / "run") as run:
         assert run.journal.records() == [{"round": 0}]
-        assert run.read_table("table").a.tolist() == [1]
+        assert pd.read_parquet(run.path / "table.parquet").a.tolist() == [1]
         assert run.environment["started"] == before["started"]
         assert run.environment["sessions"][:1] == before["sessions"]
         assert len(run.environment["sessions"]) == 2

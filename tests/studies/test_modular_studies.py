@@ -8,7 +8,7 @@ import pytest
 import karikomi
 from karikomi import seeds
 from karikomi.errors import InputError
-from karikomi.networks.modular import Layout, wiring_cost
+from karikomi.networks.modular import Layout
 from karikomi.removal.deaths import die
 from karikomi.studies import studies
 from karikomi.studies.healthy.networks import load_healthy, train_healthy
@@ -157,7 +157,8 @@ def test_a_wiring_cost_shortens_the_wiring(given, tmp_path):
         result = play("lottery", tmp_path / str(cost), **settings.model_dump(exclude={"data_sha256"}))
         setup = prepare(settings)
         ticket = load_ticket(result.folder.subnetworks / "replicate-0-round-0.safetensors")
-        lengths[cost] = wiring_cost(ticket.trained, layout_of(setup))[0]
+        distances, weights = layout_of(setup).distances(), ticket.trained.weights
+        lengths[cost] = sum((abs(weights[name]) * distance).sum() for name, distance in distances.items())
     assert lengths[0.01] < 0.9 * lengths[0.0]
 
 

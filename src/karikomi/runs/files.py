@@ -112,19 +112,3 @@ def write_table(path: Path, frame: "pd.DataFrame") -> None:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, engine="pyarrow")
     write_whole(path, buffer.getvalue())
-
-
-def read_table(path: Path) -> "pd.DataFrame":
-    """The table in a Parquet file.
-
-    Raises:
-        InputError: if the file is missing or damaged.
-    """
-    import pandas as pd
-    from pyarrow import ArrowException
-
-    content = read_whole(path)
-    try:
-        return pd.read_parquet(io.BytesIO(content), engine="pyarrow")
-    except (ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged or no Parquet file: {str(error).splitlines()[0]}") from error

@@ -144,14 +144,6 @@ class RunFolder:
         """Write ``<name>.parquet``."""
         files.write_table(self.path / f"{name}.parquet", frame)
 
-    def read_table(self, name: str) -> "pd.DataFrame":
-        """The table in ``<name>.parquet``.
-
-        Raises:
-            InputError: if it is missing or damaged.
-        """
-        return files.read_table(self.path / f"{name}.parquet")
-
     def _refuse_if_not_ours(self) -> None:
         if not self.path.exists():
             return

@@ -13,7 +13,7 @@ from karikomi.networks.layers import INPUTS
 
 if TYPE_CHECKING:
     from karikomi.networks.architecture import Architecture
-    from karikomi.networks.subnetwork import Arrays, Subnetwork
+    from karikomi.networks.subnetwork import Arrays
 
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
@@ -123,20 +123,6 @@ def divide(width: int, groups: int) -> np.ndarray:
     array([0, 0, 0, 1, 1, 2, 2])
     """
     return np.repeat(np.arange(groups), [len(part) for part in np.array_split(np.empty(width), groups)])
-
-
-def wiring_cost(subnetwork: Subnetwork, layout: Layout) -> tuple[float, dict[str, np.ndarray]]:
-    """Σ |w| · distance over all links, and its gradient by every weight, float32 ``[out, in]``.
-
-    Times λ it is the wiring cost in the loss (Liu, Gan & Tegmark 2023; Achterberg et al. 2023). The gradient of a link
-    is its length with the sign of its weight, and 0 where the weight is 0 or the link removed.
-    """
-    cost, gradients = 0.0, {}
-    for name, distance in layout.distances().items():
-        weight = np.where(subnetwork.masks[name], subnetwork.weights[name], 0)
-        cost += float((np.abs(weight) * distance).sum())
-        gradients[name] = (np.sign(weight) * distance).astype(np.float32)
-    return cost, gradients
 
 
 def _in_groups(members: list[np.ndarray], centres: np.ndarray, extent: float) -> list[np.ndarray]:

@@ -1,6 +1,8 @@
 """The lines for one's own model, against plain PyTorch with the units' rows, biases and columns at 0."""
 
 import copy
+import subprocess
+import sys
 
 import networkx as nx
 import numpy as np
@@ -170,3 +172,14 @@ def test_weights_that_are_no_numbers_are_refused(model, x, y):
         model[1].weight[0, 0] = float("nan")
     with pytest.raises(InputError, match="NaN"):
         karikomi.knock_out(model, x, y)
+
+
+def test_the_lesions_of_a_convolutional_network_load_no_compiler():
+    code = (
+        "import sys, torch, karikomi; from torch import nn;"
+        "model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16, 3));"
+        "x, y = torch.rand(8, 1, 6, 6), torch.arange(8) % 3;"
+        "print(len(karikomi.knock_out(model, x, y)), 'numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["4", "False"]

@@ -60,7 +60,19 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training and test examples of a classification task with classes 0 … ``classes`` − 1."""
+    """Training and test examples of a classification task with classes 0 … ``classes`` − 1.
+
+    Attributes:
+        name: what tables and pages call it.
+        train: the training examples; validation and scoring examples are drawn from them.
+        test: the test examples; they decide nothing.
+        classes: how many classes there are.
+
+    >>> x, y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2])
+    >>> data = Dataset.from_arrays(x, y, x[:3], y[:3], name="mine")
+    >>> data.sample_shape, data.classes
+    ((2,), 3)
+    """
 
     name: str
     train: Examples
@@ -81,7 +93,17 @@ class Dataset:
         *,
         name: str = "arrays",
     ) -> Self:
-        """Your own arrays: inputs ``[n, …]`` (uint8, or numbers that become float32), labels 0 … C − 1.
+        """A data set from your own arrays.
+
+        Args:
+            x_train: inputs ``[n, …]``: uint8, read as x / 255, or numbers that become float32.
+            y_train: labels ``[n]``, whole numbers 0 … C − 1, each of them there.
+            x_test: more inputs of the same kind.
+            y_test: their labels.
+            name: what tables and pages call it.
+
+        Returns:
+            The data set.
 
         Raises:
             InputError: where shapes, types or values do not fit together.

@@ -18,22 +18,27 @@ from karikomi.networks.tracing import Stage
 def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers]) -> nn.Module:
     """A smaller model that gives the outputs of ``model`` without the hidden units ``removed``.
 
-    Gone are their rows, biases and normalization, and the columns that take them in the next layer. The result has the
-    class, device and mode of ``model``, which stays as it is. A layer that loses all its units keeps one, without
-    links to the next layer: PyTorch has no convolution over 0 channels.
+    Removed are their rows, biases and normalization, and the columns of the next layer that read them.
 
     Args:
         model: a chain of linear and convolutional layers, see :func:`~karikomi.networks.tracing.follow`.
         removed: unit numbers, or by layer the indices in it, see
             :meth:`~karikomi.networks.architecture.Architecture.unit_numbers`.
 
-    >>> from karikomi.networks.mlp import mlp
-    >>> shrink(mlp((28, 28), (300, 100), 10), {"fc1": range(50)}).fc2
-    Linear(in_features=250, out_features=100, bias=True)
+    Returns:
+        A new model of the class, device and mode of ``model``, which stays as it is. A layer that loses all its units
+        keeps one, without links to the next layer: PyTorch has no convolution over 0 channels.
 
     Raises:
         InputError: for an unknown or repeated unit, a model that is no such chain, and layers that cannot lose units:
             in grouped convolutions, or where the forward writes out how many numbers there are.
+
+    References:
+        Fang et al. 2023, DepGraph: Towards any structural pruning (arXiv 2301.12900).
+
+    >>> from karikomi.networks.mlp import mlp
+    >>> shrink(mlp((28, 28), (300, 100), 10), {"fc1": range(50)}).fc2
+    Linear(in_features=250, out_features=100, bias=True)
     """
     architecture = Architecture(model)
     stages = architecture.require_chain().stages

@@ -19,9 +19,9 @@ from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import sparse
 from karikomi.engines.contract import Advance, Evaluation, Recipe, Trained, Trial
 from karikomi.engines.sparse.compilation import compile_kernels
-from karikomi.studies.lottery.protocol import play_round
+from karikomi.runs.checkpoint import Checkpoint
+from karikomi.studies.lottery.protocol import run_round
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.lottery.tickets import Ticket
 from karikomi.studies.setup import prepare
 
 PROTOCOLS = {"ten rounds": {"rounds": 10}, "eighteen rounds": {"rounds": 18, "output_rate": "half"}}
@@ -109,11 +109,11 @@ def _play(settings: LotterySettings, script: Script) -> dict:
     """Play all rounds; each is timed for both in turn, so that both see the same busy or quiet machine."""
     both = Both(script)
     setup = replace(prepare(settings, mnist()), engine=both)
-    past: dict[tuple[int, int], Ticket] = {}
+    past: dict[tuple[int, int], Checkpoint] = {}
     ours, theirs, apart, networks = [], [], [], Counter()
     for number in range(settings.rounds + 1):
         began = time.perf_counter()
-        outcomes = play_round(setup, number, range(settings.replicates), lambda *which: past[which])
+        outcomes = run_round(setup, number, range(settings.replicates), lambda *which: past[which])
         ours.append(time.perf_counter() - began - both.elapsed)
         theirs.append(both.seconds)
         for place, outcome in enumerate(outcomes):

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from karikomi import load_ticket
+from karikomi import load_network
 from karikomi.cli import main
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
@@ -106,12 +106,16 @@ def test_a_run_from_start_to_ticket(command, tmp_path):
     assert "seed: 0 → 1" in err
 
     status, _, err = command("export", run.name, "--replicate", "2", "--round", "1", "--to", "t.safetensors")
-    assert (status, "replicates go from 0 to 1, rounds from 0 to 2" in err) == (2, True)
+    assert (status, "no network of replicate 2, round 1; choose among replicate 0, 1; round 0, 1, 2" in err) == (
+        2,
+        True,
+    )
     assert command("export", run.name, "--replicate", "1", "--round", "2", "--to", "t.safetensors")[0] == 0
-    ticket = load_ticket("t.safetensors")
+    ticket = load_network("t.safetensors")
     assert ticket.trained.links == round(784 * 8 * 0.64) + round(80 * 0.64)
     assert json.loads(ticket.provenance["settings"])["iterations"] == 4
-    assert not ticket.final
+    assert ticket.past.keys() == {"initial"}
+    assert ticket.provenance["run"]
 
 
 def test_two_runs_side_by_side(command):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from karikomi.errors import InputError
     from karikomi.own import graph, knock_out, lesion_curve, shapley
     from karikomi.removal.shrink import shrink
-    from karikomi.studies.lottery.tickets import load_ticket
+    from karikomi.runs.checkpoint import load_network
 
 # Loaded when first used, so that ``karikomi --help`` does not wait for torch.
 _HOMES = {
@@ -23,7 +23,7 @@ _HOMES = {
     "lesion": "karikomi.api",
     "lesion_curve": "karikomi.own",
     "load": "karikomi.api",
-    "load_ticket": "karikomi.studies.lottery.tickets",
+    "load_network": "karikomi.runs.checkpoint",
     "lottery": "karikomi.api",
     "shapley": "karikomi.own",
     "shrink": "karikomi.removal.shrink",
@@ -40,7 +40,7 @@ __all__ = [
     "lesion",
     "lesion_curve",
     "load",
-    "load_ticket",
+    "load_network",
     "lottery",
     "shapley",
     "shrink",

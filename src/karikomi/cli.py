@@ -88,7 +88,7 @@ app.command(
     " --rounds 1 --out modular; the same with --control matched --out matched; karikomi compare modular matched",
 )
 app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")
-app.command("karikomi.commands:export", name="export", help="Write a ticket of a run to a file.")
+app.command("karikomi.commands:export", name="export", help="Write a network of a run to a file.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

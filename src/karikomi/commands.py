@@ -112,17 +112,24 @@ def export(
     run: Run,
     /,
     *,
-    replicate: Annotated[int, Parameter(help="Which replicate, from 0.")],
-    round: Annotated[int, Parameter(help="After which pruning round; 0 is the dense network.")],
     to: Annotated[Path, Parameter(help="File to write, .safetensors.")],
+    replicate: Annotated[int, Parameter(help="Which replicate, from 0.")] = 0,
+    round: Annotated[int | None, Parameter(help="Lottery: after which pruning round; 0 is the dense network.")] = None,
+    cycle: Annotated[int | None, Parameter(help="Ageing: after which cycle; 0 is the healthy network.")] = None,
+    arm: Annotated[str | None, Parameter(help="Ageing: in which arm.")] = None,
+    pattern: Annotated[str | None, Parameter(help="Ageing: in which pattern of deaths.")] = None,
 ) -> None:
-    """Write a ticket to a file: mask, initial weights, trained weights and where it comes from.
+    """Write a network of a run to a file: weights, mask, of a ticket its initial weights, and where it comes from.
 
-    Load it with karikomi.load_ticket(FILE).
+    Load it with karikomi.load_network(FILE).
     """
-    from karikomi.studies.lottery.export import export_ticket
-
-    export_ticket(_folder(run), replicate, round, to)
+    if to.suffix != ".safetensors":
+        raise InputError(f"a network is written as safetensors; name the file {to.with_suffix('.safetensors')}")
+    network = _result(run).network(replicate, round=round, cycle=cycle, arm=arm, pattern=pattern)
+    try:
+        network.to_share().save(to)
+    except OSError as problem:
+        raise InputError(f"cannot write {to}: {problem.strerror}") from problem
     _console().print(f"{to}", soft_wrap=True)
 
 

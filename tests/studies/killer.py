@@ -15,13 +15,13 @@ from pathlib import Path
 import torch._dynamo
 
 from karikomi.engines import population
-from karikomi.studies import setup, studies
-from karikomi.studies.lottery import play, summary
+from karikomi.studies import setup, studies, work
+from karikomi.studies.lottery import stages, summary
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 
-LOADED = (play, population, setup, summary, torch._dynamo)
+LOADED = (stages, work, population, setup, summary, torch._dynamo)
 KILLS = 20
 
 

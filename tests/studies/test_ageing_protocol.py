@@ -9,10 +9,10 @@ from karikomi.removal.deaths import surviving_state
 from karikomi.removal.homeostasis import restore_variance, scale_by_count
 from karikomi.removal.units import remove_units
 from karikomi.studies.ageing import schedule as drawn
-from karikomi.studies.ageing.lives import Aged, Life, Past, from_arrays, lives, to_arrays
-from karikomi.studies.ageing.play import prepare
-from karikomi.studies.ageing.protocol import play_cycle
+from karikomi.studies.ageing.lives import Aged, Life, Past, lives, read_lives, write_lives
+from karikomi.studies.ageing.protocol import run_cycle
 from karikomi.studies.ageing.schedule import UNITS, draw_schedules
+from karikomi.studies.ageing.stages import prepare
 from karikomi.studies.healthy.scoring import scoring_examples
 
 ALL = ("none", "retrain", "sham", "homeostasis", "regrowth", "scratch")
@@ -39,7 +39,7 @@ def live(settings):
     passed = []
     for number in range(1, cycles + 1):
         pasts = {r: Past(healthy[r], schedules[r], now[r], scratch=True) for r in now}
-        passed.append(play_cycle(setup, quiet, number, pasts))
+        passed.append(run_cycle(setup, quiet, number, pasts))
         now = passed[-1].lives
     return setup, healthy, schedules, passed
 
@@ -171,10 +171,11 @@ def test_what_is_measured_of_a_layer(life):
     assert row["norm"] == pytest.approx(np.sqrt(sum(part["norm"] ** 2 for part in row["layers"].values())))
 
 
-def test_lives_come_back_from_arrays(life):
+def test_lives_come_back_from_their_file(life, tmp_path):
     setup, healthy, _, passed = life
     before = passed[-1].lives[1]
-    after = from_arrays(to_arrays(before), healthy[1], setup.settings)
+    write_lives(tmp_path / "lives.safetensors", before, setup, 1, len(passed))
+    after = read_lives(tmp_path / "lives.safetensors", healthy[1].architecture)
     assert before.keys() == after.keys()
     for name, aged in before.items():
         assert same(aged.network, after[name].network)

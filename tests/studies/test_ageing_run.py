@@ -12,13 +12,15 @@ from karikomi.commands import report, show
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.networks import build
+from karikomi.runs.checkpoint import load_network
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.journal import Journal
 from karikomi.studies import studies
-from karikomi.studies.ageing import play
+from karikomi.studies.ageing import stages
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.settings import SCHEMA
+from karikomi.studies.work import run_stages
 
 AGEING = studies()["ageing"]
 ALL = ("none", "retrain", "sham", "homeostasis", "regrowth", "scratch")
@@ -109,20 +111,34 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(assert_same_run, 
         with mock.patch.object(Journal, "append", stop), pytest.raises(KeyboardInterrupt):
             run(AGEING, settings, out=tmp_path, quiet=True)
     else:  # after the last line, before older cycles are dropped
-        with mock.patch.object(play, "_drop", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        with mock.patch.object(stages, "_drop_past", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
             run(AGEING, settings, out=tmp_path, quiet=True)
     assert_same_run(played(settings, tmp_path).folder, finished.folder)
 
 
+def test_a_run_gives_the_network_of_any_life_as_a_module(finished):
+    end = finished.network(1, cycle=4, arm="retrain")
+    row = finished.table.query("replicate == 1 and cycle == 4 and arm == 'retrain' and when == 'after'").iloc[0]
+    assert end.trained.links == row["links_left"]
+    weights = end.module().state_dict()
+    assert all((weights[name].numpy() == array).all() for name, array in end.trained.weights.items())
+    assert (end.provenance["arm"], end.provenance["cycle"], end.provenance["study"]) == ("retrain", "4", "ageing")
+    assert finished.network(0, cycle=0).trained.density == 1
+    with pytest.raises(InputError, match=r"several networks of replicate 0, cycle 2; choose among .*arm none, retrain"):
+        finished.network(0, cycle=2)
+    with pytest.raises(InputError, match="holds several networks"):
+        load_network(finished.folder.subnetworks / "replicate-0-cycle-2.safetensors")
+
+
 def test_an_unfinished_run_shows_what_it_has(settings, tmp_path):
-    compute = play.play_cycle
+    compute = stages.run_cycle
 
     def stop(setup, advance, number, pasts):
         if number == 3:
             raise KeyboardInterrupt
         return compute(setup, advance, number, pasts)
 
-    with mock.patch.object(play, "play_cycle", stop), pytest.raises(KeyboardInterrupt):
+    with mock.patch.object(stages, "run_cycle", stop), pytest.raises(KeyboardInterrupt):
         run(AGEING, settings, out=tmp_path, quiet=True)
     half = Result(AGEING, RunFolder.open(tmp_path))
     assert half.table["cycle"].max() == 2
@@ -135,7 +151,8 @@ def test_a_pool_gives_the_same_bits(assert_same_run, finished, settings, tmp_pat
         RunFolder.create_or_resume(tmp_path, "ageing", finished.settings.model_dump(), SCHEMA) as there,
         ThreadPoolExecutor(1) as pool,
     ):
-        AGEING.play(AGEING.prepare(finished.settings), there, True, pool)
+        setup = AGEING.prepare(finished.settings)
+        run_stages(AGEING.stages(setup), setup, there, True, pool)
         assert_same_run(there, finished.folder)
 
 

@@ -18,7 +18,7 @@ from karikomi.studies.run import run
 pytest.importorskip("distributed")
 
 
-def play(settings, out, cluster=None):
+def run_study(settings, out, cluster=None):
     with mock.patch.object(Result, "draw"):
         return run(studies.studies()["lottery"], settings, out=out, quiet=True, cluster=cluster)
 
@@ -36,14 +36,14 @@ def test_two_workers_one_of_them_killed_give_the_local_table(small, tmp_path):
     from distributed import LocalCluster
 
     settings = small(engine="sparse", replicates=4, iterations=400)
-    here = play(settings, tmp_path / "here")
+    here = run_study(settings, tmp_path / "here")
     killed: list[int] = []
     workers: Any = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="", silence_logs=50)
     with workers as cluster:
         journal = tmp_path / "there" / "journal.jsonl"
         killer = threading.Thread(target=kill_a_worker_after_the_first_piece, args=(cluster, journal, killed))
         killer.start()
-        there = play(settings, tmp_path / "there", cluster.scheduler_address)
+        there = run_study(settings, tmp_path / "there", cluster.scheduler_address)
         killer.join()
     assert len(killed) == 1
     for name in ("table", "curves"):
@@ -64,11 +64,11 @@ def test_two_workers_one_of_them_killed_give_the_local_table(small, tmp_path):
 )
 def test_a_cluster_that_is_not_there_costs_one_line(small, tmp_path, cluster, message):
     with pytest.raises(InputError, match=message):
-        play(small(), tmp_path / "run", cluster)
+        run_study(small(), tmp_path / "run", cluster)
     assert not (tmp_path / "run").exists()
 
 
 def test_without_dask_the_extra_is_named(small, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'karikomi\[dask\]'"):
-        play(small(), tmp_path / "run", "local:2")
+        run_study(small(), tmp_path / "run", "local:2")

@@ -11,11 +11,13 @@ from karikomi import data, seeds
 from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.runs.folder import RunFolder
-from karikomi.studies.healthy.networks import load_healthy, prepare, train_healthy
+from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, training
 from karikomi.studies.healthy.scoring import ablation_of, evidence, scoring_examples, try_criteria
 from karikomi.studies.healthy.settings import HealthySettings
 from karikomi.studies.healthy.tables import healthy_rows
 from karikomi.studies.settings import SCHEMA
+from karikomi.studies.stage import Task
+from karikomi.studies.work import run_stages
 
 
 @pytest.fixture
@@ -53,12 +55,12 @@ def assert_same_weights(subnetwork, state):
 
 
 def test_what_is_saved_is_the_network_of_minimum_validation_loss(make, folder):
-    setup = prepare(make())
-    train_healthy(setup, folder, True, None)
+    setup = prepare_healthy(make())
+    run_stages([training(setup)], setup, folder, True, None)
     trials = [setup.trial(setup.initial(r, seeds.stream(0, "init", r)), r) for r in range(2)]
     trained = setup.engine.train(trials, setup.data, setup.recipe())
     for row, expected in zip(healthy_rows(folder), trained, strict=True):
-        network = load_healthy(setup, folder, row["replicate"])
+        network = load_healthy(setup, folder, Task(row["replicate"]))
         assert_same_weights(network, expected.best.weights)
         [test] = setup.engine.evaluate([network], setup.data.test)
         assert (row["accuracy"], row["loss"]) == (test.accuracy, test.loss)
@@ -66,23 +68,25 @@ def test_what_is_saved_is_the_network_of_minimum_validation_loss(make, folder):
 
 
 def test_nothing_is_trained_twice(make, folder):
-    setup = prepare(make())
-    train_healthy(setup, folder, True, None)
+    setup = prepare_healthy(make())
+    run_stages([training(setup)], setup, folder, True, None)
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
-    train_healthy(setup, folder, True, None)
+    run_stages([training(setup)], setup, folder, True, None)
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
 
 
 def test_a_pool_trains_the_same_networks(make, folder, tmp_path):
-    setup = prepare(make(engine="sparse"))
-    train_healthy(setup, folder, True, None)
+    setup = prepare_healthy(make(engine="sparse"))
+    run_stages([training(setup)], setup, folder, True, None)
     with (
         RunFolder.create_or_resume(tmp_path / "pool", "healthy", setup.settings.model_dump(), SCHEMA) as other,
         ThreadPoolExecutor(1) as pool,
     ):
-        train_healthy(setup, other, True, pool)
+        run_stages([training(setup)], setup, other, True, pool)
         for replicate in range(2):
-            assert_same_weights(load_healthy(setup, other, replicate), load_healthy(setup, folder, replicate).weights)
+            assert_same_weights(
+                load_healthy(setup, other, Task(replicate)), load_healthy(setup, folder, Task(replicate)).weights
+            )
 
 
 def test_given_modules_and_files_are_taken_as_they_are(make, folder, tmp_path):
@@ -91,11 +95,11 @@ def test_given_modules_and_files_are_taken_as_they_are(make, folder, tmp_path):
     own = make(network="model").fingerprinted(None, modules)
     assert files.models_sha256 == own.models_sha256 != make().fingerprinted(None, modules[::-1]).models_sha256
     for settings, given in ((files, ()), (own, modules)):
-        setup = prepare(settings, data.load(settings.data), given)
+        setup = prepare_healthy(settings, data.load(settings.data), given)
         for subnetwork, module in zip(setup.trained, modules, strict=True):
             assert_same_weights(subnetwork, module.state_dict())
-    train_healthy(setup, folder, True, None)
-    assert_same_weights(load_healthy(setup, folder, 1), modules[1].state_dict())
+    run_stages([training(setup)], setup, folder, True, None)
+    assert_same_weights(load_healthy(setup, folder, Task(1)), modules[1].state_dict())
     assert healthy_rows(folder)[1].keys() == {"replicate", "accuracy", "loss"}
 
 
@@ -114,18 +118,20 @@ def test_models_that_do_not_fit_are_refused_in_one_line(make, tmp_path):
     for module, message in ((wide, r"of fc1.weight the shape is \(9, 196\)"), (broken, "NaN|finite")):
         settings = make(replicates=1, models=weight_files([module], tmp_path)).fingerprinted(None, ())
         with pytest.raises(InputError, match=message) as refused:
-            prepare(settings)
+            prepare_healthy(settings)
         assert "\n" not in str(refused.value)
     with pytest.raises(InputError, match="only Python can give"):
-        prepare(make(network="model"))
+        prepare_healthy(make(network="model"))
     with pytest.raises(InputError, match=r"fc1\.weight the shape is"):
-        prepare(make(network="model").fingerprinted(None, [broken, wide]), data.load(make().data), [broken, wide])
+        prepare_healthy(
+            make(network="model").fingerprinted(None, [broken, wide]), data.load(make().data), [broken, wide]
+        )
     with pytest.raises(InputError, match=r"cannot read absent\.safetensors"):
         make(replicates=1, models=("absent.safetensors",)).fingerprinted(None, ())
 
 
 def test_units_are_scored_on_what_the_replicate_was_trained_on(make):
-    setup = prepare(make())
+    setup = prepare_healthy(make())
     digits = setup.data.train.x.reshape(len(setup.data.train), -1)
     for replicate in range(2):
         examples = scoring_examples(setup, replicate)
@@ -135,13 +141,13 @@ def test_units_are_scored_on_what_the_replicate_was_trained_on(make):
         assert len(examples) == 150
         assert scored <= known
         assert not scored & held_back
-    few = prepare(make(scoring=5000))
+    few = prepare_healthy(make(scoring=5000))
     assert len(scoring_examples(few, 0)) == 1000
 
 
 def test_ablations(make):
     for kind in ("zero", "mean", "resample"):
-        setup = prepare(make(ablation=kind))
+        setup = prepare_healthy(make(ablation=kind))
         network = setup.initial(0, np.random.default_rng(0))
         ablation = ablation_of(setup, 0, network, setup.data.test)
         means = setup.engine.activations(network, scoring_examples(setup, 0)).activation.mean(axis=1)
@@ -154,7 +160,7 @@ def test_ablations(make):
 
 
 def test_the_shapley_values_of_the_evidence_sum_to_what_all_units_are_worth(make):
-    setup = prepare(make())
+    setup = prepare_healthy(make())
     network = setup.initial(0, np.random.default_rng(0))
     known = evidence(setup, 0, network)
     nothing = setup.engine.remove_in_order(network, np.arange(13)[None], known.examples).loss[0, -1]
@@ -165,7 +171,7 @@ def test_the_shapley_values_of_the_evidence_sum_to_what_all_units_are_worth(make
     ("criterion", "message"), [("in-degree", "tells no units of fc1 apart"), ("class-selectivity", None)]
 )
 def test_criteria_are_tried_before_anything_is_trained(make, criterion, message):
-    setup = prepare(make())
+    setup = prepare_healthy(make())
     if message is None:
         try_criteria(setup, [criterion])
         return

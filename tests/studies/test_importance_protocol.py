@@ -13,9 +13,10 @@ from karikomi.data.dataset import Dataset
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.removal.orders import random_order
-from karikomi.studies.importance.play import prepare
 from karikomi.studies.importance.protocol import LINKS_KEPT, measure
 from karikomi.studies.importance.settings import ImportanceSettings
+from karikomi.studies.importance.stages import prepare
+from karikomi.studies.stage import Task
 
 SIZES = (6, 5)
 UNITS = sum(SIZES)
@@ -33,12 +34,12 @@ def setup(tiny, digits):
 
 @pytest.fixture(scope="module")
 def subnetwork(setup):
-    return initialize(Architecture(setup.module), "glorot", np.random.default_rng(0))
+    return initialize(Architecture(setup.architecture.module), "glorot", np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
 def arrays(setup, subnetwork):
-    return measure(setup, lambda n, description=None: None, 1, subnetwork)
+    return measure(setup, lambda n, description=None: None, Task(1), subnetwork)
 
 
 def make(tiny, **changes):
@@ -51,7 +52,7 @@ def without(setup, subnetwork, units):
     """Loss and right answers by class of the network with these units held at 0."""
     x = torch.from_numpy(setup.data.test.x).float() / 255
     y = torch.from_numpy(setup.data.test.y)
-    module = setup.module
+    module = setup.architecture.module
     hooks, first = [], 0
     for name, size in zip(("fc1", "fc2"), SIZES, strict=True):
         gone = [unit - first for unit in units if first <= unit < first + size]
@@ -95,7 +96,7 @@ def test_shapley_values_are_means_over_the_orders_of_the_replicate(setup, subnet
 
 def test_scores_do_not_see_the_test_set(setup, subnetwork, arrays, digits, tiny):
     other = Dataset(digits.name, digits.train, digits.train.take(np.arange(40)), digits.classes)
-    again = measure(prepare(make(tiny), other), lambda n, description=None: None, 1, subnetwork)
+    again = measure(prepare(make(tiny), other), lambda n, description=None: None, Task(1), subnetwork)
     for name in ("in-strength", "taylor", "knock-out", "activation-mean"):
         np.testing.assert_array_equal(again[f"score/{name}"], arrays[f"score/{name}"])
     assert (again["loss"] != arrays["loss"]).all()
@@ -115,5 +116,5 @@ def test_the_links_kept_are_the_strongest_of_each_gap(subnetwork, arrays):
 
 def test_what_is_not_asked_for_is_not_measured(tiny, digits, subnetwork):
     setup = prepare(make(tiny, shapley=0, pairs=0, given=()), digits)
-    arrays = measure(setup, lambda n, description=None: None, 0, subnetwork)
+    arrays = measure(setup, lambda n, description=None: None, Task(0), subnetwork)
     assert not {"shapley_value", "pairs", "score/activation-mean"} & arrays.keys()

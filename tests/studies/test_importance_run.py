@@ -14,11 +14,13 @@ from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
 from karikomi.studies import studies
 from karikomi.studies.healthy.networks import load_healthy
-from karikomi.studies.importance import play
+from karikomi.studies.importance import stages
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.settings import SCHEMA
+from karikomi.studies.stage import Task
+from karikomi.studies.work import run_stages
 
 IMPORTANCE = studies()["importance"]
 UNITS = 13
@@ -61,13 +63,13 @@ def test_the_tables(finished, settings):
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(assert_same_run, finished, settings, tmp_path):
-    def stop_at_the_second(setup, advance, replicate, subnetwork):
-        if replicate == 1:
+    def stop_at_the_second(setup, advance, task, subnetwork):
+        if task.replicate == 1:
             raise KeyboardInterrupt
-        return measure(setup, advance, replicate, subnetwork)
+        return measure(setup, advance, task, subnetwork)
 
-    measure = play.measure
-    with mock.patch.object(play, "measure", stop_at_the_second), pytest.raises(KeyboardInterrupt):
+    measure = stages.measure
+    with mock.patch.object(stages, "measure", stop_at_the_second), pytest.raises(KeyboardInterrupt):
         run(IMPORTANCE, settings, out=tmp_path, quiet=True)
     half = Result(IMPORTANCE, RunFolder.open(tmp_path))
     assert set(half.table["replicate"]) == {0}
@@ -85,7 +87,8 @@ def test_a_pool_gives_the_same_bits(assert_same_run, settings, tmp_path):
         RunFolder.create_or_resume(tmp_path / "there", "importance", here.settings.model_dump(), SCHEMA) as there,
         ThreadPoolExecutor(1) as pool,
     ):
-        IMPORTANCE.play(IMPORTANCE.prepare(here.settings), there, True, pool)
+        setup = IMPORTANCE.prepare(here.settings)
+        run_stages(IMPORTANCE.stages(setup), setup, there, True, pool)
         assert_same_run(there, here.folder)
 
 
@@ -126,7 +129,7 @@ def test_figures_of_what_was_not_measured_are_left_out(settings, tmp_path):
 
 def test_your_own_networks_are_measured_and_not_trained(finished, settings, tmp_path):
     setup = IMPORTANCE.prepare(settings)
-    healthy = load_healthy(setup, finished.folder, 1)
+    healthy = load_healthy(setup, finished.folder, Task(1))
     module = deepcopy(setup.architecture.module)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in healthy.weights.items()})
     given = {"criteria": settings.criteria, "shapley": 3, "engine": "population", "quiet": True, "data": settings.data}

@@ -8,10 +8,11 @@ from torch.nn.functional import cross_entropy
 
 from karikomi import data
 from karikomi.removal.units import remove_units
-from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm, controls_of, pieces, targeted_arms
-from karikomi.studies.lesion.play import prepare
+from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm, all_arms, controls_of, targeted_arms
 from karikomi.studies.lesion.protocol import lesion, score
 from karikomi.studies.lesion.settings import LesionSettings
+from karikomi.studies.lesion.stages import prepare
+from karikomi.studies.stage import Task
 
 SIZES = (6, 3)
 LAYER_OF = np.repeat([0, 1], SIZES)
@@ -24,8 +25,8 @@ def silent(n, description=None):
 
 
 @pytest.fixture(scope="module")
-def play(tiny):
-    """Plays one arm in replicate 1 of a network that was trained a little, with these settings changed."""
+def removed(tiny):
+    """The orders of one arm in replicate 1 of a network that was trained a little, with these settings changed."""
     digits, networks = data.load(tiny), []
 
     def make(arm, **changes):
@@ -37,7 +38,8 @@ def play(tiny):
             initial = setup.initial(1, np.random.default_rng(0))
             networks.append(setup.engine.train([setup.trial(initial, 1)], digits, setup.recipe())[0].best)
         [subnetwork] = networks
-        return setup, subnetwork, lesion(setup, silent, 1, arm, subnetwork, score(setup, silent, 1, subnetwork))
+        scores = score(setup, silent, Task(1), subnetwork)
+        return setup, subnetwork, lesion(setup, silent, Task(1, arm), (subnetwork, scores))
 
     return make
 
@@ -56,19 +58,19 @@ def outcome(setup, subnetwork, gone):
     keep = np.ones(len(LAYER_OF), np.float32)
     keep[list(gone)] = 0
     hooks = [
-        setup.module.get_submodule(name).register_forward_hook(lambda _m, _i, out, kept=kept: out * kept)
+        setup.architecture.module.get_submodule(name).register_forward_hook(lambda _m, _i, out, kept=kept: out * kept)
         for name, kept in zip(("fc1", "fc2"), map(torch.from_numpy, np.split(keep, [SIZES[0]])), strict=True)
     ]
     weights = {name: torch.from_numpy(array) for name, array in subnetwork.weights.items()}
-    outputs = functional_call(setup.module, weights, x)
+    outputs = functional_call(setup.architecture.module, weights, x)
     for hook in hooks:
         hook.remove()
     return cross_entropy(outputs, y).item(), (outputs.argmax(1) == y).float().mean().item()
 
 
-def test_curves_are_those_of_the_network_without_the_units(play):
+def test_curves_are_those_of_the_network_without_the_units(removed):
     for arm in (Arm("in-strength", "high", "static"), Arm()):
-        setup, subnetwork, found = play(arm)
+        setup, subnetwork, found = removed(arm)
         for control in controls_of(arm, setup.settings):
             orders = found.curves[f"{control}/orders"]
             each = [[outcome(setup, subnetwork, order[:step]) for step in range(10)] for order in orders]
@@ -87,9 +89,9 @@ def test_curves_are_those_of_the_network_without_the_units(play):
                 assert row["accuracy_at_half"] == pytest.approx(a[4])
 
 
-def test_class_accuracies_and_what_is_left(play):
+def test_class_accuracies_and_what_is_left(removed):
     arm = Arm("activation-mean", "low", "static")
-    setup, subnetwork, found = play(arm)
+    setup, subnetwork, found = removed(arm)
     share = np.bincount(setup.data.test.y) / len(setup.data.test)
     np.testing.assert_allclose(
         found.curves["targeted/class_accuracy"] @ share, found.curves["targeted/accuracy"], rtol=1e-12
@@ -102,38 +104,38 @@ def test_class_accuracies_and_what_is_left(play):
 
 
 @pytest.mark.parametrize("direction", ["low", "high"])
-def test_scores_compete_in_layers_or_in_all(play, direction):
+def test_scores_compete_in_layers_or_in_all(removed, direction):
     arm, sign = Arm("in-strength", direction, "static"), 1 if direction == "low" else -1
-    _, subnetwork, by_layer = play(arm)
+    _, subnetwork, by_layer = removed(arm)
     order = by_layer.curves["targeted/orders"][0]
     score = sign * in_strength(subnetwork)
     for layer in (0, 1):
         mine = order[LAYER_OF[order] == layer]
         assert (np.diff(score[mine]) > 0).all()
     assert LAYER_OF[order].tolist() == LAYERS_TAKEN
-    _, _, everywhere = play(arm, scope="global")
+    _, _, everywhere = removed(arm, scope="global")
     assert (np.diff(score[everywhere.curves["targeted/orders"][0]]) > 0).all()
 
 
-def test_an_adaptive_order_scores_those_that_are_left_again(play):
-    _, subnetwork, found = play(Arm("out-strength", "high", "adaptive"), timing=("adaptive",), every=1)
+def test_an_adaptive_order_scores_those_that_are_left_again(removed):
+    _, subnetwork, found = removed(Arm("out-strength", "high", "adaptive"), timing=("adaptive",), every=1)
     expected, lesioned = [], subnetwork
     for layer in LAYERS_TAKEN:
         left = [unit for unit in np.flatnonzero(layer == LAYER_OF).tolist() if unit not in expected]
         expected.append(max(left, key=lambda unit: out_strength(lesioned)[unit]))
         lesioned = remove_units(subnetwork, expected)
     assert found.curves["targeted/orders"][0].tolist() == expected
-    assert expected != play(Arm("out-strength", "high", "static"))[2].curves["targeted/orders"][0].tolist()
+    assert expected != removed(Arm("out-strength", "high", "static"))[2].curves["targeted/orders"][0].tolist()
 
 
-def test_random_orders_differ_and_matched_ones_take_the_same_layers(play):
-    _, _, shared = play(Arm())
+def test_random_orders_differ_and_matched_ones_take_the_same_layers(removed):
+    _, _, shared = removed(Arm())
     orders = shared.curves["random/orders"]
     assert len({tuple(order) for order in orders}) == 4
     assert len({tuple(LAYER_OF[order]) for order in orders}) > 1
     assert (LAYER_OF[shared.curves["layer-matched/orders"]] == LAYERS_TAKEN).all()
 
-    _, _, own = play(Arm("in-strength", "high", "static"), scope="global")
+    _, _, own = removed(Arm("in-strength", "high", "static"), scope="global")
     targeted, matched = own.curves["targeted/orders"][0], own.curves["layer-matched/orders"]
     assert (LAYER_OF[matched] == LAYER_OF[targeted]).all()
     assert len({tuple(order) for order in matched}) == 4
@@ -144,7 +146,7 @@ def test_every_arm_is_compared_with_both_controls():
         settings = LesionSettings.of(replicates=2, scope=scope, timing=("static", "adaptive"))
         arms = targeted_arms(settings)
         assert len(arms) == len(set(arms)) == 7 * 2 * 2
-        assert len(pieces(settings)) == 2 * (1 + len(arms))
+        assert all_arms(settings) == [Arm(), *arms]
         for arm in arms:
             there = {**controls_of(Arm(), settings), **controls_of(arm, settings)}
             assert there == {RANDOM: 30, MATCHED: 30, TARGETED: 1}

@@ -14,14 +14,16 @@ from karikomi.commands import export, report, show
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.networks import build
+from karikomi.runs.checkpoint import load_network
 from karikomi.runs.folder import RunFolder
 from karikomi.studies import studies
-from karikomi.studies.lesion import play
+from karikomi.studies.lesion import stages
 from karikomi.studies.lesion.arms import Arm
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.settings import SCHEMA
+from karikomi.studies.work import run_stages
 
 LESION = studies()["lesion"]
 UNITS = 13
@@ -75,7 +77,7 @@ def test_robustness_in_the_table_is_that_of_the_curves(finished):
 
 
 def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(assert_same_run, finished, settings, tmp_path):
-    compute = play.lesion
+    compute = stages.lesion
     for number in (0, 1, 7):
         left = iter(range(number))
 
@@ -84,7 +86,7 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(assert_same_run, 
                 raise KeyboardInterrupt
             return compute(*given)
 
-        with mock.patch.object(play, "lesion", stop), pytest.raises(KeyboardInterrupt):
+        with mock.patch.object(stages, "lesion", stop), pytest.raises(KeyboardInterrupt):
             run(LESION, settings, out=tmp_path, quiet=True)
     half = Result(LESION, RunFolder.open(tmp_path))
     assert len(half.tables["curves"]) == (8 + 1) * (UNITS + 1)
@@ -95,13 +97,13 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_bits(assert_same_run, 
 
 
 def test_a_run_that_has_only_random_orders_yet_says_so(settings, tmp_path):
-    def stop(setup, advance, replicate, arm, *given):
-        if arm != Arm():
+    def stop(setup, advance, task, given):
+        if task.step != Arm():
             raise KeyboardInterrupt
-        return compute(setup, advance, replicate, arm, *given)
+        return compute(setup, advance, task, given)
 
-    compute = play.lesion
-    with mock.patch.object(play, "lesion", stop), pytest.raises(KeyboardInterrupt):
+    compute = stages.lesion
+    with mock.patch.object(stages, "lesion", stop), pytest.raises(KeyboardInterrupt):
         run(LESION, settings, out=tmp_path, quiet=True)
     assert Result(LESION, RunFolder.open(tmp_path)).summary().headline.startswith("No order has been compared")
 
@@ -114,7 +116,8 @@ def test_a_pool_gives_the_same_bits(assert_same_run, settings, tmp_path):
         RunFolder.create_or_resume(tmp_path / "there", "lesion", here.settings.model_dump(), SCHEMA) as there,
         ThreadPoolExecutor(1) as pool,
     ):
-        LESION.play(LESION.prepare(here.settings), there, True, pool)
+        setup = LESION.prepare(here.settings)
+        run_stages(LESION.stages(setup), setup, there, True, pool)
         assert_same_run(there, here.folder)
 
 
@@ -190,5 +193,10 @@ def test_all_pictures_are_drawn_and_the_commands_of_the_lottery_say_whose_they_a
     for command in (lambda: show(run_folder, margin=0.1), lambda: report(run_folder, margin=0.1)):
         with pytest.raises(InputError, match="only verdicts of lottery and ageing have a margin"):
             command()
-    with pytest.raises(InputError, match="only lotteries have tickets"):
+    with pytest.raises(InputError, match=r"no network of replicate 0, round 0; choose among replicate 0, 1$"):
         export(run_folder, replicate=0, round=0, to=tmp_path / "x.safetensors")
+    export(run_folder, replicate=1, to=tmp_path / "x.safetensors")
+    network = load_network(tmp_path / "x.safetensors")
+    assert all((network.trained.weights[name] == w).all() for name, w in finished.network(1).trained.weights.items())
+    with pytest.raises(InputError, match="initial weights of this network were not saved"):
+        network.initial_module()

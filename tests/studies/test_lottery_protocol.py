@@ -7,7 +7,7 @@ from karikomi.networks import build
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.seeds import stream
-from karikomi.studies.lottery.protocol import networks_per_round, play_round, target
+from karikomi.studies.lottery.protocol import networks_per_round, run_round, target
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.setup import prepare
 
@@ -23,7 +23,7 @@ def play_all(settings):
         return tickets[replicate, number]
 
     for number in range(settings.rounds + 1):
-        outcomes = play_round(setup, number, range(settings.replicates), past)
+        outcomes = run_round(setup, number, range(settings.replicates), past)
         tickets |= {(o.row["replicate"], number): o.ticket for o in outcomes if o.ticket}
         rounds.append(outcomes)
     return setup, tickets, rounds
@@ -67,8 +67,8 @@ def test_tickets_are_nested_exact_zero_where_removed_and_initial_elsewhere(small
             assert counts == left if scope == "layer" else sum(counts.values()) == left
             for name, mask in masks.items():
                 assert not (mask & ~before[name]).any()
-                assert (bits(ticket.initial[name])[mask] == bits(initial[name])[mask]).all()
-                for weights in (ticket.initial, ticket.trained.weights, ticket.final):
+                assert (bits(ticket.past["initial"][name])[mask] == bits(initial[name])[mask]).all()
+                for weights in (ticket.past["initial"], ticket.trained.weights, ticket.past["final"]):
                     assert (weights[name][~mask] == 0).all()
             before = masks
 
@@ -76,7 +76,7 @@ def test_tickets_are_nested_exact_zero_where_removed_and_initial_elsewhere(small
 def test_the_lowest_magnitudes_go(small):
     _, tickets, _ = play_all(small(rounds=1, replicates=1))
     for name, mask in tickets[0, 1].trained.masks.items():
-        size = np.abs(tickets[0, 0].final[name])
+        size = np.abs(tickets[0, 0].past["final"][name])
         assert size[~mask].max() <= size[mask].min()
 
 
@@ -129,19 +129,19 @@ def test_controls_keep_what_they_should_and_change_the_rest(small):
 def test_rewinding_to_a_later_iteration_returns_to_its_weights(small):
     _, tickets, _ = play_all(small(rewind=20, rounds=2))
     _, stopped, _ = play_all(small(iterations=20, rounds=1))
-    point = stopped[0, 0].final
+    point = stopped[0, 0].past["final"]
     for number in (1, 2):
         for name, mask in tickets[0, number].trained.masks.items():
-            assert (bits(tickets[0, number].initial[name])[mask] == bits(point[name])[mask]).all()
-    assert (tickets[0, 0].initial["fc1.weight"] != point["fc1.weight"]).any()
+            assert (bits(tickets[0, number].past["initial"][name])[mask] == bits(point[name])[mask]).all()
+    assert (tickets[0, 0].past["initial"]["fc1.weight"] != point["fc1.weight"]).any()
 
 
 def test_without_rewinding_survivors_keep_their_trained_weights(small):
     _, tickets, _ = play_all(small(rewind="none", rounds=2, replicates=1))
     for number in (1, 2):
         for name, mask in tickets[0, number].trained.masks.items():
-            trained = tickets[0, number - 1].final[name]
-            assert (bits(tickets[0, number].initial[name])[mask] == bits(trained)[mask]).all()
+            trained = tickets[0, number - 1].past["final"][name]
+            assert (bits(tickets[0, number].past["initial"][name])[mask] == bits(trained)[mask]).all()
 
 
 def test_one_shot_removes_from_the_dense_network_at_once(small):
@@ -150,7 +150,7 @@ def test_one_shot_removes_from_the_dense_network_at_once(small):
     left = target(settings, tickets[0, 0].trained.masks, 3)
     assert isinstance(left, dict)
     for name, mask in tickets[0, 3].trained.masks.items():
-        size = np.abs(tickets[0, 0].final[name])
+        size = np.abs(tickets[0, 0].past["final"][name])
         assert mask.sum() == left[name]
         assert size[~mask].max() <= size[mask].min()
 
@@ -159,7 +159,7 @@ def test_replicates_are_whole_repetitions_and_arms_share_their_replicates_stream
     setup, tickets, rounds = play_all(small(rounds=1))
     a, b = setup.splits
     assert set(a.validation) != set(b.validation)
-    assert (tickets[0, 0].initial["fc1.weight"] != tickets[1, 0].initial["fc1.weight"]).any()
+    assert (tickets[0, 0].past["initial"]["fc1.weight"] != tickets[1, 0].past["initial"]["fc1.weight"]).any()
     # A replicate is the same experiment whoever runs beside it, to float tolerance in a stacked population.
     alone = play_all(small(rounds=1, replicates=1))[2][0][0]
     assert alone.curve["train_loss"] == pytest.approx(rounds[0][0].curve["train_loss"], rel=1e-5)

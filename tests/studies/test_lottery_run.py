@@ -25,7 +25,7 @@ COLUMNS += ["test_accuracy", "test_loss", "final_test_accuracy", "final_test_los
 COLUMNS += ["seconds"]
 
 
-def play(settings, out, draw=False):
+def run_study(settings, out, draw=False):
     """Run a lottery; most tests have no use for its pictures, which take longer than the run."""
     with nullcontext() if draw else mock.patch.object(Result, "draw"):
         return run(studies.studies()["lottery"], settings, out=out, quiet=True)
@@ -50,7 +50,7 @@ def assert_same(a, b):
 @pytest.fixture(scope="module")
 def finished(small, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "finished"
-    return play(small(), out, draw=True)
+    return run_study(small(), out, draw=True)
 
 
 def test_the_folder_has_what_it_promises(finished):
@@ -76,13 +76,13 @@ def test_the_folder_has_what_it_promises(finished):
 def test_a_finished_run_returns_without_loading_torch_or_touching_a_file(finished, small):
     folder = finished.folder.path
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    again = play(small(), folder)
+    again = run_study(small(), folder)
     pd.testing.assert_frame_equal(again.table, finished.table, check_exact=True)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_the_seed_changes_everything_and_the_same_seed_nothing(finished, small, tmp_path):
-    again, other = play(small(), tmp_path / "again"), play(small(seed=1), tmp_path / "other")
+    again, other = run_study(small(), tmp_path / "again"), run_study(small(seed=1), tmp_path / "other")
     assert_same(content(finished.folder.path), content(again.folder.path))
     a, b = finished.table, other.table
     for column in ("validation_loss", "test_loss", "final_test_loss"):
@@ -110,12 +110,12 @@ def test_data_that_changed_are_another_run(small, tiny, tmp_path):
     path = tmp_path / "data.npz"
     np.savez(path, **arrays)
     settings = small(data=str(path), rounds=1, replicates=1, iterations=5)
-    play(settings, tmp_path / "run")
+    run_study(settings, tmp_path / "run")
     arrays["x_train"] = arrays["x_train"].copy()
     arrays["x_train"][0] += 1
     np.savez(path, **arrays)
     with pytest.raises(InputError, match="data_sha256"):
-        play(settings, tmp_path / "run")
+        run_study(settings, tmp_path / "run")
 
 
 def test_refusals_are_one_line_and_leave_nothing(finished, small, tmp_path):
@@ -131,7 +131,7 @@ def test_refusals_are_one_line_and_leave_nothing(finished, small, tmp_path):
         (tmp_path / "full", "not"),
     ):
         with pytest.raises(InputError, match=message) as refused:
-            play(small(rate=0.3), out)
+            run_study(small(rate=0.3), out)
         assert "\n" not in str(refused.value)
     assert_same(before, content(finished.folder.path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
@@ -145,23 +145,23 @@ def test_what_cannot_work_is_refused_before_anything_is_written(small, tmp_path)
         ({"data": str(tmp_path / "absent.npz")}, "cannot read"),
     ):
         with pytest.raises(InputError, match=message):
-            play(small(**changes), tmp_path / "run")
+            run_study(small(**changes), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
 
 def test_an_unfinished_run_shows_what_it_has(small, tmp_path, monkeypatch):
-    from karikomi.studies.lottery import play as playing
+    from karikomi.studies.lottery import stages
 
-    real = playing.play_round
+    real = stages.run_round
 
     def stop_after_one(setup, number, *rest):
         if number == 2:
             raise KeyboardInterrupt
         return real(setup, number, *rest)
 
-    monkeypatch.setattr(playing, "play_round", stop_after_one)
+    monkeypatch.setattr(stages, "run_round", stop_after_one)
     with pytest.raises(KeyboardInterrupt):
-        play(small(), tmp_path / "run")
+        run_study(small(), tmp_path / "run")
     result = api.load(tmp_path / "run")
     assert not result.folder.finished
     assert sorted(set(result.table["round"])) == [0, 1]
@@ -199,7 +199,7 @@ def test_the_lock_refuses_a_second_writer(small, tmp_path):
         RunFolder.create_or_resume(tmp_path / "run", "lottery", settings_with_data(settings), 1),
         pytest.raises(InputError, match=f"being written by another karikomi process .*{os.getpid()}"),
     ):
-        play(settings, tmp_path / "run")
+        run_study(settings, tmp_path / "run")
 
 
 def settings_with_data(settings):

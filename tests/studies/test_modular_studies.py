@@ -10,12 +10,14 @@ from karikomi import seeds
 from karikomi.errors import InputError
 from karikomi.networks.modular import Layout
 from karikomi.removal.deaths import die
+from karikomi.runs.checkpoint import load_network
 from karikomi.studies import studies
-from karikomi.studies.healthy.networks import load_healthy, train_healthy
+from karikomi.studies.healthy.networks import load_healthy, training
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.lottery.tickets import load_ticket
 from karikomi.studies.result import Result
 from karikomi.studies.setup import prepare
+from karikomi.studies.stage import Task
+from karikomi.studies.work import run_stages
 
 NETWORK = {"network": "modular-3-9-14-9", "long_range": 0.3, "entry": 2, "exit": 0}
 
@@ -25,7 +27,7 @@ def given(tiny):
     return {"data": tiny, **NETWORK, "replicates": 2, "iterations": 40, "validation": 200, "validate_every": 20}
 
 
-def play(name, out, **given):
+def run_study(name, out, **given):
     with mock.patch.object(Result, "draw"):
         return getattr(karikomi, name)(out=out, quiet=True, **given)
 
@@ -42,7 +44,7 @@ def layout_of(setup) -> Layout:
 
 def test_a_lottery_begins_with_the_wiring_and_removes_from_it_alone(given, tmp_path):
     arms = ["ticket", "reinit", "shuffled", "random"]
-    result = play("lottery", tmp_path, **given, rounds=2, rate=0.5, arms=arms)
+    result = run_study("lottery", tmp_path, **given, rounds=2, rate=0.5, arms=arms)
     masks = wirings(given)
     for replicate in (0, 1):
         table = result.table[result.table["replicate"] == replicate]
@@ -50,17 +52,17 @@ def test_a_lottery_begins_with_the_wiring_and_removes_from_it_alone(given, tmp_p
         links = sum(int(mask.sum()) for mask in masks[replicate].values())
         assert table.loc[table["round"] == 2, "density"].to_numpy() == pytest.approx(0.25, abs=3 / links)
         for number in (0, 1, 2):
-            ticket = load_ticket(result.folder.subnetworks / f"replicate-{replicate}-round-{number}.safetensors")
+            ticket = load_network(result.folder.subnetworks / f"replicate-{replicate}-round-{number}.safetensors")
             for name, mask in ticket.trained.masks.items():
                 assert not (mask & ~masks[replicate][name]).any()
                 assert number > 0 or (mask == masks[replicate][name]).all()
 
 
 def test_shuffled_and_fresh_networks_of_a_lottery_stay_within_the_wiring(given):
-    from karikomi.studies.lottery.protocol import _entries, play_round
+    from karikomi.studies.lottery.protocol import _entries, run_round
 
     setup = prepare(LotterySettings.of(**given, rounds=1, rate=0.5, arms=["ticket", "reinit", "shuffled", "random"]))
-    dense, _ = (outcome.ticket for outcome in play_round(setup, 0, [0, 1], lambda *of: pytest.fail("has no past")))
+    dense, _ = (outcome.ticket for outcome in run_round(setup, 0, [0, 1], lambda *of: pytest.fail("has no past")))
     assert dense is not None
     entries = list(_entries(setup, 1, 0, lambda replicate, number: dense))
     (wiring, _) = wirings(given)
@@ -77,11 +79,11 @@ def test_shuffled_and_fresh_networks_of_a_lottery_stay_within_the_wiring(given):
 def test_lesions_and_knock_outs_count_the_links_that_are_there(given, tmp_path, name):
     few = {"criteria": ["in-strength", "taylor"], "scoring": 150}
     few |= {"orders": 2} if name == "lesion" else {"shapley": 0, "pairs": 0}
-    result = play(name, tmp_path, **given, **few)
+    result = run_study(name, tmp_path, **given, **few)
     masks = wirings(given)
     setup = studies()[name].prepare(result.settings)
     for replicate in (0, 1):
-        healthy = load_healthy(setup, result.folder, replicate)
+        healthy = load_healthy(setup, result.folder, Task(replicate))
         assert all((healthy.masks[key] == masks[replicate][key]).all() for key in healthy.masks)
     if name == "lesion":
         first = result.tables["curves"].query("step == 0 and replicate == 0")
@@ -110,8 +112,8 @@ def test_with_all_long_range_links_dead_a_healthy_network_gives_one_answer(agein
     from karikomi.studies.settings import SCHEMA
 
     with RunFolder.create_or_resume(tmp_path / "run", "ageing", settings.model_dump(), SCHEMA) as folder:
-        train_healthy(setup, folder, True, None)
-        healthy = load_healthy(setup, folder, 0)
+        run_stages([training(setup)], setup, folder, True, None)
+        healthy = load_healthy(setup, folder, Task(0))
     cut = die(healthy, layout_of(setup).long_range())
     whole, dead = setup.engine.evaluate([healthy, cut], setup.data.test)
     present = np.bincount(setup.data.test.y)
@@ -121,7 +123,7 @@ def test_with_all_long_range_links_dead_a_healthy_network_gives_one_answer(agein
 
 
 def test_an_ageing_run_pictures_the_groups_and_links_of_its_first_network(ageing, tmp_path):
-    result = play("ageing", tmp_path, **ageing(**NETWORK, cycles=1).model_dump(exclude={"data_sha256"}))
+    result = run_study("ageing", tmp_path, **ageing(**NETWORK, cycles=1).model_dump(exclude={"data_sha256"}))
     setup = studies()["ageing"].prepare(result.settings)
     layout, masks = layout_of(setup), setup.wirings[0]
     assert masks is not None
@@ -139,7 +141,7 @@ def test_an_ageing_run_pictures_the_groups_and_links_of_its_first_network(ageing
 def test_links_that_die_keep_their_ends_in_a_network_of_more_layers_than_ten(ageing, tmp_path):
     deep = {"network": "modular-2-4-8-8-8-8-8-8-8-8-8-4", "long_range": 0.6, "patterns": ["local"], "arms": ["none"]}
     settings = ageing(**deep, deaths=20, cycles=2, iterations=1, replicates=1)
-    result = play("ageing", tmp_path, **settings.model_dump(exclude={"data_sha256"}))
+    result = run_study("ageing", tmp_path, **settings.model_dump(exclude={"data_sha256"}))
     layout = layout_of(studies()["ageing"].prepare(result.settings))
     before = dict(zip(list(layout.positions)[1:], layout.positions, strict=False))
     deaths = result.tables["deaths"]
@@ -154,9 +156,9 @@ def test_a_wiring_cost_shortens_the_wiring(given, tmp_path):
     lengths = {}
     for cost in (0.0, 0.01):
         settings = LotterySettings.of(**given, wiring_cost=cost, rounds=1, arms=["ticket"])
-        result = play("lottery", tmp_path / str(cost), **settings.model_dump(exclude={"data_sha256"}))
+        result = run_study("lottery", tmp_path / str(cost), **settings.model_dump(exclude={"data_sha256"}))
         setup = prepare(settings)
-        ticket = load_ticket(result.folder.subnetworks / "replicate-0-round-0.safetensors")
+        ticket = load_network(result.folder.subnetworks / "replicate-0-round-0.safetensors")
         distances, weights = layout_of(setup).distances(), ticket.trained.weights
         lengths[cost] = sum((abs(weights[name]) * distance).sum() for name, distance in distances.items())
     assert lengths[0.01] < 0.9 * lengths[0.0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from karikomi.errors import unknown
+from karikomi.errors import InputError, unknown
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.settings import StudySettings
@@ -16,8 +16,11 @@ from karikomi.studies.settings import StudySettings
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
+    from torch import nn
 
+    from karikomi.runs.checkpoint import Checkpoint
     from karikomi.studies.show import Answer
+    from karikomi.studies.stage import Saved
     from karikomi.studies.study import Study
 
 
@@ -70,6 +73,48 @@ class Result:
             raise unknown("figure", name, self.study.pictures)
         return self.study.pictures[name].draw(self)
 
+    def network(
+        self,
+        replicate: int = 0,
+        *,
+        round: int | None = None,
+        cycle: int | None = None,
+        arm: str | None = None,
+        pattern: str | None = None,
+        module: nn.Module | None = None,
+    ) -> Checkpoint:
+        """A network of this run; ``.module()`` of it is a plain PyTorch module.
+
+        Args:
+            replicate: which replicate, from 0.
+            round: of a lottery, after which pruning round; 0 is the dense network.
+            cycle: of an ageing run, after which cycle; 0 is the healthy network.
+            arm: of an ageing run, in which arm.
+            pattern: of an ageing run, in which pattern of deaths.
+            module: the architecture, where the run was one on modules of your own.
+
+        Raises:
+            InputError: if the run has no such network, or several, saying which there are.
+        """
+        from karikomi.networks.architecture import Architecture
+        from karikomi.runs.checkpoint import read_networks
+
+        named = {"round": round, "cycle": cycle, "arm": arm, "pattern": pattern}
+        asked = {"replicate": replicate, **{name: value for name, value in named.items() if value is not None}}
+        there = self.study.saved(self.folder)
+        found = [saved for saved in there if asked.items() <= saved.where.items()]
+        if len(found) != 1:
+            asked_for = ", ".join(f"{name} {value}" for name, value in asked.items())
+            raise InputError(
+                f"{self.folder.path} has {'several networks' if found else 'no network'} of {asked_for}; choose among"
+                f" {_choices(found or there)}"
+            )
+        [saved] = found
+        networks = read_networks(saved.path, None if module is None else Architecture(module))
+        network = networks[saved.name]
+        where = {name: str(value) for name, value in saved.where.items()}
+        return replace(network, provenance={**network.provenance, **where, "run": self.folder.identity})
+
     @property
     def page(self) -> Path:
         """Where the report page is."""
@@ -105,3 +150,12 @@ class Result:
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+
+def _choices(there: Sequence[Saved]) -> str:
+    """What tells networks apart, and the values that there are: replicate 0, 1, round 0, 1, 2."""
+    values: dict[str, dict[str, None]] = {}
+    for saved in there:
+        for name, value in saved.where.items():
+            values.setdefault(name, {})[str(value) or "none"] = None
+    return "; ".join(f"{name} {', '.join(known)}" for name, known in values.items()) or "none: nothing is trained yet"

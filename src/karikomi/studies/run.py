@@ -54,7 +54,9 @@ def run(
         setup = study.prepare(settings, data, models)
         with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
             if not folder.finished:
-                study.play(setup, folder, quiet, pool)
+                from karikomi.studies.work import run_stages  # loads torch, which a finished run does not need
+
+                run_stages(study.stages(setup), setup, folder, quiet, pool)
                 for name, frame in study.tables(folder).items():
                     folder.write_table(name, frame)
                 Result(study, folder).draw()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.settings import StudySettings
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from karikomi.studies.setup import Setup
     from karikomi.studies.show import Answer
+    from karikomi.studies.stage import Saved, Stage
 
 
 def later(where: str) -> Callable[..., Any]:
@@ -27,12 +27,6 @@ def later(where: str) -> Callable[..., Any]:
     """
     module, _, name = where.partition(":")
     return lambda *args, **kwargs: getattr(import_module(module), name)(*args, **kwargs)
-
-
-class Play(Protocol):
-    """Does whatever work the journal does not have yet, and appends it there."""
-
-    def __call__(self, setup: Setup[Any], folder: RunFolder, quiet: bool, pool: Executor | None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -63,8 +57,9 @@ class Study:
     name: str
     settings: type[StudySettings]
     prepare: Callable[..., Setup[Any]]
-    play: Play
+    stages: Callable[[Setup[Any]], list[Stage]]
     tables: Callable[[RunFolder], dict[str, pd.DataFrame]]
+    saved: Callable[[RunFolder], list[Saved]]
     summarize: Callable[..., Answer]
     by_replicate: Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]
     compared: Mapping[str, MeasureFormat]

@@ -1,15 +1,20 @@
 """The lives of a run, and what is kept of each on disk."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from karikomi.engines.contract import OptimizerState
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Arrays, Subnetwork
+from karikomi.runs.checkpoint import Checkpoint, provenance_of, read_networks
+from karikomi.runs.files import write_arrays
 from karikomi.studies.ageing.schedule import Schedule
 from karikomi.studies.ageing.settings import SCRATCH, SHAM, AgeingSettings
+from karikomi.studies.setup import Setup
 
 NO_PATTERN = ""
 """The pattern of what no death reaches: the healthy network, and the arm sham."""
@@ -60,33 +65,33 @@ def lives(settings: AgeingSettings) -> list[Life]:
     ]
 
 
-def to_arrays(aged: Mapping[Life, Aged]) -> dict[str, np.ndarray]:
-    """Lives as arrays with names."""
-    return {
-        "/".join((*life, kind, name)): array
+def write_lives(
+    path: Path, aged: Mapping[Life, Aged], setup: Setup[AgeingSettings], replicate: int, cycle: int
+) -> None:
+    """Write all lives of a replicate as a cycle left them."""
+    arrays = {
+        f"{'/'.join(life)}/{name}": array
         for life, now in aged.items()
-        for kind, arrays in _kinds(now)
-        for name, array in arrays.items()
+        for name, array in Checkpoint(now.network, _moments(now.state)).arrays().items()
     }
+    data, settings = setup.data, setup.settings.model_dump_json()
+    where = {"study": "ageing", "settings": settings, "replicate": replicate, "cycle": cycle}
+    write_arrays(path, arrays, provenance_of(setup.settings.network, data.sample_shape, data.classes, **where))
 
 
-def from_arrays(arrays: Arrays, healthy: Subnetwork, settings: AgeingSettings) -> dict[Life, Aged]:
-    """The lives that :func:`to_arrays` wrote."""
-    found = {life: {kind: {} for kind in ("weights", "mask", "first", "second", "steps")} for life in lives(settings)}
-    for path, array in arrays.items():
-        arm, pattern, kind, name = path.split("/")
-        found[Life(arm, pattern)][kind][name] = array
+def read_lives(path: Path, architecture: Architecture) -> dict[Life, Aged]:
+    """The lives that :func:`write_lives` wrote."""
     return {
-        life: Aged(
-            Subnetwork(healthy.architecture, kinds["weights"], kinds["mask"]),
-            OptimizerState(int(kinds["steps"]["all"]), kinds["first"], kinds["second"]) if kinds["steps"] else None,
-        )
-        for life, kinds in found.items()
+        Life(*name.split("/")): Aged(found.trained, _state(found.past))
+        for name, found in read_networks(path, architecture).items()
     }
 
 
-def _kinds(aged: Aged) -> Iterator[tuple[str, Arrays]]:
-    yield from (("weights", aged.network.weights), ("mask", aged.network.masks))
-    if aged.state is not None:
-        yield from (("first", aged.state.first), ("second", aged.state.second))
-        yield "steps", {"all": np.array(aged.state.steps)}
+def _moments(state: OptimizerState | None) -> dict[str, Arrays]:
+    if state is None:
+        return {}
+    return {"first": state.first, "second": state.second, "steps": {"all": np.array(state.steps)}}
+
+
+def _state(past: Mapping[str, Arrays]) -> OptimizerState | None:
+    return OptimizerState(int(past["steps"]["all"]), past["first"], past["second"]) if past else None

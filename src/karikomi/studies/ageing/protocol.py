@@ -47,7 +47,7 @@ class Cycle:
     lives: dict[int, dict[Life, Aged]]
 
 
-def play_cycle(setup: AgeingSetup, advance: Advance, number: int, pasts: Mapping[int, Past]) -> Cycle:
+def run_cycle(setup: AgeingSetup, advance: Advance, number: int, pasts: Mapping[int, Past]) -> Cycle:
     """Let cycle ``number`` (from 1) pass over all lives of the replicates in ``pasts``."""
     advance(0, f"cycle {number}")
     entries = [_treated(setup, number, entry, pasts[entry.replicate]) for entry in _wounded(number, pasts)]

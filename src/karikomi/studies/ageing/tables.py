@@ -10,13 +10,16 @@ import pandas as pd
 from karikomi.networks.modular import Layout
 from karikomi.runs.files import read_arrays
 from karikomi.runs.folder import RunFolder
+from karikomi.studies.ageing.lives import HEALTHY, lives
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
 from karikomi.studies.ageing.regions import links
 from karikomi.studies.ageing.schedule import UNITS
-from karikomi.studies.healthy.tables import healthy_rows
+from karikomi.studies.ageing.settings import AgeingSettings
+from karikomi.studies.healthy.tables import healthy_rows, network_file
+from karikomi.studies.stage import Saved, journaled, records
 
-DEATHS, CYCLE = "deaths", "cycle"
-"""What the journal calls the piece that draws who dies, and the pieces that let a cycle pass."""
+DEATHS, CYCLES = "deaths", "cycles"
+"""The stage that draws who dies when, and the stage of the cycles."""
 
 
 def deaths_file(folder: RunFolder, replicate: int) -> Path:
@@ -45,7 +48,7 @@ def read_schedule(folder: RunFolder, replicate: int) -> dict[str, dict[str, np.n
 
 def drawn(folder: RunFolder) -> dict[str, Any] | None:
     """The journal's record of who dies when: cycles, replicates, hidden layers with their units; None before that."""
-    return next((record for record in folder.journal.records() if record["stage"] == DEATHS), None)
+    return next(iter(records(folder, DEATHS).values()), None)
 
 
 def read_layout(folder: RunFolder) -> Layout | None:
@@ -57,16 +60,6 @@ def read_layout(folder: RunFolder) -> Layout | None:
     return Layout(*({name: arrays[f"{kind}/{name}"] for name in layers} for kind in ("groups", "positions")))
 
 
-def passed(folder: RunFolder) -> set[tuple[int, int]]:
-    """The cycles that the journal has, each a replicate and a number."""
-    return {
-        (replicate, record["cycle"])
-        for record in folder.journal.records()
-        if record["stage"] == CYCLE
-        for replicate in record["replicates"]
-    }
-
-
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     """What a run has so far.
 
@@ -75,8 +68,7 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     what was recovered. ``deaths``: a row per unit, or per link that dies, with the cycle; 0 if it lives on.
     ``networks``: a row per healthy network.
     """
-    records = [record for record in folder.journal.records() if record["stage"] in (DEATHS, CYCLE)]
-    rows = [row for record in records for row in record["rows"]]
+    rows = [row for record in journaled(folder, DEATHS, CYCLES) for row in record["rows"]]
     # A cluster finishes in any order; the tables have one.
     rows.sort(key=lambda row: (row["cycle"], row["replicate"]))
     layers = [{**_point(row), "layer": name, **seen} for row in rows for name, seen in row["layers"].items()]
@@ -87,6 +79,18 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
         "deaths": _deaths(folder),
         "networks": pd.DataFrame(healthy_rows(folder)),
     }
+
+
+def saved(folder: RunFolder) -> list[Saved]:
+    """The healthy networks, as cycle 0, and the lives of the cycles whose files are kept."""
+    ages = {(row["replicate"], 0): network_file(folder, row["replicate"]) for row in healthy_rows(folder)}
+    ages |= {at: path for at in sorted(records(folder, CYCLES)) if (path := aged_file(folder, *at)).exists()}
+    every = lives(AgeingSettings.of(**folder.settings))
+    return [
+        Saved({"replicate": replicate, "cycle": cycle, **life._asdict()}, path, "/".join(life) if cycle else "")
+        for (replicate, cycle), path in ages.items()
+        for life in (every if cycle else [HEALTHY])
+    ]
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def _deaths(folder: RunFolder) -> pd.DataFrame:
     if record is None:
         return pd.DataFrame()
     layout = read_layout(folder)
-    for replicate in range(record["replicates"]):
+    for replicate in record["replicates"]:
         for pattern, when in read_schedule(folder, replicate).items():
             if UNITS in when:
                 those = _units(record["layers"], when[UNITS], layout)

@@ -26,11 +26,12 @@ CAPTIONS = {
 IMPORTANCE = Study(
     name="importance",
     settings=ImportanceSettings,
-    play=later(f"{HOME}.play:play"),
+    stages=later(f"{HOME}.stages:stages"),
     tables=later(f"{HOME}.tables:tables"),
+    saved=later("karikomi.studies.healthy.tables:saved"),
     summarize=later(f"{HOME}.summary:summarize"),
     by_replicate=later(f"{HOME}.summary:by_replicate"),
     compared={"loss_rise": MeasureFormat("the mean cost of a unit", "0.001 nats", 1000, 2)},
-    prepare=later(f"{HOME}.play:prepare"),
+    prepare=later(f"{HOME}.stages:prepare"),
     pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
 )

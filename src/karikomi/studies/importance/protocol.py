@@ -19,12 +19,13 @@ from karikomi.statistics import shapley
 from karikomi.studies.healthy.scoring import ablation_of, evidence
 from karikomi.studies.importance.tables import SCORE
 from karikomi.studies.setup import Setup
+from karikomi.studies.stage import Task
 
 LINKS_KEPT = 100
 """The strongest links of each gap that are kept, to be drawn."""
 
 
-def measure(setup: Setup[Any], advance: Advance, replicate: int, subnetwork: Subnetwork) -> Arrays:
+def measure(setup: Setup[Any], advance: Advance, task: Task, subnetwork: Subnetwork) -> Arrays:
     """All that the study measures of one healthy network.
 
     Returns:
@@ -36,7 +37,7 @@ def measure(setup: Setup[Any], advance: Advance, replicate: int, subnetwork: Sub
         and of every gap between layers its strongest ``links``, each with gap, source and target, ``[links, 3]``, and
         their ``link_weight`` ``[links]``.
     """
-    s, test = setup.settings, setup.data.test
+    s, test, replicate = setup.settings, setup.data.test, task.replicate
     ablation = ablation_of(setup, replicate, subnetwork, test)
     alone = setup.engine.knock_out(subnetwork, test, ablation)
     units = len(alone.loss) - 1

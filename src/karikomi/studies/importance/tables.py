@@ -10,9 +10,10 @@ from karikomi.runs.files import read_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.statistics import interaction
 from karikomi.studies.healthy.tables import healthy_rows
+from karikomi.studies.stage import records
 
-STAGE = "knock-outs"
-"""What the journal calls the pieces of work that measure."""
+KNOCK_OUTS = "knock-outs"
+"""The stage that measures."""
 
 SCORE = "score/"
 """What the names of arrays of scores begin with; the criterion's name follows."""
@@ -41,8 +42,8 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
 
 def measured(folder: RunFolder) -> dict[int, dict[str, Any]]:
     """The journal's records of networks that have been measured, by replicate."""
-    records = [record for record in folder.journal.records() if record["stage"] == STAGE]
-    return {record["replicate"]: record for record in sorted(records, key=lambda record: record["replicate"])}
+    found = records(folder, KNOCK_OUTS)
+    return {task.replicate: found[task] for task in sorted(found)}
 
 
 def wiring(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[int, int] | None]] | None:

@@ -1,4 +1,4 @@
-"""The arms of the lesion study, and the pieces of work that they make."""
+"""The arms of the lesion study."""
 
 from typing import NamedTuple
 
@@ -20,13 +20,6 @@ class Arm(NamedTuple):
         return bool(self.criterion)
 
 
-class Piece(NamedTuple):
-    """A piece of work: the orders of one arm in one replicate."""
-
-    replicate: int
-    arm: Arm
-
-
 def targeted_arms(settings: LesionSettings) -> list[Arm]:
     """The arms that scores decide."""
     s = settings
@@ -39,7 +32,7 @@ def targeted_arms(settings: LesionSettings) -> list[Arm]:
 
 
 def controls_of(arm: Arm, settings: LesionSettings) -> dict[str, int]:
-    """The kinds of order of an arm's piece, and how many of each.
+    """The kinds of order of an arm's task, and how many of each.
 
     With scope ``layer`` all targeted orders take the same layer at the same step, so that one set of layer-matched
     orders serves them all; else each has its own.
@@ -49,7 +42,6 @@ def controls_of(arm: Arm, settings: LesionSettings) -> dict[str, int]:
     return first if arm.is_targeted == shares_controls else {**first, MATCHED: settings.orders}
 
 
-def pieces(settings: LesionSettings) -> list[Piece]:
-    """All pieces of a run, in the order of its tables."""
-    arms = [Arm(), *targeted_arms(settings)]
-    return [Piece(replicate, arm) for replicate in range(settings.replicates) for arm in arms]
+def all_arms(settings: LesionSettings) -> list[Arm]:
+    """The arms of a run, in the order of its tables: the random orders that serve all, then the targeted ones."""
+    return [Arm(), *targeted_arms(settings)]

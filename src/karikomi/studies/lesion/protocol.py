@@ -19,21 +19,22 @@ from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm, control
 from karikomi.studies.lesion.claims import POST_SHARE
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.setup import Setup
+from karikomi.studies.stage import Task
 
 LesionSetup = Setup[LesionSettings]
 
 
 @dataclass(frozen=True)
 class Lesioned:
-    """What a piece gives: a row of the table per order, and curves, by names that begin with the control."""
+    """What a task gives: a row of the table per order, and curves, by names that begin with the control."""
 
     rows: list[dict[str, Any]]
     curves: Arrays
 
 
-def score(setup: LesionSetup, advance: Advance, replicate: int, subnetwork: Subnetwork) -> dict[str, np.ndarray]:
+def score(setup: LesionSetup, advance: Advance, task: Task, subnetwork: Subnetwork) -> dict[str, np.ndarray]:
     """The scores of all units of a healthy network by every criterion, on the scoring examples."""
-    known = evidence(setup, replicate, subnetwork)
+    known = evidence(setup, task.replicate, subnetwork)
     scores = {}
     for name in setup.settings.criteria:
         scores[name] = unit_criterion(name).function(known)
@@ -41,11 +42,16 @@ def score(setup: LesionSetup, advance: Advance, replicate: int, subnetwork: Subn
     return scores
 
 
-def lesion(
-    setup: LesionSetup, advance: Advance, replicate: int, arm: Arm, subnetwork: Subnetwork, scores: Arrays
-) -> Lesioned:
-    """Remove all units along the orders of ``arm``, and measure on the test set after every removal."""
-    test = setup.data.test
+def lesion(setup: LesionSetup, advance: Advance, task: Task, given: tuple[Subnetwork, Arrays]) -> Lesioned:
+    """Remove all units along the orders of an arm, and measure on the test set after every removal.
+
+    Args:
+        setup: that of the study.
+        advance: hears of removal steps.
+        task: the replicate and the arm.
+        given: the healthy network and the scores of its units.
+    """
+    test, replicate, arm, (subnetwork, scores) = setup.data.test, task.replicate, Arm(*task.step), given
     advance(0, f"replicate {replicate}, {' '.join(arm) if arm.is_targeted else 'random orders'}")
     by_control = _orders(setup, replicate, arm, subnetwork, scores)
     every = np.concatenate(list(by_control.values()))

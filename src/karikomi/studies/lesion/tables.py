@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +9,12 @@ import pandas as pd
 from karikomi.runs.files import read_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy.tables import healthy_rows
-from karikomi.studies.lesion.arms import Arm, Piece, pieces
+from karikomi.studies.lesion.arms import Arm, all_arms
 from karikomi.studies.lesion.settings import LesionSettings
+from karikomi.studies.stage import Task, records
 
-SCORES, LESIONS = "scores", "lesions"
-"""What the journal calls the pieces that score units, and those that remove them."""
+SCORES, LESIONS = "scoring", "lesions"
+"""The stages that score units, and that remove them."""
 
 
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
@@ -23,27 +23,17 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     ``table``: a row per order; ``curves``: a row per replicate, arm, control and step, mean over orders; ``scores``: a
     row per unit of each replicate; ``networks``: a row per healthy network.
     """
-    done = lesioned(folder)
+    settings, done = LesionSettings.of(**folder.settings), records(folder, LESIONS)
     # A cluster finishes in any order; the tables have one.
-    ordered = [piece for piece in pieces(LesionSettings.of(**folder.settings)) if piece in done]
-    curves = [frame for piece in ordered for frame in _curves(folder, piece)]
+    tasks = [Task(replicate, arm) for replicate in range(settings.replicates) for arm in all_arms(settings)]
+    ordered = [task for task in tasks if task in done]
+    curves = [frame for task in ordered for frame in _curves(folder, task)]
     return {
-        "table": pd.DataFrame([row for piece in ordered for row in done[piece]["rows"]]),
+        "table": pd.DataFrame([row for task in ordered for row in done[task]["rows"]]),
         "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
         "scores": _scores(folder),
         "networks": pd.DataFrame(healthy_rows(folder)),
     }
-
-
-def lesioned(folder: RunFolder) -> dict[Piece, dict[str, Any]]:
-    """The journal's records of units that were removed, by piece."""
-    records = [record for record in folder.journal.records() if record["stage"] == LESIONS]
-    return {Piece(record["replicate"], Arm(*record["arm"])): record for record in records}
-
-
-def scored(folder: RunFolder) -> dict[int, dict[str, Any]]:
-    """The journal's records of units that were scored, by replicate."""
-    return {record["replicate"]: record for record in folder.journal.records() if record["stage"] == SCORES}
 
 
 def read_scores(folder: RunFolder, replicate: int) -> dict[str, np.ndarray]:
@@ -56,20 +46,19 @@ def scores_file(folder: RunFolder, replicate: int) -> Path:
     return folder.pieces / f"replicate-{replicate}-scores.safetensors"
 
 
-def curves_file(folder: RunFolder, piece: Piece) -> Path:
-    """Where the orders of a piece are, and what they leave."""
-    arm = "-".join(piece.arm) if piece.arm.is_targeted else "random"
-    return folder.pieces / f"replicate-{piece.replicate}-{arm}.safetensors"
+def curves_file(folder: RunFolder, replicate: int, arm: Arm) -> Path:
+    """Where the orders of an arm are in a replicate, and what they leave."""
+    return folder.pieces / f"replicate-{replicate}-{'-'.join(filter(None, arm)) or 'random'}.safetensors"
 
 
-def _curves(folder: RunFolder, piece: Piece) -> Iterator[pd.DataFrame]:
-    arrays, _ = read_arrays(curves_file(folder, piece))
+def _curves(folder: RunFolder, task: Task) -> Iterator[pd.DataFrame]:
+    arrays, _ = read_arrays(curves_file(folder, task.replicate, task.step))
     for control in dict.fromkeys(name.partition("/")[0] for name in arrays):
         its = {name.removeprefix(f"{control}/"): array for name, array in arrays.items() if name.startswith(control)}
         steps = np.arange(len(its["accuracy"]))
         by_class = dict(enumerate(its["class_accuracy"].T))
         yield pd.DataFrame(
-            {"replicate": piece.replicate, **piece.arm._asdict(), "control": control, "step": steps}
+            {"replicate": task.replicate, **Arm(*task.step)._asdict(), "control": control, "step": steps}
             | {"units_left": steps[-1] - steps, "share_removed": steps / steps[-1]}
             | {name: its[name] for name in ("links_left", "parameters_left", "accuracy", "loss")}
             | {f"accuracy_{label}": accuracy for label, accuracy in by_class.items()}
@@ -78,7 +67,7 @@ def _curves(folder: RunFolder, piece: Piece) -> Iterator[pd.DataFrame]:
 
 def _scores(folder: RunFolder) -> pd.DataFrame:
     frames = []
-    for replicate, record in sorted(scored(folder).items()):
+    for (replicate, _), record in sorted(records(folder, SCORES).items()):
         layers = [name for name, units in record["layers"].items() for _ in range(units)]
         arrays = read_scores(folder, replicate)
         where = {"replicate": replicate, "layer": layers, "unit": np.arange(len(layers))}

@@ -14,11 +14,11 @@ from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import Masks, links_left, remove_links, shuffle_links
 from karikomi.removal.scores import Evidence, link_criterion
+from karikomi.runs.checkpoint import FINAL, INITIAL, REWIND, Checkpoint, provenance_of
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.lottery.tickets import Ticket
 from karikomi.studies.setup import Setup
 
-Past = Callable[[int, int], Ticket]
+Past = Callable[[int, int], Checkpoint]
 """Gives the ticket of (replicate, round)."""
 
 
@@ -42,10 +42,10 @@ class Outcome:
 
     row: dict[str, Any]
     curve: dict[str, list[float]]
-    ticket: Ticket | None
+    ticket: Checkpoint | None
 
 
-def play_round(
+def run_round(
     setup: Setup[LotterySettings], number: int, replicates: Sequence[int], past: Past, advance: Advance | None = None
 ) -> list[Outcome]:
     """Train every network of round ``number`` (0 is the dense networks) and measure it."""
@@ -75,12 +75,12 @@ def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: P
         yield Entry(replicate, "dense", 0, dense, dense.links)
         return
     first = past(replicate, 0)
-    origin = replace(first.trained, weights=first.rewind or first.initial)
+    origin = replace(first.trained, weights=first.past.get(REWIND) or first.past[INITIAL])
     left = target(s, origin.masks, number)
     if "ticket" in s.arms:
         before = past(replicate, number - 1) if s.schedule == "iterative" and number > 1 else first
         masks = _next_masks(s, before, left, number, replicate)
-        start = replace(origin, weights=before.final) if s.rewind == "none" else origin
+        start = replace(origin, weights=before.past[FINAL]) if s.rewind == "none" else origin
         yield Entry(replicate, "ticket", 0, start.masked(masks), origin.links)
         if "reinit" in s.arms:
             for k in range(1, s.reinits + 1):
@@ -110,10 +110,10 @@ def target(settings: LotterySettings, dense: Masks, number: int) -> dict[str, in
 
 
 def _next_masks(
-    s: LotterySettings, before: Ticket, left: dict[str, int] | int, number: int, replicate: int
+    s: LotterySettings, before: Checkpoint, left: dict[str, int] | int, number: int, replicate: int
 ) -> dict[str, np.ndarray]:
     rng = seeds.stream(s.seed, "scores", replicate, number)
-    evidence = Evidence(before.final, before.initial, before.trained.masks, rng)
+    evidence = Evidence(before.past[FINAL], before.past[INITIAL], before.trained.masks, rng)
     scores = link_criterion(s.criterion)(evidence)
     return remove_links(evidence.masks, scores, left, seeds.stream(s.seed, "ties", replicate, number))
 
@@ -169,23 +169,22 @@ def _outcome(
     return Outcome(row, points, ticket)
 
 
-def _ticket(setup: Setup[LotterySettings], number: int, entry: Entry, result: Trained, row: dict[str, Any]) -> Ticket:
-    provenance = {
-        "study": "lottery",
-        "settings": setup.settings.model_dump_json(),
-        "network": setup.settings.network,
-        "sample_shape": ",".join(str(n) for n in setup.data.sample_shape),
-        "classes": str(setup.data.classes),
-        "replicate": str(entry.replicate),
-        "round": str(number),
-        "links": str(row["links"]),
-        "early_stop_iteration": str(row["early_stop_iteration"]),
-        "test_accuracy": repr(row["test_accuracy"]),
-    }
-    return Ticket(
-        trained=result.best,
-        initial=entry.network.weights,
-        final=result.final.weights,
-        rewind=result.snapshot.weights if result.snapshot else {},
-        provenance=provenance,
+def _ticket(
+    setup: Setup[LotterySettings], number: int, entry: Entry, result: Trained, row: dict[str, Any]
+) -> Checkpoint:
+    past = {INITIAL: entry.network.weights, FINAL: result.final.weights}
+    if result.snapshot:
+        past[REWIND] = result.snapshot.weights
+    provenance = provenance_of(
+        setup.settings.network,
+        setup.data.sample_shape,
+        setup.data.classes,
+        study="lottery",
+        settings=setup.settings.model_dump_json(),
+        replicate=entry.replicate,
+        round=number,
+        links=row["links"],
+        early_stop_iteration=row["early_stop_iteration"],
+        test_accuracy=row["test_accuracy"],
     )
+    return Checkpoint(result.best, past, provenance)

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.tables import ticket_file
-from karikomi.studies.lottery.tickets import Ticket, load_ticket
 
 
 def first_layer(folder: RunFolder) -> dict[int, np.ndarray]:
@@ -45,14 +45,14 @@ def units(folder: RunFolder) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _tickets(folder: RunFolder, replicate: int) -> list[tuple[int, Ticket, float]]:
+def _tickets(folder: RunFolder, replicate: int) -> list[tuple[int, Checkpoint, float]]:
     """The tickets of one replicate with their rounds and densities, as far as there are any."""
     rounds = range(LotterySettings.of(**folder.settings).rounds + 1)
     files = {number: ticket_file(folder, replicate, number) for number in rounds}
-    tickets = {number: load_ticket(path) for number, path in files.items() if path.exists()}
+    tickets = {number: read_network(path) for number, path in files.items() if path.exists()}
     links = {number: ticket.trained.links for number, ticket in tickets.items()}
     return [(number, ticket, links[number] / links[0]) for number, ticket in tickets.items()]
 
 
-def _first_mask(ticket: Ticket) -> np.ndarray:
+def _first_mask(ticket: Checkpoint) -> np.ndarray:
     return next(iter(ticket.trained.masks.values()))

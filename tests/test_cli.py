@@ -11,6 +11,7 @@ from karikomi import load_network
 from karikomi.cli import main
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
+from karikomi.studies.settings import ONLY_MODULAR
 
 SMALL = ["--network", "mlp-8", "--iterations", "4", "--rounds", "2", "--replicates", "2", "--validation", "100"]
 SMALL += ["--engine", "population"]
@@ -157,7 +158,21 @@ def test_help_and_lists_load_nothing_heavy(line, tmp_path, monkeypatch):
 def test_help_names_every_setting(command):
     _, out, _ = command("lottery", "--help")
     for name in LotterySettings.model_fields:
-        assert (f"--{name.replace('_', '-')} " in out) == (name != "data_sha256")
+        hidden = name in (*ONLY_MODULAR, "data_sha256", "code_sha256")
+        assert (f"--{name.replace('_', '-')} " in out) != hidden
+
+
+def test_settings_of_modular_networks_are_shown_where_one_is_chosen_and_refused_elsewhere(command):
+    shown = subprocess.run(
+        [sys.executable, "-m", "karikomi.cli", "lottery", "--network", "modular-5-9-9-9", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert all(f"--{name.replace('_', '-')} " in shown.stdout for name in ONLY_MODULAR)
+    for flags in (["--entry", "1"], ["--within", "0.5"], ["--wiring-cost", "0.1"], ["--control", "matched"]):
+        status, _, err = command("lottery", *flags)
+        assert (status, "needs a network with groups, such as modular-5-100-400-100; it is lenet" in err) == (2, True)
 
 
 def test_a_full_disk_is_said_in_one_line(command, monkeypatch):

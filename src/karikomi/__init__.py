@@ -4,54 +4,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from karikomi.api import ageing, compare, importance, lesion, load, lottery
-    from karikomi.data.dataset import Dataset
-    from karikomi.errors import InputError
-    from karikomi.own import graph, knock_out, lesion_curve, shapley
-    from karikomi.removal.shrink import shrink
-    from karikomi.runs.checkpoint import load_network
+    from karikomi.api import compare as compare
+    from karikomi.api import load as load
+    from karikomi.data.dataset import Dataset as Dataset
+    from karikomi.errors import InputError as InputError
+    from karikomi.own import graph as graph
+    from karikomi.own import knock_out as knock_out
+    from karikomi.own import lesion_curve as lesion_curve
+    from karikomi.own import shapley as shapley
+    from karikomi.registration import register as register
+    from karikomi.removal.shrink import shrink as shrink
+    from karikomi.runs.checkpoint import load_network as load_network
 
-# Loaded when first used, so that ``karikomi --help`` does not wait for torch.
+# Loaded when first used, so that ``karikomi --help`` does not wait for torch. Beside them a function per study.
 _HOMES = {
     "Dataset": "karikomi.data.dataset",
     "InputError": "karikomi.errors",
-    "ageing": "karikomi.api",
     "compare": "karikomi.api",
     "graph": "karikomi.own",
     "knock_out": "karikomi.own",
-    "importance": "karikomi.api",
-    "lesion": "karikomi.api",
     "lesion_curve": "karikomi.own",
     "load": "karikomi.api",
     "load_network": "karikomi.runs.checkpoint",
-    "lottery": "karikomi.api",
+    "register": "karikomi.registration",
     "shapley": "karikomi.own",
     "shrink": "karikomi.removal.shrink",
 }
 
-__all__ = [
-    "Dataset",
-    "InputError",
-    "ageing",
-    "compare",
-    "graph",
-    "importance",
-    "knock_out",
-    "lesion",
-    "lesion_curve",
-    "load",
-    "load_network",
-    "lottery",
-    "shapley",
-    "shrink",
-]
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __dir__():
         raise AttributeError(f"module 'karikomi' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "karikomi.api")), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    from karikomi.studies import STUDIES
+
+    return sorted([*_HOMES, *STUDIES])

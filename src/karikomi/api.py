@@ -1,151 +1,123 @@
-"""The toolkit from Python."""
+"""The toolkit from Python: a function per study, made from the study's entry; runs that are there."""
 
-from collections.abc import Sequence
+import inspect
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
-from karikomi.studies import studies, study_of
+from karikomi.studies import STUDIES, find_study, help_of, study_of
 from karikomi.studies.comparison import Comparison
 from karikomi.studies.comparison import compare as compare_results
-from karikomi.studies.healthy.settings import OWN
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
+from karikomi.studies.settings import OWN, StudySettings
 
 if TYPE_CHECKING:
     from torch import nn
 
-
-def lottery(
-    *,
-    data: Dataset | str = "mnist",
-    out: str | Path | None = None,
-    quiet: bool = False,
-    cluster: str | None = None,
-    **settings: Any,
-) -> Result:
-    """Run the lottery study, or go on with it, or return at once if it is finished.
-
-    Args:
-        data: ``"mnist"``, the path of an ``.npz`` file, or a ``Dataset`` (``Dataset.from_arrays``).
-        out: the run folder; by default one in ``karikomi-runs``, named by the settings.
-        quiet: show no progress.
-        cluster: a Dask scheduler, ``tcp://HOST:PORT``, or ``local:N`` to start one here with N processes.
-        **settings: those of :class:`~karikomi.studies.lottery.settings.LotterySettings`, by name, for example
-            ``preset="quick"``, ``rounds=5``, ``arms=["ticket", "reinit"]``; the flags of ``karikomi lottery``.
-
-    Raises:
-        InputError: if something given is wrong; nothing is written then.
-    """
-    return _run("lottery", data, (), out, quiet, cluster, settings)
+ARGUMENTS = {
+    "models": (
+        "Sequence[nn.Module | str | Path]",
+        (),
+        "your own trained networks, one per replicate: modules of one architecture, or safetensors files with the"
+        " weights of the setting network; nothing is trained before them then.",
+    ),
+    "data": ("Dataset | str", "mnist", "a data set by name, the path of a file, or a Dataset (Dataset.from_arrays)."),
+    "out": ("str | Path | None", None, "the run folder; by default one in karikomi-runs, named by the settings."),
+    "quiet": ("bool", False, "show no progress."),
+    "cluster": (
+        "str | None",
+        None,
+        "a Dask scheduler, tcp://HOST:PORT, or local:N to start one here with N processes.",
+    ),
+}
+"""What a study takes beside its settings: type, default and meaning."""
 
 
-def lesion(
-    *,
-    models: "Sequence[nn.Module | str | Path]" = (),
-    data: Dataset | str = "mnist",
-    out: str | Path | None = None,
-    quiet: bool = False,
-    cluster: str | None = None,
-    **settings: Any,
-) -> Result:
-    """Run the lesion study, or go on with it, or return at once if it is finished.
+DOCSTRING = """{help}
 
-    Args:
-        models: your own trained networks, one per replicate: modules of one architecture, or safetensors files with
-            the weights of the setting ``network``. Nothing is trained then.
-        data: as in :func:`lottery`.
-        out: as in :func:`lottery`.
-        quiet: show no progress.
-        cluster: as in :func:`lottery`.
-        **settings: those of :class:`~karikomi.studies.lesion.settings.LesionSettings`, by name, for example
-            ``preset="quick"``, ``criteria=["taylor", "out-strength"]``, ``timing=["adaptive"]``; the flags of
-            ``karikomi lesion``.
+Args:
+{arguments}
 
-    Raises:
-        InputError: if something given is wrong; nothing is written then.
-    """
-    return _run("lesion", data, models, out, quiet, cluster, settings)
+Returns:
+    The result: ``table``, ``summary()``, ``figure(name)``, ``network(replicate)``.
+
+Raises:
+    InputError: if something given is wrong; nothing is written then.
+"""
 
 
-def importance(
-    *,
-    models: "Sequence[nn.Module | str | Path]" = (),
-    data: Dataset | str = "mnist",
-    out: str | Path | None = None,
-    quiet: bool = False,
-    cluster: str | None = None,
-    **settings: Any,
-) -> Result:
-    """Run the knock-out study, or go on with it, or return at once if it is finished.
-
-    Args:
-        models: your own trained networks, one per replicate: modules of one architecture, or safetensors files with
-            the weights of the setting ``network``. Nothing is trained then.
-        data: as in :func:`lottery`.
-        out: as in :func:`lottery`.
-        quiet: show no progress.
-        cluster: as in :func:`lottery`.
-        **settings: those of :class:`~karikomi.studies.importance.settings.ImportanceSettings`, by name, for example
-            ``preset="quick"``, ``criteria=["taylor", "out-strength"]``, ``shapley=100``; the flags of ``karikomi
-            importance``.
-
-    Raises:
-        InputError: if something given is wrong; nothing is written then.
-    """
-    return _run("importance", data, models, out, quiet, cluster, settings)
+def __getattr__(name: str) -> Callable[..., Result]:
+    if name not in STUDIES:
+        raise AttributeError(f"module 'karikomi.api' has no attribute {name!r}")
+    return _function(name)
 
 
-def ageing(
-    *,
-    models: "Sequence[nn.Module | str | Path]" = (),
-    data: Dataset | str = "mnist",
-    out: str | Path | None = None,
-    quiet: bool = False,
-    cluster: str | None = None,
-    **settings: Any,
-) -> Result:
-    """Run the ageing study, or go on with it, or return at once if it is finished.
+@cache
+def _function(name: str) -> Callable[..., Result]:
+    """The function of a study, with its settings as named parameters."""
+    chosen = find_study(name)
 
-    Args:
-        models: your own trained networks, one per replicate: modules of one architecture, or safetensors files with
-            the weights of the setting ``network``. They are where life begins.
-        data: as in :func:`lottery`.
-        out: as in :func:`lottery`.
-        quiet: show no progress.
-        cluster: as in :func:`lottery`.
-        **settings: those of :class:`~karikomi.studies.ageing.settings.AgeingSettings`, by name, for example
-            ``preset="quick"``, ``deaths=0.05``, ``arms=["none", "retrain", "regrowth"]``; the flags of ``karikomi
-            ageing``.
+    def function(**given: Any) -> Result:
+        arguments = {key: given.pop(key, default) for key, (_, default, _) in ARGUMENTS.items()}
+        return _run(chosen.settings, name, given, **arguments)
 
-    Raises:
-        InputError: if something given is wrong; nothing is written then.
-    """
-    return _run("ageing", data, models, out, quiet, cluster, settings)
+    settings = {
+        key: field
+        for key, field in chosen.settings.model_fields.items()
+        if key not in ARGUMENTS and not any(getattr(about, "parse", None) is False for about in field.metadata)
+    }
+    taken = [key for key in ARGUMENTS if key != "models" or "models" in chosen.settings.model_fields]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(k, keyword, default=ARGUMENTS[k][1], annotation=ARGUMENTS[k][0]) for k in taken]
+    parameters += [
+        inspect.Parameter(key, keyword, default=field.default, annotation=field.annotation)
+        for key, field in settings.items()
+    ]
+    lines = [f"{key}: {ARGUMENTS[key][2]}" for key in taken]
+    lines += [f"{key}: {field.description}{_choices(field.annotation)}" for key, field in settings.items()]
+    function.__doc__ = DOCSTRING.format(
+        help="\n\n".join(map(textwrap.fill, help_of(name).split("\n\n"))),
+        arguments="\n".join(
+            textwrap.fill(line, 116, initial_indent="    ", subsequent_indent="        ") for line in lines
+        ),
+    )
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "karikomi"
+    function.__signature__ = inspect.Signature(parameters, return_annotation=Result)  # pyright: ignore[reportFunctionMemberAccess]
+    return function
+
+
+def _choices(annotation: Any) -> str:
+    choices = [choice for choice in get_args(annotation) if isinstance(choice, str)]
+    return f" One of {', '.join(choices)}." if choices else ""
 
 
 def _run(
+    settings: type[StudySettings],
     name: str,
-    data: Dataset | str,
+    given: dict[str, Any],
+    *,
     models: "Sequence[nn.Module | str | Path]",
+    data: Dataset | str,
     out: str | Path | None,
     quiet: bool,
     cluster: str | None,
-    settings: dict[str, Any],
 ) -> Result:
-    study = studies()[name]
     named, own = (data, None) if isinstance(data, str) else (data.name, data)
     files = [str(model) for model in models if isinstance(model, str | Path)]
     modules = [model for model in models if not isinstance(model, str | Path)]
     if files and modules:
         raise InputError("models are modules or files, not both")
-    given = {"models": files} if files else {"network": OWN} if modules else {}
-    many = {"replicates": len(modules)} if modules else {}
-    chosen = study.settings.of(**{**many, **settings, **given, "data": named})
+    which = {"models": files} if files else {"network": OWN, "replicates": len(modules)} if modules else {}
+    chosen = settings.of(**{**which, **given, **({"network": OWN} if modules else {}), "data": named})
     where = Path(out) if out else None
-    return run(study, chosen, data=own, models=modules, out=where, quiet=quiet, cluster=cluster)
+    return run(find_study(name), chosen, data=own, models=modules, out=where, quiet=quiet, cluster=cluster)
 
 
 def compare(run: Result | str | Path, against: Result | str | Path) -> Comparison:

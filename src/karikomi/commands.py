@@ -1,19 +1,17 @@
 """What the subcommands do. Results go to stdout, progress and complaints to stderr."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from karikomi.errors import InputError
+from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS, RunFolder, list_runs
-from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.importance.settings import ImportanceSettings
-from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.settings import StudySettings
+from karikomi.studies import STUDIES, find_study
 
 Out = Annotated[Path | None, Parameter(help="Run folder; by default one in karikomi-runs, named by the settings.")]
 Quiet = Annotated[bool, Parameter(help="Show no progress.")]
@@ -25,48 +23,44 @@ Run = Annotated[str, Parameter(help="A run folder, or the (beginning of the) nam
 Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts: 0.002 (the default) is 0.2 points.")]
 
 
-def lottery(
-    *,
-    settings: Annotated[LotterySettings | None, Parameter(name="*")] = None,
-    out: Out = None,
-    quiet: Quiet = False,
-    cluster: Cluster = None,
-) -> None:
-    """Run the lottery study and print its answer."""
-    _run("lottery", settings or LotterySettings(), out, quiet, cluster)
+def __getattr__(name: str) -> Callable[..., None]:
+    """The command of a study, whose flags are its settings."""
+    if name not in STUDIES:
+        raise AttributeError(f"module 'karikomi.commands' has no attribute {name!r}")
+    chosen = find_study(name)
+
+    def command(*, settings=None, out: Out = None, quiet: Quiet = False, cluster: Cluster = None) -> None:
+        from karikomi.studies.run import run
+
+        given = settings or chosen.settings()
+        _print_answer(run(chosen, given, out=out, quiet=quiet, cluster=cluster), {})
+
+    command.__annotations__["settings"] = Annotated[chosen.settings | None, Parameter(name="*")]
+    command.__name__ = name
+    return command
 
 
-def lesion(
-    *,
-    settings: Annotated[LesionSettings | None, Parameter(name="*")] = None,
-    out: Out = None,
-    quiet: Quiet = False,
-    cluster: Cluster = None,
-) -> None:
-    """Run the lesion study and print its answer."""
-    _run("lesion", settings or LesionSettings(), out, quiet, cluster)
+def networks() -> None:
+    """List the networks by name."""
+    from karikomi.networks import NETWORKS
+
+    _print_registry("network", NETWORKS)
 
 
-def importance(
-    *,
-    settings: Annotated[ImportanceSettings | None, Parameter(name="*")] = None,
-    out: Out = None,
-    quiet: Quiet = False,
-    cluster: Cluster = None,
-) -> None:
-    """Run the knock-out study and print its answer."""
-    _run("importance", settings or ImportanceSettings(), out, quiet, cluster)
+def datasets() -> None:
+    """List the data sets by name, and the kinds of file."""
+    from karikomi.data import DATASETS
+
+    _print_registry("data set", DATASETS)
 
 
-def ageing(
-    *,
-    settings: Annotated[AgeingSettings | None, Parameter(name="*")] = None,
-    out: Out = None,
-    quiet: Quiet = False,
-    cluster: Cluster = None,
-) -> None:
-    """Run the ageing study and print its answer."""
-    _run("ageing", settings or AgeingSettings(), out, quiet, cluster)
+def criteria() -> None:
+    """List the criteria for links and for units."""
+    from karikomi.removal.scores import LINK_CRITERIA, UNIT_CRITERIA
+
+    _print_registry("criterion for links", LINK_CRITERIA)
+    _console().print()
+    _print_registry("criterion for units", UNIT_CRITERIA)
 
 
 def runs(folder: Annotated[Path, Parameter(help="Where to look.")] = RUNS, /) -> None:
@@ -133,11 +127,11 @@ def export(
     _console().print(f"{to}", soft_wrap=True)
 
 
-def _run(name: str, settings: StudySettings, out: Path | None, quiet: bool, cluster: str | None) -> None:
-    from karikomi.studies import studies
-    from karikomi.studies.run import run
-
-    _print_answer(run(studies()[name], settings, out=out, quiet=quiet, cluster=cluster), {})
+def _print_registry(kind: str, registry: Registry[Any]) -> None:
+    table = Table(Column(kind, no_wrap=True), "meaning", "needs", "paper", box=None, pad_edge=False)
+    for name, entry in registry.items():
+        table.add_row(name, entry.meaning, ", ".join(entry.needs), entry.paper)
+    _console().print(table, markup=False)
 
 
 def _folder(run: str) -> RunFolder:
@@ -164,10 +158,8 @@ def _result(run: str):
 def _margins(result, margin: float | None) -> dict[str, float]:
     if margin is None:
         return {}
-    if result.study.name not in ("lottery", "ageing"):
-        raise InputError(
-            f"only verdicts of lottery and ageing have a margin; {result.folder.path} is a {result.study.name} run"
-        )
+    if not result.study.margin:
+        raise InputError(f"no verdict of a {result.study.name} run has a margin: {result.folder.path}")
     return {"accuracy_margin": margin}
 
 

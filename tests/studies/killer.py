@@ -15,7 +15,7 @@ from pathlib import Path
 import torch._dynamo
 
 from karikomi.engines import population
-from karikomi.studies import setup, studies, work
+from karikomi.studies import find_study, setup, work
 from karikomi.studies.lottery import stages, summary
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
@@ -28,7 +28,7 @@ KILLS = 20
 def start(out: Path, settings: LotterySettings) -> int:
     child = os.fork()
     if child == 0:
-        run(studies()["lottery"], settings, out=out, quiet=True)
+        run(find_study("lottery"), settings, out=out, quiet=True)
         os._exit(0)
     return child
 

@@ -15,14 +15,14 @@ from karikomi.networks import build
 from karikomi.runs.checkpoint import load_network
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.journal import Journal
-from karikomi.studies import studies
+from karikomi.studies import find_study
 from karikomi.studies.ageing import stages
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.settings import SCHEMA
 from karikomi.studies.work import run_stages
 
-AGEING = studies()["ageing"]
+AGEING = find_study("ageing")
 ALL = ("none", "retrain", "sham", "homeostasis", "regrowth", "scratch")
 
 
@@ -178,7 +178,7 @@ def test_a_pool_gives_the_same_bits(assert_same_run, finished, settings, tmp_pat
         ({"cycles": None, "parameters_left": 3000}, "has 2148 parameters"),
         ({"cycles": None, "parameters_left": 1}, "name the cycles"),
         ({"ablation": "mean"}, "ablation should be 'zero'"),
-        ({"wiring_cost": 0.1}, "only a modular network has"),
+        ({"wiring_cost": 0.1}, "wiring_cost needs a network with groups"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line_before_anything_is_written(ageing, tmp_path, changes, message):
@@ -234,6 +234,6 @@ def test_the_answer_is_shown_and_the_page_drawn_again(finished, capsys):
     page = finished.page.read_text()
     for name in ("life", "recovery", "network", "health", "classes"):
         assert (finished.folder.figures / f"{name}.png").stat().st_size > 1000
-        assert AGEING.pictures[name].caption.split(":")[0] in page
+        assert AGEING.figures[name].caption.split(":")[0] in page
     assert finished.figure("patterns") is None, "there is only one"
     assert finished.figure("groups") is finished.figure("traffic") is None, "it has no groups"

@@ -10,8 +10,8 @@ from unittest import mock
 import pandas as pd
 import pytest
 
-from karikomi import studies
 from karikomi.errors import InputError
+from karikomi.studies import find_study
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 
@@ -20,7 +20,7 @@ pytest.importorskip("distributed")
 
 def run_study(settings, out, cluster=None):
     with mock.patch.object(Result, "draw"):
-        return run(studies.studies()["lottery"], settings, out=out, quiet=True, cluster=cluster)
+        return run(find_study("lottery"), settings, out=out, quiet=True, cluster=cluster)
 
 
 def kill_a_worker_after_the_first_piece(cluster, journal, killed):

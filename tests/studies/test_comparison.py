@@ -10,10 +10,10 @@ from scipy import stats
 
 from karikomi.errors import InputError
 from karikomi.statistics import holm
-from karikomi.studies import studies
+from karikomi.studies import find_study
 from karikomi.studies.comparison import compare
 
-LOTTERY = studies()["lottery"]
+LOTTERY = find_study("lottery")
 
 
 def table(seed: int, replicates: int = 6, rounds: int = 3, arms: tuple[str, ...] = ("dense", "ticket")) -> pd.DataFrame:
@@ -80,7 +80,7 @@ def test_the_answer_counts_what_is_shown() -> None:
     ("other", "message"),
     [
         (a_run("b", table(0)), "the same settings"),
-        (a_run("b", table(0), studies()["lesion"], seed=1), "of one study compare; these are lottery and lesion"),
+        (a_run("b", table(0), find_study("lesion"), seed=1), "of one study compare; these are lottery and lesion"),
         (a_run("b", table(0, arms=("random",)), seed=1), "share no condition"),
         (a_run("b", table(0, replicates=1), seed=1), "share no condition that both have two replicates of"),
     ],

@@ -12,7 +12,7 @@ import torch
 import karikomi
 from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
-from karikomi.studies import studies
+from karikomi.studies import find_study
 from karikomi.studies.healthy.networks import load_healthy
 from karikomi.studies.importance import stages
 from karikomi.studies.importance.settings import ImportanceSettings
@@ -22,7 +22,7 @@ from karikomi.studies.settings import SCHEMA
 from karikomi.studies.stage import Task
 from karikomi.studies.work import run_stages
 
-IMPORTANCE = studies()["importance"]
+IMPORTANCE = find_study("importance")
 UNITS = 13
 
 
@@ -113,7 +113,7 @@ def test_what_means_nothing_is_refused_in_one_line_before_anything_is_written(se
 def test_every_figure_and_the_page_are_drawn(finished):
     finished.draw()
     names = {path.stem for path in finished.folder.figures.glob("*.png")}
-    assert names == set(IMPORTANCE.pictures)
+    assert names == set(IMPORTANCE.figures)
     assert "Which scores tell critical units" in finished.page.read_text(encoding="utf-8")
 
 

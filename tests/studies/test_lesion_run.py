@@ -16,7 +16,7 @@ from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.runs.checkpoint import load_network
 from karikomi.runs.folder import RunFolder
-from karikomi.studies import studies
+from karikomi.studies import find_study
 from karikomi.studies.lesion import stages
 from karikomi.studies.lesion.arms import Arm
 from karikomi.studies.lesion.settings import LesionSettings
@@ -25,7 +25,7 @@ from karikomi.studies.run import run
 from karikomi.studies.settings import SCHEMA
 from karikomi.studies.work import run_stages
 
-LESION = studies()["lesion"]
+LESION = find_study("lesion")
 UNITS = 13
 
 
@@ -187,7 +187,7 @@ def test_all_pictures_are_drawn_and_the_commands_of_the_lottery_say_whose_they_a
     run_folder = str(finished.folder.path)
     report(run_folder)
     pictures = {path.name for path in finished.folder.figures.iterdir()}
-    assert pictures == {f"{name}.{kind}" for name in LESION.pictures for kind in ("png", "svg")}
+    assert pictures == {f"{name}.{kind}" for name in LESION.figures for kind in ("png", "svg")}
     show(run_folder)
     assert "layer-matched" in capsys.readouterr().out
     for command in (lambda: show(run_folder, margin=0.1), lambda: report(run_folder, margin=0.1)):

@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 
 import karikomi
-from karikomi import api, studies
+from karikomi import api
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.runs.folder import RunFolder
+from karikomi.studies import find_study
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 
@@ -28,7 +29,7 @@ COLUMNS += ["seconds"]
 def run_study(settings, out, draw=False):
     """Run a lottery; most tests have no use for its pictures, which take longer than the run."""
     with nullcontext() if draw else mock.patch.object(Result, "draw"):
-        return run(studies.studies()["lottery"], settings, out=out, quiet=True)
+        return run(find_study("lottery"), settings, out=out, quiet=True)
 
 
 def content(folder):

@@ -11,7 +11,7 @@ from karikomi.errors import InputError
 from karikomi.networks.modular import Layout
 from karikomi.removal.deaths import die
 from karikomi.runs.checkpoint import load_network
-from karikomi.studies import studies
+from karikomi.studies import find_study
 from karikomi.studies.healthy.networks import load_healthy, training
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
@@ -19,6 +19,7 @@ from karikomi.studies.setup import prepare
 from karikomi.studies.stage import Task
 from karikomi.studies.work import run_stages
 
+FILLED_IN = {"data_sha256", "code_sha256"}
 NETWORK = {"network": "modular-3-9-14-9", "long_range": 0.3, "entry": 2, "exit": 0}
 
 
@@ -81,7 +82,7 @@ def test_lesions_and_knock_outs_count_the_links_that_are_there(given, tmp_path, 
     few |= {"orders": 2} if name == "lesion" else {"shapley": 0, "pairs": 0}
     result = run_study(name, tmp_path, **given, **few)
     masks = wirings(given)
-    setup = studies()[name].prepare(result.settings)
+    setup = find_study(name).prepare(result.settings)
     for replicate in (0, 1):
         healthy = load_healthy(setup, result.folder, Task(replicate))
         assert all((healthy.masks[key] == masks[replicate][key]).all() for key in healthy.masks)
@@ -107,7 +108,7 @@ def test_replicates_are_wired_anew_and_always_alike(given):
 
 def test_with_all_long_range_links_dead_a_healthy_network_gives_one_answer(ageing, tmp_path):
     settings = ageing(**NETWORK, iterations=150)
-    setup = studies()["ageing"].prepare(settings)
+    setup = find_study("ageing").prepare(settings)
     from karikomi.runs.folder import RunFolder
     from karikomi.studies.settings import SCHEMA
 
@@ -123,8 +124,8 @@ def test_with_all_long_range_links_dead_a_healthy_network_gives_one_answer(agein
 
 
 def test_an_ageing_run_pictures_the_groups_and_links_of_its_first_network(ageing, tmp_path):
-    result = run_study("ageing", tmp_path, **ageing(**NETWORK, cycles=1).model_dump(exclude={"data_sha256"}))
-    setup = studies()["ageing"].prepare(result.settings)
+    result = run_study("ageing", tmp_path, **ageing(**NETWORK, cycles=1).model_dump(exclude=FILLED_IN))
+    setup = find_study("ageing").prepare(result.settings)
     layout, masks = layout_of(setup), setup.wirings[0]
     assert masks is not None
     traffic, space = (result.figure(name).to_dict() for name in ("traffic", "groups"))
@@ -141,8 +142,8 @@ def test_an_ageing_run_pictures_the_groups_and_links_of_its_first_network(ageing
 def test_links_that_die_keep_their_ends_in_a_network_of_more_layers_than_ten(ageing, tmp_path):
     deep = {"network": "modular-2-4-8-8-8-8-8-8-8-8-8-4", "long_range": 0.6, "patterns": ["local"], "arms": ["none"]}
     settings = ageing(**deep, deaths=20, cycles=2, iterations=1, replicates=1)
-    result = run_study("ageing", tmp_path, **settings.model_dump(exclude={"data_sha256"}))
-    layout = layout_of(studies()["ageing"].prepare(result.settings))
+    result = run_study("ageing", tmp_path, **settings.model_dump(exclude=FILLED_IN))
+    layout = layout_of(find_study("ageing").prepare(result.settings))
     before = dict(zip(list(layout.positions)[1:], layout.positions, strict=False))
     deaths = result.tables["deaths"]
     assert len(deaths) == 40
@@ -156,7 +157,7 @@ def test_a_wiring_cost_shortens_the_wiring(given, tmp_path):
     lengths = {}
     for cost in (0.0, 0.01):
         settings = LotterySettings.of(**given, wiring_cost=cost, rounds=1, arms=["ticket"])
-        result = run_study("lottery", tmp_path / str(cost), **settings.model_dump(exclude={"data_sha256"}))
+        result = run_study("lottery", tmp_path / str(cost), **settings.model_dump(exclude=FILLED_IN))
         setup = prepare(settings)
         ticket = load_network(result.folder.subnetworks / "replicate-0-round-0.safetensors")
         distances, weights = layout_of(setup).distances(), ticket.trained.weights
@@ -174,7 +175,7 @@ def test_a_wiring_cost_shortens_the_wiring(given, tmp_path):
         ({"reach": 0.0}, "reach is a distance above 0"),
         ({"control": "mached"}, "control should be 'none' or 'matched'"),
         ({"network": "modular-3-9-9"}, "at least three hidden layers"),
-        ({"network": "mlp-9", "wiring_cost": 0.1}, "only a modular network has"),
+        ({"network": "mlp-9", "wiring_cost": 0.1}, "wiring_cost needs a network with groups"),
         ({"wiring_cost": -1}, "wiring_cost should be greater than or equal to 0"),
     ],
 )

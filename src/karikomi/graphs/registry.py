@@ -11,22 +11,17 @@ from karikomi.errors import InputError, unknown
 from karikomi.graphs import communities, whole
 from karikomi.graphs.layered import DISTANCES, LayeredGraph, PerLayer
 from karikomi.graphs.measures import mixing, paths, spectral, strength
+from karikomi.registry import Entry
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A measure of a graph.
+class Measure(Entry):
+    """A measure of a graph: ``function`` takes the graph, and what it needs (activations, communities) by keyword.
 
     Attributes:
-        function: takes the graph, and what is needed by keyword.
-        meaning: what it says, in one line.
-        needs: keywords that it cannot do without: ``activations``, ``communities``.
         wiring: whether it sees only which links there are, not their weights.
     """
 
-    function: Callable[..., Any]
-    meaning: str
-    needs: tuple[str, ...] = ()
     wiring: bool = False
 
 

@@ -1,33 +1,78 @@
-"""Small architectures by name."""
+"""Networks by name. To add one: write a plain ``nn.Module`` in a file here, and give it a line below."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karikomi.errors import InputError, unknown
 from karikomi.networks.modular import Layout, Modular, lay_out
+from karikomi.registry import Entry, Registry, later
 
 if TYPE_CHECKING:
     from torch import nn
 
     from karikomi.networks.architecture import Architecture
 
-NAMES = ("lenet-300-100", "mlp-<h1>-<h2>-…", "modular-<groups>-<h1>-<h2>-<h3>-…")
 _WIDTH = "(-[1-9][0-9]{0,5})"
-_FORMS = {
-    "mlp": (f"mlp{_WIDTH}+", "mlp-<h1>-<h2>-…, for example mlp-256-256"),
-    "modular": (
-        f"modular{_WIDTH}{{4,}}",
-        "modular-<groups>-<h1>-<h2>-<h3>-…, with at least three hidden layers, for example modular-5-100-400-100",
-    ),
-}
+
+
+@dataclass(frozen=True)
+class Network(Entry):
+    """A network: ``function`` takes its name, the shape of a sample and the number of classes, and builds the module.
+
+    Attributes:
+        pattern: for a family of networks, what its names look like.
+        example: one of them.
+    """
+
+    pattern: str = ""
+    example: str = ""
+
+
+class Networks(Registry[Network]):
+    """Networks and families of networks."""
+
+    def find(self, name: str) -> Network:
+        if name in self and not self[name].pattern:
+            return self[name]
+        kin = [form for form in self if self[form].pattern and form.partition("-")[0] == name.partition("-")[0]]
+        if not kin:
+            raise unknown(self.kind, name, self)
+        if re.fullmatch(self[kin[0]].pattern, name) is None:
+            raise InputError(
+                f"network {name!r} is not of the form {kin[0]}: a {self[kin[0]].meaning}; for example"
+                f" {self[kin[0]].example}"
+            )
+        return self[kin[0]]
+
+
+_perceptron = later("karikomi.networks.mlp:build")
+NETWORKS = Networks(
+    "network",
+    {
+        "lenet-300-100": Network(
+            _perceptron, "perceptron of the lottery ticket paper, ReLU", paper="LeCun et al. 1998"
+        ),
+        "mlp-<h1>-<h2>-…": Network(
+            _perceptron, "perceptron with these hidden layers and ReLU", pattern=f"mlp{_WIDTH}+", example="mlp-256-256"
+        ),
+        "modular-<groups>-<h1>-<h2>-<h3>-…": Network(
+            _perceptron,
+            "perceptron of groups in space, at least three hidden layers, few long-range links",
+            paper="Achterberg et al. 2023",
+            pattern=f"modular{_WIDTH}{{4,}}",
+            example="modular-5-100-400-100",
+        ),
+    },
+)
 
 
 def build(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The network called ``name`` for samples of ``sample_shape``.
+    """The network called ``name`` for samples of ``sample_shape``, with PyTorch's own initial weights.
 
-    It is one of ``NAMES``. Which links a modular network has is not in the module but in its masks, which
+    Which links a modular network has is not in the module but in its masks, which
     :func:`karikomi.networks.modular.wire` draws for its :func:`layout`.
 
     >>> sum(p.numel() for p in build("lenet-300-100", (28, 28), 10).parameters())
@@ -36,23 +81,18 @@ def build(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
     Raises:
         InputError: for an unknown name, offering the nearest.
     """
-    from karikomi.networks.mlp import mlp  # here, so that a name can be checked without loading torch
-
-    return mlp(sample_shape, hidden_widths(name), classes)
+    return NETWORKS.find(check_network(name)).function(name, sample_shape, classes)
 
 
-def hidden_widths(name: str) -> list[int]:
-    """Units in each hidden layer of the network called ``name``.
-
-    >>> hidden_widths("mlp-256-256")
-    [256, 256]
-    >>> hidden_widths("modular-5-100-400-100")
-    [100, 400, 100]
+def check_network(name: str) -> str:
+    """The name, once it is sure that there is such a network.
 
     Raises:
         InputError: for an unknown name, offering the nearest.
     """
-    return _parsed(name)[1]
+    NETWORKS.find(name)
+    group_count(name)
+    return name
 
 
 def group_count(name: str) -> int | None:
@@ -62,9 +102,16 @@ def group_count(name: str) -> int | None:
     5
 
     Raises:
-        InputError: for an unknown name, offering the nearest.
+        InputError: for groups that its hidden layers have no room for.
     """
-    return _parsed(name)[0]
+    if not name.startswith("modular-"):
+        return None
+    groups, *hidden = (int(number) for number in name.split("-")[1:])
+    if not 2 <= groups <= min(hidden[1:-1]):
+        raise InputError(
+            f"network {name!r} needs 2 groups or more, and a unit for each in all hidden layers but the first and last"
+        )
+    return groups
 
 
 def layout(name: str, architecture: Architecture, modular: Modular) -> Layout | None:
@@ -75,24 +122,3 @@ def layout(name: str, architecture: Architecture, modular: Modular) -> Layout | 
     """
     groups = group_count(name)
     return None if groups is None else lay_out(architecture, groups, *modular.ends(groups))
-
-
-def _parsed(name: str) -> tuple[int | None, list[int]]:
-    """Groups and hidden widths."""
-    family = name.partition("-")[0]
-    if name == "lenet-300-100":
-        return None, [300, 100]
-    if family not in _FORMS:
-        raise unknown("network", name, NAMES)
-    pattern, form = _FORMS[family]
-    if re.fullmatch(pattern, name) is None:
-        raise InputError(f"network {name!r} is not of the form {form}")
-    numbers = [int(number) for number in name.split("-")[1:]]
-    if family == "mlp":
-        return None, numbers
-    groups, *hidden = numbers
-    if not 2 <= groups <= min(hidden[1:-1]):
-        raise InputError(
-            f"network {name!r} needs 2 groups or more, and a unit for each in all hidden layers but the first and last"
-        )
-    return groups, hidden

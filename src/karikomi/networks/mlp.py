@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from torch import nn
 
 
+def build(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+    """The perceptron called ``name``: its hidden layers are the numbers in it, but for a modular network's groups."""
+    numbers = [int(number) for number in name.split("-")[1:]]
+    return mlp(sample_shape, numbers[1:] if name.startswith("modular-") else numbers, classes)
+
+
 def mlp(sample_shape: tuple[int, ...], hidden: Sequence[int], classes: int) -> nn.Sequential:
     """Flatten, then linear layers ``fc1``, ``fc2``, … with ReLU, then the linear layer ``output``.
 

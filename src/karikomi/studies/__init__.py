@@ -1,23 +1,45 @@
-"""The studies by name. To add one: write it in a file or folder here, and give it a line below."""
+"""The studies by name. To add one: write it in a folder here, and give it a line below.
+
+What the folder's docstring says is the help of the command.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from karikomi.errors import InputError
-from karikomi.runs.folder import RunFolder
-from karikomi.studies.study import Study
+from karikomi.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from karikomi.runs.folder import RunFolder
+    from karikomi.studies.study import Study
+
+NAMES = ("lottery", "lesion", "importance", "ageing")
 
 
-def studies() -> dict[str, Study]:
-    """All studies; loading them loads their figures and statistics too."""
-    from karikomi.studies.ageing import AGEING
-    from karikomi.studies.importance import IMPORTANCE
-    from karikomi.studies.lesion import LESION
-    from karikomi.studies.lottery import LOTTERY
+def _entry(name: str) -> Entry:
+    return Entry(lambda: import_module(f"karikomi.studies.{name}.study").STUDY, help_of(name).partition("\n")[0])
 
-    return {study.name: study for study in (LOTTERY, LESION, IMPORTANCE, AGEING)}
+
+def help_of(name: str) -> str:
+    """What the command of a study says of it."""
+    written = inspect.getdoc(import_module(f"karikomi.studies.{name}")) or ""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", written)  # a terminal breaks lines itself
+
+
+STUDIES = Registry("study", {name: _entry(name) for name in NAMES})
+
+
+def find_study(name: str) -> Study:
+    """The study called ``name``; an InputError offers the nearest name if there is none."""
+    return STUDIES.find(name).function()
 
 
 def study_of(folder: RunFolder) -> Study:
     """The study that a run folder belongs to."""
-    known = studies()
-    if folder.study not in known:
+    if folder.study not in STUDIES:
         raise InputError(f"{folder.path} is a run of the study {folder.study!r}, which this Karikomi does not have")
-    return known[folder.study]
+    return find_study(folder.study)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from karikomi.errors import InputError, unknown
+from karikomi.errors import InputError
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.settings import StudySettings
@@ -65,13 +65,11 @@ class Result:
     @property
     def figures(self) -> Sequence[str]:
         """The names that ``figure`` takes."""
-        return list(self.study.pictures)
+        return list(self.study.figures)
 
     def figure(self, name: str) -> alt.TopLevelMixin | None:
         """One figure as an Altair chart; None where it has no meaning for this run (pixels of data without any)."""
-        if name not in self.study.pictures:
-            raise unknown("figure", name, self.study.pictures)
-        return self.study.pictures[name].draw(self)
+        return self.study.figures.find(name).function(self)
 
     def network(
         self,
@@ -134,7 +132,7 @@ class Result:
     def _html(self, answer: Answer, charts: Mapping[str, dict[str, Any]]) -> str:
         from karikomi.report.build import Figure, Section, build
 
-        figures = [Figure(chart, self.study.pictures[name].caption) for name, chart in charts.items()]
+        figures = [Figure(chart, self.study.figures[name].meaning) for name, chart in charts.items()]
         sections = [
             Section("Answer", answer.explanation, answer.tables),
             Section("Figures", figures=figures),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from karikomi import data as datasets
 from karikomi.errors import InputError, unknown
-from karikomi.networks import NAMES
+from karikomi.networks import NETWORKS, check_network, group_count
 from karikomi.networks.modular import Control, Modular
+from karikomi.registry import Entry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,9 +28,18 @@ SCHEMA = 1
 # The sections of a study's --help.
 START = Parameter(group=Group("Start from", sort_key=1))
 NETWORK = Parameter(group=Group("Data and network", sort_key=2))
-MODULAR = Parameter(group=Group("Modular network", sort_key=2))
+# Shown where they count: karikomi lottery --network modular-5-100-400-100 --help
+_ASKED = any(argument.startswith("modular-") for argument in sys.argv)
+MODULAR = Parameter(group=Group("Modular network", sort_key=2, show=_ASKED), show=_ASKED)
 TRAINING = Parameter(group=Group("Training", sort_key=4))
 REPLICATION = Parameter(group=Group("Replication", sort_key=5))
+
+OWN = "model"
+"""The network of a run on your own modules."""
+
+ARCHITECTURE = f"Architecture: {', '.join(NETWORKS)}; a modular one has settings of its own (name it before --help)."
+ONLY_MODULAR = ("within", "long_range", "reach", "entry", "exit", "control", "wiring_cost")
+"""Settings that say something of a modular network alone."""
 
 
 class StudySettings(BaseModel):
@@ -39,12 +52,15 @@ class StudySettings(BaseModel):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
 
     data: Annotated[str, NETWORK] = Field(
-        default="mnist", description="Data set: mnist, or an .npz file with x_train, y_train, x_test, y_test."
+        default="mnist", description=f"Data set: {', '.join(datasets.DATASETS)} (the path of such a file)."
     )
     data_sha256: Annotated[str, Parameter(parse=False)] = Field(
-        default="", description="What an .npz file held when the run began; filled in by Karikomi."
+        default="", description="What a file of data held when the run began; filled in by Karikomi."
     )
-    network: Annotated[str, NETWORK] = Field(default="lenet-300-100", description=f"Architecture: {', '.join(NAMES)}.")
+    code_sha256: Annotated[str, Parameter(parse=False)] = Field(
+        default="", description="The code of registered networks, data and criteria; filled in by Karikomi."
+    )
+    network: Annotated[str, NETWORK] = Field(default="lenet-300-100", description=ARCHITECTURE)
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
         default="glorot", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
     )
@@ -108,9 +124,19 @@ class StudySettings(BaseModel):
         return Modular(self.within, self.long_range, self.reach, self.entry, self.exit, self.control)
 
     @model_validator(mode="after")
-    def _can_be_wired(self) -> Self:
+    def _network_and_its_own_settings(self) -> Self:
+        if self.network != OWN or "models" not in type(self).model_fields:
+            check_network(self.network)
         _ = self.modular
+        for name in ONLY_MODULAR if group_count(self.network) is None else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                self.refuse_without_groups(name)
         return self
+
+    def refuse_without_groups(self, what: str) -> None:
+        """Raise an InputError if the network is not a modular one."""
+        if group_count(self.network) is None:
+            raise InputError(f"{what} needs a network with groups, such as modular-5-100-400-100; it is {self.network}")
 
     @model_validator(mode="before")
     @classmethod
@@ -144,12 +170,19 @@ class StudySettings(BaseModel):
         return self.of(**{**self.model_dump(), **given})
 
     def fingerprinted(self, data: Dataset | None, models: Sequence[nn.Module]) -> Self:
-        """The same settings with the hash of what they only point to: your own data or a file, your own modules."""
-        from karikomi.data import NAMES, fingerprint
+        """The same settings with the hash of what they only point to: your own data or a file, modules and code."""
+        named = self.data if data is None else data.name
+        codes = [entry.code for entry in self.registered(named if data is None else None) if entry.code]
+        code = hashlib.sha256("".join(codes).encode()).hexdigest() if codes else ""
+        content = datasets.fingerprint(named if data is None else data)
+        return self.changed(data=named, data_sha256=content, code_sha256=code)
 
+    def registered(self, data: str | None) -> Iterator[Entry]:
+        """The entries of the network, the data and the criteria that these settings name."""
+        if self.network != OWN:
+            yield NETWORKS.find(self.network)
         if data is not None:
-            return self.changed(data=data.name, data_sha256=fingerprint(data))
-        return self if self.data in NAMES else self.changed(data_sha256=fingerprint(self.data))
+            yield datasets.find(data)
 
 
 def explain(problem: ValidationError, prefix: str = "") -> str:

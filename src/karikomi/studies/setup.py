@@ -63,10 +63,7 @@ class Setup(Generic[SettingsT]):
         price = self.settings.wiring_cost
         if price == 0:
             return None
-        if self.layout is None:
-            raise InputError(
-                f"wiring_cost needs distances, which only a modular network has; it is {self.settings.network}"
-            )
+        assert self.layout is not None, "the settings refuse a wiring cost of networks without places"
         return {name: (price * length).astype(np.float32) for name, length in self.layout.distances().items()}
 
     def initial(self, replicate: int, rng: np.random.Generator) -> Subnetwork:

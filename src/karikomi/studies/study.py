@@ -4,37 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from karikomi.registry import Entry, Registry, later
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.settings import StudySettings
 
 if TYPE_CHECKING:
-    import altair as alt
     import pandas as pd
 
     from karikomi.studies.setup import Setup
     from karikomi.studies.show import Answer
     from karikomi.studies.stage import Saved, Stage
-
-
-def later(where: str) -> Callable[..., Any]:
-    """The function at ``package.module:name``, imported at its first call: an answer need not wait for torch.
-
-    >>> later("math:sqrt")(9)
-    3.0
-    """
-    module, _, name = where.partition(":")
-    return lambda *args, **kwargs: getattr(import_module(module), name)(*args, **kwargs)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of a study: how to draw it from a result (None where it has no meaning), and what it shows."""
-
-    draw: Callable[[Any], alt.TopLevelMixin | None]
-    caption: str
 
 
 class MeasureFormat(NamedTuple):
@@ -48,10 +29,21 @@ class MeasureFormat(NamedTuple):
 
 @dataclass(frozen=True)
 class Study:
-    """One experiment: settings, protocol, tables, answer, pictures.
+    """One experiment: settings, stages of work, tables, answer, figures.
 
-    ``by_replicate`` gives, from the tables, the measures of every replicate: a row per replicate and condition, which
-    are the index; ``compared`` says which of them tell two runs apart.
+    Attributes:
+        name: that of the command and the Python function.
+        settings: what a user may set.
+        prepare: loads and checks everything, before anything is written.
+        stages: its work.
+        tables: what a run folder holds, by name; ``table`` is the main one.
+        saved: which networks a run folder holds.
+        summarize: from tables and settings to the answer.
+        by_replicate: from the tables the measures of every replicate: a row per replicate and condition, which are the
+            index.
+        compared: which of those tell two runs apart, and how they are written.
+        figures: by name what draws a figure from a result (None where it has no meaning), with its caption.
+        margin: whether verdicts depend on a margin of accuracy.
     """
 
     name: str
@@ -63,4 +55,40 @@ class Study:
     summarize: Callable[..., Answer]
     by_replicate: Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]
     compared: Mapping[str, MeasureFormat]
-    pictures: Mapping[str, Picture]
+    figures: Registry[Entry]
+    margin: bool = False
+
+
+def study(
+    name: str,
+    settings: type[StudySettings],
+    *,
+    compared: Mapping[str, MeasureFormat],
+    captions: Mapping[str, str],
+    prepare: str = "stages:prepare",
+    saved: str = "tables:saved",
+    margin: bool = False,
+) -> Study:
+    """The study in the folder ``karikomi/studies/<name>``; nothing of it is imported before it is needed.
+
+    Its module ``stages`` holds ``stages``, and ``prepare`` unless that is elsewhere; ``tables`` holds ``tables`` and
+    ``saved``; ``summary`` holds ``summarize`` and ``by_replicate``; ``pictures`` a function per figure.
+    """
+
+    def within(where: str) -> Callable[..., Any]:
+        return later(where if where.startswith("karikomi.") else f"karikomi.studies.{name}.{where}")
+
+    drawn = {figure: Entry(within(f"pictures:{figure}"), caption) for figure, caption in captions.items()}
+    return Study(
+        name=name,
+        settings=settings,
+        prepare=within(prepare),
+        stages=within("stages:stages"),
+        tables=within("tables:tables"),
+        saved=within(saved),
+        summarize=within("summary:summarize"),
+        by_replicate=within("summary:by_replicate"),
+        compared=compared,
+        figures=Registry("figure", drawn),
+        margin=margin,
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph
 
 if TYPE_CHECKING:
@@ -17,25 +18,36 @@ if TYPE_CHECKING:
     from karikomi.networks.subnetwork import Subnetwork
 
 
-@dataclass(frozen=True)
+def _not_measured() -> Any:
+    raise InputError("this criterion needs measurements on examples, which were not given here")
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """What is known of a trained network; the names are those of its link weights.
+
+    What is measured is measured when first asked for, and once.
 
     Attributes:
         trained: weights at the end of training.
         initial: weights that this training began with.
         masks: which links are left.
         rng: for criteria that draw.
+        gradients: ∂L/∂w by weight at the end of training, float32; L is the mean cross-entropy on ``examples``.
+        examples: training examples, never those that decide when to stop, nor the test set.
     """
 
     trained: Mapping[str, np.ndarray]
     initial: Mapping[str, np.ndarray]
     masks: Mapping[str, np.ndarray]
     rng: np.random.Generator
+    gradients: Callable[[], Mapping[str, np.ndarray]] = _not_measured
+    examples: Callable[[], Examples] = _not_measured
 
+    def __post_init__(self) -> None:
+        for name in ("gradients", "examples"):
+            object.__setattr__(self, name, cache(getattr(self, name)))
 
-Criterion = Callable[[Evidence], dict[str, np.ndarray]]
-"""Gives every link a score, an array per layer; the lowest go first."""
 
 Need = Literal["activations", "attributions", "knock_out", "shapley"]
 """What has to be measured for a criterion: a field of :class:`UnitEvidence`."""
@@ -75,18 +87,3 @@ class UnitEvidence:
     def rng(self, name: str) -> np.random.Generator:
         """A fresh generator of the criterion called ``name``, so that no criterion's draw depends on another's."""
         return np.random.default_rng([*self.seed.generate_state(4).tolist(), *name.encode()])
-
-
-@dataclass(frozen=True)
-class UnitCriterion:
-    """A criterion for units.
-
-    Attributes:
-        function: gives every hidden unit a score, float64 ``[units]``; the lowest go first.
-        meaning: what a score says, in one line.
-        needs: what has to be measured for it.
-    """
-
-    function: Callable[[UnitEvidence], np.ndarray]
-    meaning: str
-    needs: tuple[Need, ...] = ()

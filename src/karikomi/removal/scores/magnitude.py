@@ -1,4 +1,4 @@
-"""Criteria that look at the size of a weight."""
+"""Criteria that look at the weight of a link."""
 
 import numpy as np
 
@@ -18,3 +18,9 @@ def initial_magnitude(evidence: Evidence) -> dict[str, np.ndarray]:
 def magnitude_increase(evidence: Evidence) -> dict[str, np.ndarray]:
     """|w| at the end of training minus |w| before it (Zhou et al. 2019)."""
     return {name: np.abs(evidence.trained[name]) - np.abs(evidence.initial[name]) for name in evidence.masks}
+
+
+def taylor(evidence: Evidence) -> dict[str, np.ndarray]:
+    """|w · ∂L/∂w| at the end of training: to first order, how much the loss changes without the link."""
+    gradients = evidence.gradients()
+    return {name: np.abs(evidence.trained[name] * gradients[name]) for name in evidence.masks}

@@ -8,7 +8,8 @@ import numpy as np
 
 from karikomi.graphs import NODE_MEASURES, LayeredGraph, Measure, PerLayer, node_measure
 from karikomi.graphs.communities import find_communities
-from karikomi.removal.scores.evidence import UnitCriterion, UnitEvidence
+from karikomi.registry import Entry
+from karikomi.removal.scores.evidence import UnitEvidence
 
 # NaN says of these that a unit shares no links, or has none: it has nothing of what they measure.
 NOTHING_IS_NAN = ("in-clustering", "out-clustering", "participation")
@@ -57,9 +58,9 @@ _GIVEN: Mapping[str, Callable[[UnitEvidence], PerLayer]] = {
 }
 
 
-def _criterion(name: str, of_graph: Measure) -> UnitCriterion:
+def _criterion(name: str, of_graph: Measure) -> Entry:
     needs = ("activations",) if "activations" in of_graph.needs else ()
-    return UnitCriterion(partial(measure, name=name), of_graph.meaning, needs)
+    return Entry(partial(measure, name=name), of_graph.meaning, needs)
 
 
-CRITERIA: Mapping[str, UnitCriterion] = {name: _criterion(name, each) for name, each in NODE_MEASURES.items()}
+CRITERIA: Mapping[str, Entry] = {name: _criterion(name, each) for name, each in NODE_MEASURES.items()}

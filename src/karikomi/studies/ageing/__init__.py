@@ -1,39 +1,19 @@
-"""The ageing study."""
+"""Let neurons die cycle by cycle, and the network relearn: does it hold, and by what?
 
-from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.study import MeasureFormat, Picture, Study, later
+Trains a network in several replicates (or takes yours). In every cycle some units die, the same in all arms; what is
+left is measured on the test set, trains for a fixed number of steps, and is measured again. Beside it the same
+network ages without training, trains as long without deaths, or is trained anew at its new size; and deaths in one
+region stand beside as many scattered ones. Ends with the answer: accuracy after a life with 95 % intervals,
+differences paired by replicate, and a page with figures. The same command again goes on where it was stopped; a
+finished run answers at once.
 
-HOME = "karikomi.studies.ageing"
+Three neurons a cycle: karikomi ageing
 
-CAPTIONS = {
-    "life": "Test accuracy over life. Full lines: at the end of every cycle; dashed: after its deaths, before training."
-    " Bands and bars are 95 % intervals over replicates.",
-    "recovery": "What every cycle gives back: accuracy at its end minus accuracy after its deaths.",
-    "patterns": "Test accuracy at the end of every cycle by who dies. Dashed: the scattered control, as many deaths in"
-    " each layer and cycle at random places.",
-    "groups": "The network of replicate 0 in space, its groups by their numbers. Lines are long-range links, of which"
-    " some are drawn, in the colour of the group that they come from.",
-    "traffic": "What joins the hidden units of its groups: links, coloured by their share of the possible ones; and"
-    " efficiency, the mean of 1 / d over pairs of units, d in links. A dash: nothing could lead there.",
-    "network": "Who dies, in replicate 0: the dead are grey and fade with every cycle. Of links,"
-    " those that die in the end.",
-    "health": "What becomes of the network: loss; how like the healthy network its hidden layers still are (linear CKA,"
-    " mean over layers); dormant units (activation up to 2.5 % of their layer's mean); the norm of all weights.",
-    "classes": "Test accuracy of each class at the end of every cycle, mean over replicates.",
-}
+In seconds: karikomi ageing --preset quick
 
-AGEING = Study(
-    name="ageing",
-    settings=AgeingSettings,
-    prepare=later(f"{HOME}.stages:prepare"),
-    stages=later(f"{HOME}.stages:stages"),
-    tables=later(f"{HOME}.tables:tables"),
-    saved=later(f"{HOME}.tables:saved"),
-    summarize=later(f"{HOME}.summary:summarize"),
-    by_replicate=later(f"{HOME}.summary:by_replicate"),
-    compared={
-        "final": MeasureFormat("accuracy at the end", "%", 100, 2),
-        "life": MeasureFormat("accuracy over life", "%", 100, 2),
-    },
-    pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
-)
+Region by region: karikomi ageing --network modular-5-60-200-60 --patterns regional scattered --regions 1 3 4
+
+Links: karikomi ageing --network modular-5-60-200-200-60 --patterns local long-range --deaths 50 --cycles 10
+
+Your networks: karikomi ageing --network mlp-256-256 --models a.safetensors b.safetensors
+"""

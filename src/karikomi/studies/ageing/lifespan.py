@@ -9,7 +9,7 @@ from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.deaths import death_counts
 from karikomi.removal.remaining import remaining
 from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.lesion.claims import POST_SHARE
+from karikomi.studies.publications import PARAMETER_SHARE
 
 
 def lifespan(settings: AgeingSettings, lives: Iterable[tuple[Subnetwork, np.ndarray | None]]) -> int:
@@ -28,7 +28,7 @@ def lifespan(settings: AgeingSettings, lives: Iterable[tuple[Subnetwork, np.ndar
     if s.units_left is not None:
         limits.append(max(_first(units, s.units_left, "units") for units, _ in left))
     if s.parameters_left is not None or not limits:
-        ends = [s.parameters_left or round(POST_SHARE * parameters[0]) for _, parameters in left]
+        ends = [s.parameters_left or round(PARAMETER_SHARE * parameters[0]) for _, parameters in left]
         limits.append(
             max(_first(parameters, end, "parameters") for (_, parameters), end in zip(left, ends, strict=True))
         )

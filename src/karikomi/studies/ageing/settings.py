@@ -8,10 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError, unknown
 from karikomi.graphs import REFUSED
-from karikomi.networks import group_count
 from karikomi.removal.orders import Direction
 from karikomi.removal.scores import SAME_AS, UNIT_CRITERIA, unit_criterion
-from karikomi.studies.healthy.settings import OWN, HealthySettings
+from karikomi.studies.healthy.settings import HealthySettings
 from karikomi.studies.settings import START
 
 DEATHS = Parameter(group=Group("Deaths", sort_key=3))
@@ -47,8 +46,8 @@ class AgeingSettings(HealthySettings):
     preset: Annotated[Literal["full", "demo", "quick"], START] = Field(
         default="full",
         exclude=True,
-        description="Start from these settings. full: the notebooks' protocol; demo: twice as many deaths in a"
-        " cycle and an eighth of the training, in minutes; quick: a small network, in seconds.",
+        description="Start from these settings. full: Shin_Miz's protocol; demo: twice as many deaths in a cycle"
+        " and an eighth of the training, in minutes; quick: a small network, in seconds.",
     )
     # Narrower than in other studies, which is safe in what is frozen.
     ablation: Annotated[Literal["zero"], Parameter(parse=False)] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -79,7 +78,7 @@ class AgeingSettings(HealthySettings):
         default=None,
         ge=1,
         description="A life ends after so many cycles, or with units_left or parameters_left: with the first that is"
-        " reached. By default with the share of its parameters that the notebooks stopped at (200,000 of 269,322).",
+        " reached. By default with the share of its parameters at which Shin_Miz stopped (200,000 of 269,322).",
     )
     units_left: Annotated[int | None, DEATHS] = Field(
         default=None, ge=1, description="A life ends once no more units than this are left."
@@ -130,7 +129,7 @@ class AgeingSettings(HealthySettings):
         return tuple(dict.fromkeys((*self.chosen, *self.controls.values())))
 
     @property
-    def criteria(self) -> tuple[str, ...]:
+    def scored_by(self) -> tuple[str, ...]:
         """The patterns that are criteria."""
         return tuple(pattern for pattern in self.patterns if pattern not in PATTERNS)
 
@@ -166,11 +165,8 @@ class AgeingSettings(HealthySettings):
         if self.takes_links and (self.deaths != int(self.deaths) or self.units_left is not None):
             raise InputError("links die in whole numbers, with no unit: deaths must be one, and units_left left out")
         grouped = [pattern for pattern in self.patterns if pattern in (REGIONAL, *LINK_PATTERNS)]
-        if grouped and (self.network == OWN or group_count(self.network) is None):
-            raise InputError(
-                f"the pattern {grouped[0]} needs a network with groups, such as modular-5-100-400-100; it is"
-                f" {self.network}"
-            )
+        if grouped:
+            self.refuse_without_groups(f"the pattern {grouped[0]}")
         return self
 
 

@@ -49,7 +49,7 @@ def prepare(settings: AgeingSettings, data: Dataset | None = None, models: Seque
     """
     setup = prepare_healthy(settings, data, models)
     setup.architecture.require_chain()
-    try_criteria(setup, settings.criteria)
+    try_criteria(setup, settings.scored_by)
     streams = [seeds.stream(settings.seed, "init", replicate) for replicate in range(settings.replicates)]
     tried = setup.trained or [setup.initial(replicate, rng) for replicate, rng in enumerate(streams)]
     units = setup.architecture.units
@@ -116,7 +116,8 @@ def _past(setup: AgeingSetup, folder: RunFolder, task: Task) -> Past:
     if task.step == 1:
         now = {life: Aged(healthy) for life in lives(s)}
     else:
-        now = read_lives(aged_file(folder, task.replicate, task.step - 1), healthy.architecture)
+        aged = read_lives(aged_file(folder, task.replicate, task.step - 1), healthy.architecture)
+        now = {life: aged[life] for life in lives(s)}  # files keep an order of their own
     scratch = task.step in scratch_cycles(s, _last_cycle(folder))
     return Past(healthy, read_schedule(folder, task.replicate), now, scratch)
 

@@ -17,8 +17,9 @@ from karikomi.runs.checkpoint import Checkpoint, check_fits, provenance_of, read
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
 from karikomi.studies import setup as every_study
-from karikomi.studies.healthy.settings import OWN, HealthySettings
+from karikomi.studies.healthy.settings import HealthySettings
 from karikomi.studies.healthy.tables import TRAINING, network_file
+from karikomi.studies.settings import OWN
 from karikomi.studies.setup import Setup
 from karikomi.studies.stage import Stage, Task
 

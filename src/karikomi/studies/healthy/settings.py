@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Group, Parameter
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from karikomi.errors import InputError
-from karikomi.networks import NAMES, hidden_widths
+from karikomi.registry import Entry
+from karikomi.removal.scores import unit_criterion
 from karikomi.runs.files import read_arrays
-from karikomi.studies.settings import NETWORK, TRAINING, StudySettings
+from karikomi.studies.settings import ARCHITECTURE, NETWORK, TRAINING, StudySettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,14 +23,11 @@ if TYPE_CHECKING:
 
 LESIONS = Parameter(group=Group("Lesions", sort_key=3))
 
-OWN = "model"
-"""The network of a run on your own modules."""
-
 
 class HealthySettings(StudySettings):
     """Settings of studies that begin with healthy networks."""
 
-    network: Annotated[str, NETWORK] = Field(default="mlp-256-256", description=f"Architecture: {', '.join(NAMES)}.")
+    network: Annotated[str, NETWORK] = Field(default="mlp-256-256", description=ARCHITECTURE)
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
         default="pytorch", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
     )
@@ -77,18 +75,20 @@ class HealthySettings(StudySettings):
             self._refuse_other_than(len(self.models))
         return self
 
+    @property
+    def scored_by(self) -> tuple[str, ...]:
+        """The criteria for units that the study uses."""
+        return ()
+
+    def registered(self, data: str | None) -> Iterator[Entry]:
+        yield from super().registered(data)
+        yield from map(unit_criterion, self.scored_by)
+
     def _refuse_other_than(self, models: int) -> None:
         if self.replicates != models:
             raise InputError(
                 f"every model is a replicate: replicates must be {models} or left out; it is {self.replicates}"
             )
-
-    @field_validator("network")
-    @classmethod
-    def _known_network(cls, network: str) -> str:
-        if network != OWN:
-            hidden_widths(network)
-        return network
 
     def fingerprinted(self, data: Dataset | None, models: Sequence[nn.Module]) -> Self:
         settings = super().fingerprinted(data, models)

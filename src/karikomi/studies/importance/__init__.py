@@ -1,37 +1,17 @@
-"""The knock-out study."""
+"""Remove each neuron alone: which are important, and which scores predict it?
 
-from karikomi.studies.importance.settings import ImportanceSettings
-from karikomi.studies.study import MeasureFormat, Picture, Study, later
+Trains a network in several replicates (or takes yours) and measures on the whole test set what the loss of each unit
+alone costs, in loss, accuracy and by class; what it adds on average when others are gone too (Shapley values); and
+what pairs of important units cost together. Ends with the answer: Spearman's correlation of every score with unit
+importance within layers, with 95 % intervals and corrected for their number, alone and with in-strength and mean
+activation held constant; where important units are, how redundant units are, and a page with figures. The same
+command again goes on where it was stopped; a finished run answers at once.
 
-HOME = "karikomi.studies.importance"
+The question itself: karikomi importance
 
-CAPTIONS = {
-    "scores": "Every unit of replicate 0: a score against the rise in loss when the unit alone is gone, by layer; ρ is"
-    " the mean over replicates. The scores that tell critical units best come first.",
-    "associations": "How well each score tells critical units: Spearman's ρ with the rise in loss within layers, and"
-    " its 95 % interval; grey: what it adds to the scores held constant.",
-    "cost_by_layer": "The rise in loss when a unit alone is gone, in every layer and replicate. Boxes hold the middle"
-    " half of the units.",
-    "score_correlations": "How the scores go together: median over layers and replicates of Spearman's ρ.",
-    "ranks": "The rank curves of the scores, by layer: how unevenly each is spread over the units. Lines are means over"
-    " replicates.",
-    "network": "Replicate 0. Each unit's colour is the rise in loss without it, the most critical of a layer are at the"
-    " top; lines are the strongest links.",
-    "shapley": "Replicate 0: what a unit adds on average when others are gone too, against its loss alone. Ringed units"
-    " are redundant: they cost little alone and much together.",
-    "pairs": "Replicate 0: what the loss of two units costs beyond the sum of both alone, for the most critical units."
-    " Above 0 they stand in for each other; below 0 they need each other.",
-}
+In seconds: karikomi importance --preset quick
 
-IMPORTANCE = Study(
-    name="importance",
-    settings=ImportanceSettings,
-    stages=later(f"{HOME}.stages:stages"),
-    tables=later(f"{HOME}.tables:tables"),
-    saved=later("karikomi.studies.healthy.tables:saved"),
-    summarize=later(f"{HOME}.summary:summarize"),
-    by_replicate=later(f"{HOME}.summary:by_replicate"),
-    compared={"loss_rise": MeasureFormat("the mean cost of a unit", "0.001 nats", 1000, 2)},
-    prepare=later(f"{HOME}.stages:prepare"),
-    pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
-)
+Two rivals, finer Shapley values: karikomi importance --criteria taylor betweenness-inverse --shapley 100
+
+Your networks: karikomi importance --network mlp-256-256 --models a.safetensors b.safetensors
+"""

@@ -43,7 +43,7 @@ def measure(setup: Setup[Any], advance: Advance, task: Task, subnetwork: Subnetw
     units = len(alone.loss) - 1
     advance(units)
     seen = evidence(setup, replicate, subnetwork)
-    scores = {f"{SCORE}{name}": unit_criterion(name).function(seen) for name in s.scores}
+    scores = {f"{SCORE}{name}": unit_criterion(name).function(seen) for name in s.scored_by}
     return {
         "loss": alone.loss,
         "correct": alone.correct,

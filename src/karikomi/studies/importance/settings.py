@@ -74,6 +74,6 @@ class ImportanceSettings(HealthySettings):
         return tuple(dict.fromkeys(names))
 
     @property
-    def scores(self) -> tuple[str, ...]:
+    def scored_by(self) -> tuple[str, ...]:
         """All that is measured: the criteria, and what is held constant."""
         return tuple(dict.fromkeys((*self.criteria, *self.given)))

@@ -27,7 +27,7 @@ def prepare(
         InputError: also for a criterion that means nothing for this network.
     """
     setup = prepare_healthy(settings, data, models)
-    try_criteria(setup, settings.scores)
+    try_criteria(setup, settings.scored_by)
     return setup
 
 
@@ -44,4 +44,4 @@ def _write(setup: Setup[ImportanceSettings], folder: RunFolder, task: Task, foun
     file = folder.pieces / f"replicate-{task.replicate}-knock-outs.safetensors"
     write_arrays(file, found, {})
     where = {"file": f"{folder.pieces.name}/{file.name}", "layers": setup.architecture.hidden_units}
-    return {**where, "scores": setup.settings.scores}
+    return {**where, "scores": setup.settings.scored_by}

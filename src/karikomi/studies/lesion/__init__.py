@@ -1,34 +1,16 @@
-"""The lesion study."""
+"""Remove neurons one after the other: along which order does a network fail?
 
-from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.study import MeasureFormat, Picture, Study, later
+Trains a network in several replicates (or takes yours), scores its units on training examples, and removes them all,
+one by one, the highest scores first and the lowest first, beside random orders and random orders within the layers.
+Every step is measured on the whole test set. Ends with the answer: robustness R with 95 % intervals, differences from
+random orders paired by replicate, where the cliff is, and a page with figures. The same command again goes on where
+it was stopped; a finished run answers at once.
 
-HOME = "karikomi.studies.lesion"
+All seven criteria: karikomi lesion
 
-CAPTIONS = {
-    "accuracy": "Test accuracy while units go, those of the highest scores first or of the lowest; grey: random orders,"
-    " of all units and within the layers. Bands are 95 % intervals over replicates.",
-    "loss": "Test loss while units go.",
-    "accuracy_by_parameters": "Test accuracy against the parameters that are left.",
-    "differences": "Robustness R minus that of random orders, with 95 % intervals. Left of 0 accuracy falls sooner than"
-    " by chance. Filled marks are shown to differ (p < 0.05, Holm-corrected).",
-    "cliffs": "The largest drop of accuracy by a single unit in every order and replicate: how large, and when. A cliff"
-    " stands out above the grey dots, the layer-matched random orders.",
-    "class_accuracy": "Accuracy of each class while units go, by the criterion that differs most from random orders.",
-}
+In seconds: karikomi lesion --preset quick
 
-LESION = Study(
-    name="lesion",
-    settings=LesionSettings,
-    prepare=later(f"{HOME}.stages:prepare"),
-    stages=later(f"{HOME}.stages:stages"),
-    tables=later(f"{HOME}.tables:tables"),
-    saved=later("karikomi.studies.healthy.tables:saved"),
-    summarize=later(f"{HOME}.summary:summarize"),
-    by_replicate=later(f"{HOME}.summary:by_replicate"),
-    compared={
-        "robustness": MeasureFormat("robustness", "R", 1, 3),
-        "f50": MeasureFormat("f50", "% of the units", 100, 1),
-    },
-    pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
-)
+Scored again and again: karikomi lesion --criteria taylor knock-out --timing static adaptive --every 8
+
+Your networks: karikomi lesion --network mlp-256-256 --models a.safetensors b.safetensors
+"""

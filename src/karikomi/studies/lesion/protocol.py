@@ -16,8 +16,8 @@ from karikomi.runs.progress import Advance
 from karikomi.statistics import f50, largest_drop, robustness
 from karikomi.studies.healthy.scoring import ablation_of, evidence
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm, controls_of
-from karikomi.studies.lesion.claims import POST_SHARE
 from karikomi.studies.lesion.settings import LesionSettings
+from karikomi.studies.publications import PARAMETER_SHARE
 from karikomi.studies.setup import Setup
 from karikomi.studies.stage import Task
 
@@ -118,7 +118,9 @@ def _rows(outcomes: Outcomes, left: Remaining, classes: int) -> Iterator[dict[st
     accuracy, loss = outcomes.accuracy, outcomes.loss
     drop, steps = largest_drop(accuracy), accuracy.shape[1] - 1
     share = left.parameters / left.parameters[:, :1]
-    at_post = np.where(np.isnan(share[:, 0]), np.nan, accuracy[np.arange(len(share)), (share <= POST_SHARE).argmax(1)])
+    at_post = np.where(
+        np.isnan(share[:, 0]), np.nan, accuracy[np.arange(len(share)), (share <= PARAMETER_SHARE).argmax(1)]
+    )
     columns = {
         "robustness": robustness(accuracy, classes),
         "loss_rise": (loss[:, 1:] - loss[:, :1]).mean(axis=1),

@@ -72,6 +72,10 @@ class LesionSettings(HealthySettings):
         " the layer that the targeted order takes one from.",
     )
 
+    @property
+    def scored_by(self) -> tuple[str, ...]:
+        return self.criteria
+
     @field_validator("criteria")
     @classmethod
     def _known_criteria(cls, criteria: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,33 +1,13 @@
-"""The lottery study."""
+"""Find winning tickets: train, remove, rewind, again.
 
-from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.study import MeasureFormat, Picture, Study, later
+Trains a network, removes its lowest links, returns the others to their initial weights and trains again, round by
+round, in several replicates and beside controls. Ends with the answer: means with 95 % intervals, differences paired
+by replicate, a verdict per density, and a page with figures. The same command again goes on where it was stopped; a
+finished run answers at once.
 
-HOME = "karikomi.studies.lottery"
+The blog post's experiment: karikomi lottery
 
-CAPTIONS = {
-    "accuracy": "Test accuracy at the early stop against the links that are left. The line across is the dense"
-    " network; bands are 95 % intervals over replicates.",
-    "early_stop": "How soon each network is at its best: the iteration of minimum validation loss. Lower is faster.",
-    "final_accuracy": "Test accuracy after all iterations.",
-    "learning_curves": "Validation accuracy and loss during training at several densities, with 95 % intervals.",
-    "links_per_pixel": "Surviving first-layer links of each pixel after every round, mean over replicates.",
-    "first_layer_mask": "The first layer's mask in replicate 0: a dot is a surviving link.",
-    "links_per_unit": "Surviving links into and out of each unit in replicate 0, after the last round.",
-}
+With more controls: karikomi lottery --arms ticket reinit shuffled random --reinits 3
 
-LOTTERY = Study(
-    name="lottery",
-    settings=LotterySettings,
-    prepare=later("karikomi.studies.setup:prepare"),
-    stages=later(f"{HOME}.stages:stages"),
-    tables=later(f"{HOME}.tables:tables"),
-    saved=later(f"{HOME}.tables:saved"),
-    summarize=later(f"{HOME}.summary:summarize"),
-    by_replicate=later(f"{HOME}.summary:by_replicate"),
-    compared={
-        "test_accuracy": MeasureFormat("accuracy at the early stop", "%", 100, 2),
-        "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
-    },
-    pictures={name: Picture(later(f"{HOME}.pictures:{name}"), caption) for name, caption in CAPTIONS.items()},
-)
+Another network: karikomi lottery --network mlp-64-64 --criterion magnitude-increase --scope global
+"""

@@ -10,13 +10,18 @@ from typing import Any
 import numpy as np
 
 from karikomi import seeds
+from karikomi.data.dataset import Examples
+from karikomi.engines import population
 from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import Masks, links_left, remove_links, shuffle_links
-from karikomi.removal.scores import Evidence, link_criterion
+from karikomi.removal.scores import LINK_CRITERIA, Evidence
 from karikomi.runs.checkpoint import FINAL, INITIAL, REWIND, Checkpoint, provenance_of
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.setup import Setup
+
+SCORED = 2_000
+"""Training examples, at most, that criteria for links measure on."""
 
 Past = Callable[[int, int], Checkpoint]
 """Gives the ticket of (replicate, round)."""
@@ -79,7 +84,7 @@ def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: P
     left = target(s, origin.masks, number)
     if "ticket" in s.arms:
         before = past(replicate, number - 1) if s.schedule == "iterative" and number > 1 else first
-        masks = _next_masks(s, before, left, number, replicate)
+        masks = _next_masks(setup, before, left, number, replicate)
         start = replace(origin, weights=before.past[FINAL]) if s.rewind == "none" else origin
         yield Entry(replicate, "ticket", 0, start.masked(masks), origin.links)
         if "reinit" in s.arms:
@@ -110,11 +115,23 @@ def target(settings: LotterySettings, dense: Masks, number: int) -> dict[str, in
 
 
 def _next_masks(
-    s: LotterySettings, before: Checkpoint, left: dict[str, int] | int, number: int, replicate: int
+    setup: Setup[LotterySettings], before: Checkpoint, left: dict[str, int] | int, number: int, replicate: int
 ) -> dict[str, np.ndarray]:
-    rng = seeds.stream(s.seed, "scores", replicate, number)
-    evidence = Evidence(before.past[FINAL], before.past[INITIAL], before.trained.masks, rng)
-    scores = link_criterion(s.criterion)(evidence)
+    s, final = setup.settings, replace(before.trained, weights=before.past[FINAL])
+
+    def examples() -> Examples:
+        known = seeds.stream(s.seed, "scoring", replicate).permutation(setup.splits[replicate].train)
+        return setup.data.train.take(known[:SCORED])
+
+    evidence = Evidence(
+        final.weights,
+        before.past[INITIAL],
+        final.masks,
+        seeds.stream(s.seed, "scores", replicate, number),
+        gradients=lambda: population.gradients(final, examples()),
+        examples=examples,
+    )
+    scores = LINK_CRITERIA.find(s.criterion).function(evidence)
     return remove_links(evidence.masks, scores, left, seeds.stream(s.seed, "ties", replicate, number))
 
 

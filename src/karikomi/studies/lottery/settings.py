@@ -1,14 +1,14 @@
 """The settings of the lottery study."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from cyclopts import Group, Parameter
 from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
-from karikomi.networks import hidden_widths
-from karikomi.removal.scores import LINK_CRITERIA, link_criterion
+from karikomi.registry import Entry
+from karikomi.removal.scores import LINK_CRITERIA
 from karikomi.studies.settings import START, StudySettings
 
 REMOVAL = Parameter(group=Group("Removal", sort_key=3))
@@ -21,7 +21,7 @@ class LotterySettings(StudySettings):
     """Find winning lottery tickets: train, remove the lowest links, rewind, again (Frankle & Carbin 2019)."""
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "post": {},
+        "blog": {},
         "paper": {
             "iterations": 50_000,
             "rounds": 18,
@@ -41,10 +41,11 @@ class LotterySettings(StudySettings):
         },
     }
 
-    preset: Annotated[Literal["post", "paper", "quick"], START] = Field(
-        default="post",
+    preset: Annotated[Literal["blog", "paper", "quick"], START] = Field(
+        default="blog",
         exclude=True,
-        description="Start from these settings. post: the blog post's; paper: the paper's (hours); quick: seconds.",
+        description="Start from these settings. blog: tmtk's replication, in minutes; paper: Frankle & Carbin's"
+        " protocol, in hours; quick: a small network, in seconds.",
     )
     arms: Annotated[tuple[Arm, ...], ARMS] = Field(
         default=("dense", "ticket", "reinit"),
@@ -68,7 +69,7 @@ class LotterySettings(StudySettings):
     )
     output_rate: Annotated[Literal["equal", "half"], REMOVAL] = Field(
         default="equal",
-        description="The output layer's rate: equal to the others' (the post) or half of it (the paper).",
+        description="The output layer's rate: equal to the others' (tmtk) or half of it (Frankle & Carbin).",
     )
     rounds: Annotated[int, REMOVAL] = Field(default=10, ge=1, le=1000, description="Pruning rounds.")
     schedule: Annotated[Literal["iterative", "one-shot"], REMOVAL] = Field(
@@ -89,14 +90,12 @@ class LotterySettings(StudySettings):
     @field_validator("criterion")
     @classmethod
     def _known_criterion(cls, criterion: str) -> str:
-        link_criterion(criterion)
+        LINK_CRITERIA.find(criterion)
         return criterion
 
-    @field_validator("network")
-    @classmethod
-    def _known_network(cls, network: str) -> str:
-        hidden_widths(network)
-        return network
+    def registered(self, data: str | None) -> Iterator[Entry]:
+        yield from super().registered(data)
+        yield LINK_CRITERIA.find(self.criterion)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

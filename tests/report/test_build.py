@@ -7,6 +7,7 @@ import altair as alt
 import pytest
 
 from karikomi.report.build import Figure, Section, build
+from karikomi.studies.verdict import Verdict
 
 HOSTILE = """</script><script>alert("1")</script><!-- <b>&amp; ' {{ 7 * 7 }} {% if %} \\u003c"""
 
@@ -47,9 +48,9 @@ TABLE = Words(
     "Ticket minus dense",
     ("links left", "early stop", "p", "verdict"),
     [
-        ("80.0 %", "-150 ± 21", "< 0.001", "winning ticket"),
-        ("21.1 %", "+20", "–", "not shown"),
-        ("3.6 %", "+1,100 ± 30", "0.030", "lost"),
+        ("80.0 %", "-150 ± 21", "< 0.001", Verdict("winning ticket", "good")),
+        ("21.1 %", "+20", "–", Verdict("not shown", "open")),
+        ("3.6 %", "+1,100 ± 30", "0.030", Verdict("lost", "bad")),
     ],
 )
 
@@ -59,7 +60,7 @@ def test_numbers_are_set_to_the_right_and_verdicts_are_badges():
     head = [(text, attributes.get("class")) for _, attributes, text in page.all("th")]
     assert head == [("links left", "number"), ("early stop", "number"), ("p", "number"), ("verdict", None)]
     badges = [(text, attributes["class"]) for _, attributes, text in page.all("span")]
-    assert badges == [("winning ticket", "badge won"), ("not shown", "badge open"), ("lost", "badge lost")]
+    assert badges == [("winning ticket", "badge good"), ("not shown", "badge open"), ("lost", "badge bad")]
     assert [text for text in page.texts("td") if text] == [cell for row in TABLE.rows for cell in row[:3]]
     assert page.texts("h3") == [TABLE.title]
 

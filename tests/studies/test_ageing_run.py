@@ -234,6 +234,6 @@ def test_the_answer_is_shown_and_the_page_drawn_again(finished, capsys):
     page = finished.page.read_text()
     for name in ("life", "recovery", "network", "health", "classes"):
         assert (finished.folder.figures / f"{name}.png").stat().st_size > 1000
-        assert AGEING.figures[name].caption.split(":")[0] in page
+        assert AGEING.figures[name].meaning.split(":")[0] in page
     assert finished.figure("patterns") is None, "there is only one"
     assert finished.figure("groups") is finished.figure("traffic") is None, "it has no groups"

@@ -7,9 +7,9 @@ from scipy import stats
 
 from karikomi.errors import InputError
 from karikomi.statistics import holm
+from karikomi.studies.ageing.answer import FALLS, HIGHER, HOLDS, LOWER, NOT_SHOWN
 from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.ageing.summary import AgeingSummary, summarize
-from karikomi.studies.ageing.verdict import FALLS, HIGHER, HOLDS, LOWER, NOT_SHOWN
 
 CYCLES = 5
 
@@ -52,8 +52,9 @@ def test_what_holds_and_what_falls():
     answer = summary(table(GAINS))
     verdicts = answer.differences.query("question == 'healthy'").set_index("arm")["verdict"].to_dict()
     assert verdicts == {"none": FALLS, "retrain": HOLDS, "sham": HOLDS}
-    assert "it holds with retrain" in answer.headline
-    assert "; falls with none (-" in answer.headline
+    assert answer.headline.startswith(f"After {CYCLES} cycles accuracy falls with none (-")
+    assert "points; it holds with retrain (" in answer.headline
+    assert "none -1.98 ± 0.03 (falls); retrain" in answer.explanation
 
 
 def test_differences_are_paired_by_replicate_at_the_end_and_over_life():
@@ -95,7 +96,7 @@ def test_a_pattern_against_its_control():
         assert (row["pattern"], row["against_pattern"], row["verdict"]) == ("regional", "scattered-regional", HIGHER)
         assert row["mean"] == pytest.approx(0.02, abs=1e-3)
         assert found(answer, "patterns", "life", arm=arm)["mean"] == pytest.approx(0.012, abs=1e-3)
-    assert "Regional deaths against scattered-regional: none +2.0" in answer.headline
+    assert "Regional deaths against scattered-regional: none +2.0" in answer.explanation
 
 
 def test_local_links_are_compared_with_long_range_ones():

@@ -9,10 +9,10 @@ from rich.console import Console
 from scipy import stats
 
 from karikomi.statistics import benjamini_hochberg, replicated_spearman
+from karikomi.studies.importance.answer import NOT_SHOWN, PREDICTS, REVERSED
 from karikomi.studies.importance.associations import between_scores, difference, pooled, within_layers
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.importance.summary import redundant, summarize
-from karikomi.studies.importance.wording import NOT_SHOWN, REVERSED, TELLS
 
 CRITERIA = ("good", "weak", "backwards", "blind")
 SETTINGS = ImportanceSettings.of().model_copy(update={"criteria": CRITERIA, "given": ("weak",)})
@@ -96,10 +96,10 @@ def test_the_replicate_is_the_unit_and_q_is_over_the_scores(summary):
 
 def test_the_verdicts_and_the_headline(summary):
     verdicts = {row[0]: row[3] for row in summary.tables[0].rows}
-    assert verdicts == {"good": TELLS, "weak": TELLS, "backwards": REVERSED, "blind": NOT_SHOWN}
-    assert summary.headline.startswith("good tells critical units best: ρ = 0.9")
-    assert "ahead of weak (0." in summary.headline
-    assert "not shown: blind; low where units are critical: backwards." in summary.headline
+    assert verdicts == {"good": PREDICTS, "weak": PREDICTS, "backwards": REVERSED, "blind": NOT_SHOWN}
+    assert summary.headline.startswith("Good predicts unit importance best, ρ = 0.9")
+    assert "next: weak, 0." in summary.headline
+    assert "Predictors of unit importance: good, weak. Reversed: backwards. Inconclusive: blind." in summary.explanation
 
 
 def test_what_is_not_shown_to_be_ahead_is_said_not_to_be(made):
@@ -108,13 +108,13 @@ def test_what_is_not_shown_to_be_ahead_is_said_not_to_be(made):
     found = summarize({**made, "table": near}, both)
     apart = difference(found.within, "good", "twin")
     assert apart.low < 0 < apart.high
-    assert found.headline.startswith("good and twin tell critical units best, ρ = 0.9")
-    assert "which of them is best is not shown" in found.headline
+    assert found.headline.startswith("Good predicts unit importance, ρ = 0.9")
+    assert found.headline.endswith("1 other not shown to be worse.")
 
 
 def test_scores_that_tell_nothing_are_not_called_best(made):
     blind = SETTINGS.model_copy(update={"criteria": ("blind",)})
-    assert summarize(made, blind).headline.startswith("No score is shown to tell critical units; the highest is blind")
+    assert summarize(made, blind).headline.startswith("No score is shown to predict unit importance; highest: blind")
 
 
 def test_layers_are_compared_by_replicate(made, summary):

@@ -5,14 +5,23 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from karikomi.report.verdicts import VERDICTS
 from karikomi.statistics import Difference, holm
+from karikomi.studies.lesion.answer import (
+    BETTER,
+    CLIFF,
+    FAILS,
+    HOLDS,
+    NOT_SHOWN,
+    VERDICTS,
+    WORSE,
+    cliff_verdict,
+    judge,
+    verdict,
+)
 from karikomi.studies.lesion.arms import Arm
-from karikomi.studies.lesion.claims import FAILS, HOLDS, judge
 from karikomi.studies.lesion.paired import by_kind, paired
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.lesion.summary import summarize
-from karikomi.studies.lesion.verdict import BETTER, CLIFF, NOT_SHOWN, WORSE, cliff_verdict, verdict
 
 ROBUSTNESS = {"in-strength": {"high": 0.3, "low": 0.8}, "taylor": {"high": 0.6, "low": 0.6}}
 """Of the targeted orders; of random ones it is 0.6."""
@@ -73,8 +82,9 @@ def test_verdicts_of_known_orders(summary):
         ("taylor", "high", "static"): NOT_SHOWN,
         ("taylor", "low", "static"): NOT_SHOWN,
     }
-    assert "sooner with the highest in-strength first; it lasts longer with the lowest in-strength" in summary.headline
-    assert "neither is shown for the highest taylor, and the lowest taylor" in summary.headline
+    assert summary.headline.startswith("Accuracy declines earliest when units with the highest in-strength are removed")
+    assert "same layers when the highest in-strength are removed first." in summary.explanation
+    assert "It declines later when the lowest in-strength are." in summary.explanation
 
 
 def test_means_are_over_replicates_with_orders_averaged_first(summary):
@@ -131,7 +141,9 @@ def test_a_cliff_is_a_drop_that_random_orders_do_not_show(summary):
     # In each of 5 replicates none of 20 random orders is as large: Fisher's method of five times 1 / 21.
     assert cliff["p"] == pytest.approx(stats.combine_pvalues([1 / 21] * 5).pvalue)
     assert (cliff["size"], cliff["place"], cliff["random"]) == pytest.approx((0.2, 0.8, 0.05))
-    assert "cliffs, are shown for the highest taylor (20.0 points with 80 % of the units gone)" in summary.headline
+    assert (
+        "cliffs, are shown for the highest taylor (20.0 points with 80 % of the units removed)" in summary.explanation
+    )
 
 
 def test_the_posts_claims_stand_beside_ours_only_for_its_experiment(summary):
@@ -140,11 +152,11 @@ def test_the_posts_claims_stand_beside_ours_only_for_its_experiment(summary):
     worse, stays = claims.loc[("in-strength", "high", "static")], claims.loc[("in-strength", "low", "static")]
     assert (worse["verdict"], worse["mean"]) == (HOLDS, pytest.approx(0.8 - 0.9))
     assert (stays["verdict"], stays["mean"]) == (HOLDS, pytest.approx(0.978 - 0.98))
-    assert summary.tables[0].title.startswith("What the post saw once")
+    assert summary.tables[0].title.startswith("As published by Shin_Miz")
     for other in ({"network": "mlp-256"}, {"ablation": "mean"}, {"data": "own"}):
         found = summarize(tables(), SETTINGS.changed(**other))
         assert found.claims.empty
-        assert not any(table.title.startswith("What the post") for table in found.tables)
+        assert not any(table.title.startswith("As published") for table in found.tables)
 
 
 @pytest.mark.parametrize(
@@ -187,3 +199,4 @@ def test_answers_fit_a_terminal_and_show_themselves(summary):
 def test_every_verdict_has_its_colour():
     words = {verdict(sign, 0.01) for sign in (-1, 1)} | {cliff_verdict(0.01), cliff_verdict(1), HOLDS, FAILS}
     assert words <= VERDICTS.keys()
+    assert {VERDICTS[word].tone for word in words} == {"good", "bad", "open"}

@@ -36,7 +36,7 @@ def bits(array):
 @pytest.mark.parametrize(
     ("preset", "formula"),
     [
-        ("post", lambda n: 266_200 * 0.8**n),
+        ("blog", lambda n: 266_200 * 0.8**n),
         ("paper", lambda n: 265_200 * 0.8**n + 1_000 * 0.9**n),
     ],
 )

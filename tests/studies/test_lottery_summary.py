@@ -8,10 +8,10 @@ from scipy import stats
 from karikomi.errors import InputError
 from karikomi.statistics import holm
 from karikomi.studies.lottery import summary as lottery
+from karikomi.studies.lottery.answer import LOST, NOT_SHOWN, WINNING, percent, verdict
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.summary import MEASURES
-from karikomi.studies.lottery.verdict import LOST, NOT_SHOWN, WINNING, verdict
-from karikomi.studies.lottery.wording import POST, percent
+from karikomi.studies.publications import LOTTERY_CONDITIONS
 
 
 def summarize(table, settings, **margins):
@@ -103,13 +103,15 @@ def test_verdict(slower, worse, expected):
 def test_the_posts_rows_stand_beside_ours_only_for_its_experiment():
     frame = table().assign(round=lambda t: t["round"].replace({2: 10}))
     titles = [t.title for t in summarize(frame, LotterySettings()).tables]
-    assert titles[0].startswith("The post's three rows")
+    assert titles[0].startswith("As published by tmtk")
     rows = summarize(frame, LotterySettings(replicates=3, seed=9)).tables[0].rows
-    assert [(row[0], row[2], row[4]) for row in rows] == [(name, stop, accuracy) for name, _, stop, accuracy in POST]
+    assert [(row[0], row[2], row[4]) for row in rows] == [
+        (each.name, each.early_stop, each.accuracy) for each in LOTTERY_CONDITIONS
+    ]
     ours = float(rows[0][1].split(" ±")[0])
     assert ours == pytest.approx(frame.query("arm == 'dense'")["early_stop_iteration"].mean(), abs=0.5)
     others = summarize(frame, LotterySettings(rate=0.3)).tables
-    assert not any(t.title.startswith("The post") for t in others)
+    assert not any(t.title.startswith("As published") for t in others)
 
 
 def test_arms_that_were_not_run_are_no_rows():

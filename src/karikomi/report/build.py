@@ -14,20 +14,22 @@ import vl_convert
 from markupsafe import Markup
 
 from karikomi.figures.save import VEGA_LITE
-from karikomi.report.verdicts import VERDICTS
 
 _NUMBER = re.compile(r"[<≈]?\s*[+\-−]?\.?\d.*|[–—]")
 
 
 class Table(Protocol):
-    """A table of finished words: a title (may be empty), column names and rows of strings."""
+    """A table of finished words: a title (may be empty), column names and rows of text.
+
+    A cell with a ``tone`` (good, bad, open) is a verdict.
+    """
 
     @property
     def title(self) -> str: ...
     @property
     def columns(self) -> Sequence[str]: ...
     @property
-    def rows(self) -> Sequence[Sequence[str]]: ...
+    def rows(self) -> Sequence[Sequence[Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Section:
 def build(title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, Mapping[str, object]]) -> str:
     """The page as HTML.
 
-    All text is escaped. Cells that hold a verdict become badges; columns of numbers are set to the right.
+    All text is escaped. Verdicts become badges in the colour of their tone; columns of numbers are set to the right.
 
     Args:
         title: the heading of the page.
@@ -87,15 +89,13 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _table(table: Table) -> dict[str, object]:
-    columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns)
-    is_number = [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
+    rows = [[(str(cell), getattr(cell, "tone", None)) for cell in row] for row in table.rows]
+    columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
+    is_number = [all(_NUMBER.fullmatch(text) for text, _ in column) for column in columns]
     return {
         "title": table.title,
         "columns": list(zip(table.columns, is_number, strict=True)),
-        "rows": [
-            [(cell, number, VERDICTS.get(cell)) for cell, number in zip(row, is_number, strict=True)]
-            for row in table.rows
-        ],
+        "rows": [[(text, number, tone) for (text, tone), number in zip(row, is_number, strict=True)] for row in rows],
     }
 
 

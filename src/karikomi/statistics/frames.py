@@ -30,12 +30,13 @@ def intervals(table: pd.DataFrame, by: Sequence[str], measures: Sequence[str]) -
     """Mean and 95 % interval (Student's t) of every measure in every group of rows.
 
     Args:
-        table: a row per replicate and group, with the columns ``by`` and ``measures``; missing values do not count.
+        table: a row per replicate and group, with the columns ``by`` and ``measures``.
         by: the columns that tell groups apart; none: all rows are one group.
         measures: the columns to summarize.
 
     Returns:
-        A row per group and measure, in the order of the table: ``by``, measure, mean, low, high, replicates.
+        A row per group and measure, in the order of the table: ``by``, measure, mean, low, high, replicates. All NaN
+        where a value is missing: what is not defined for a replicate is not averaged away.
 
     >>> table = pd.DataFrame({"arm": ["a", "a", "b"], "accuracy": [0.9, 1.0, 0.5]})
     >>> intervals(table, ["arm"], ["accuracy"])[["arm", "mean", "replicates"]].values.tolist()
@@ -46,8 +47,8 @@ def intervals(table: pd.DataFrame, by: Sequence[str], measures: Sequence[str]) -
         {
             **dict(zip(by, key, strict=True)),
             "measure": measure,
-            **mean_interval(values := group[measure].dropna())._asdict(),
-            "replicates": len(values),
+            **mean_interval(group[measure])._asdict(),
+            "replicates": len(group),
         }
         for key, group in groups
         for measure in measures
@@ -73,9 +74,8 @@ def differences(questions: Sequence[Question], labels: Sequence[str], family: Se
     rows = []
     for question in questions:
         ours, theirs = question.ours.align(question.theirs, join="inner")
-        paired = (ours - theirs).notna()
-        answer = paired_difference(ours[paired].to_numpy(float), theirs[paired].to_numpy(float))
-        rows.append({**question.labels, **answer._asdict(), "replicates": int(paired.sum())})
+        answer = paired_difference(ours.to_numpy(float), theirs.to_numpy(float))
+        rows.append({**question.labels, **answer._asdict(), "replicates": len(ours)})
     found = pd.DataFrame(rows, columns=[*labels, *Difference._fields, "replicates"])
     return with_holm(found, family)
 

@@ -42,4 +42,10 @@ def study_of(folder: RunFolder) -> Study:
     """The study that a run folder belongs to."""
     if folder.study not in STUDIES:
         raise InputError(f"{folder.path} is a run of the study {folder.study!r}, which this Karikomi does not have")
+    from karikomi.studies.settings import SCHEMA
+
+    if folder.schema != SCHEMA:
+        raise InputError(
+            f"{folder.path} is a run of another version of Karikomi (schema {folder.schema}, not {SCHEMA})"
+        )
     return find_study(folder.study)

@@ -7,16 +7,15 @@ from typing import Any
 import pandas as pd
 
 from karikomi.errors import InputError
-from karikomi.statistics import ALPHA, Difference, holm, paired_difference
+from karikomi.statistics import ALPHA
+from karikomi.statistics.frames import REPLICATE, Question, differences
 from karikomi.studies.result import Result
 from karikomi.studies.show import Answer, DisplayTable
 from karikomi.studies.study import MeasureFormat
 from karikomi.studies.words import listed, p_value, plus_minus
 
-REPLICATE = "replicate"
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Answer):
     """What differs between two runs. Intervals are 95 % (Student's t over replicates).
 
@@ -46,16 +45,16 @@ def compare(result: Result, against: Result) -> Comparison:
     settings = _settings(result.folder.settings, against.folder.settings)
     if settings.empty:
         raise InputError("both runs have the same settings, so there is nothing to compare")
-    differences = _differences(study.by_replicate(result.tables), study.by_replicate(against.tables), study.compared)
-    if differences.empty:
+    found = _differences(study.by_replicate(result.tables), study.by_replicate(against.tables), study.compared)
+    if found.empty:
         raise InputError("the runs share no condition that both have two replicates of")
     return Comparison(
-        headline=_headline(differences, study.compared),
+        headline=_headline(found, study.compared),
         explanation=_explanation(result, against, settings),
-        tables=list(_tables(differences, study.compared)),
+        tables=list(_tables(found, study.compared)),
         details=[DisplayTable("Settings", ("setting", "run", "against"), _rows(settings))],
         settings=settings,
-        differences=differences,
+        differences=found,
     )
 
 
@@ -67,19 +66,15 @@ def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFram
 
 def _differences(ours: pd.DataFrame, theirs: pd.DataFrame, compared: Mapping[str, MeasureFormat]) -> pd.DataFrame:
     both = ours.merge(theirs, left_index=True, right_index=True, suffixes=(" run", " against"))
-    rows = []
+    labels, questions = ["measure", *(name for name in both.index.names if name != REPLICATE)], []
     for measure in compared:
         pairs = both[[f"{measure} run", f"{measure} against"]].dropna()
         for condition, group in _conditions(pairs):
             if len(group) > 1:
-                a, b = group.to_numpy(float).T
-                means = {"run": a.mean(), "against": b.mean(), **paired_difference(a, b)._asdict()}
-                rows.append({"measure": measure, **condition, **means, "replicates": len(group)})
-    names = ["measure", *(name for name in both.index.names if name != REPLICATE), "run", "against"]
-    differences = pd.DataFrame(rows, columns=[*names, *Difference._fields, "replicates"])
-    return differences.assign(
-        p_holm=differences.groupby("measure", sort=False)["p"].transform(lambda p: holm(p.to_numpy()))
-    )
+                run, against = (column for _, column in group.items())
+                where = {"measure": measure, **condition, "run": run.mean(), "against": against.mean()}
+                questions.append(Question(where, run, against))
+    return differences(questions, [*labels, "run", "against"], family=["measure"])
 
 
 def _conditions(pairs: pd.DataFrame) -> Iterator[tuple[dict[Hashable, Any], pd.DataFrame]]:

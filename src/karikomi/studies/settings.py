@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from karikomi.data.dataset import Dataset
 
-SCHEMA = 1
+SCHEMA = 2
 """Part of every run's identity: raise it when the same settings come to mean another experiment."""
 
 

@@ -1,5 +1,6 @@
 """Display tables: written once, shown on a terminal, in a notebook and on the page."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -8,14 +9,15 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from karikomi.report.verdicts import VERDICTS
+from karikomi.studies.verdict import Verdict
 
-STYLES = {"won": "green", "open": "yellow", "lost": "red"}
+STYLES = {"good": "green", "open": "yellow", "bad": "red"}
+COLOURS = {"good": "#00664a", "open": "#4d4d4d", "bad": "#8f3d00"}
 
 
 @dataclass(frozen=True)
 class DisplayTable:
-    """A table of finished words: a title, column names (a name may occur twice) and rows of strings."""
+    """A table of finished words: a title, column names (a name may occur twice) and rows of text and verdicts."""
 
     title: str
     columns: Sequence[str]
@@ -28,19 +30,19 @@ class DisplayTable:
         for position, column in enumerate(self.columns):
             table.add_column(column, justify="left" if self._is_text(position) else "right", no_wrap=True)
         for row in self.rows:
-            table.add_row(*(Text(cell, style=STYLES.get(VERDICTS.get(cell, ""), "")) for cell in row))
+            table.add_row(*(Text(cell, STYLES[cell.tone] if isinstance(cell, Verdict) else "") for cell in row))
         return table
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
+        body = "".join("<tr>" + "".join(_html(cell) for cell in row) + "</tr>" for row in self.rows)
         return f"<table><caption>{escape(self.title)}</caption><tr>{head}</tr>{body}</table>"
 
     def _is_text(self, position: int) -> bool:
         return not any(row[position][:1] in "0123456789+-–<" for row in self.rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """The answer of a study: a sentence, what its terms mean, and tables; shown on a terminal and in a notebook."""
 
@@ -48,6 +50,14 @@ class Answer:
     explanation: str
     tables: Sequence[DisplayTable]
     details: Sequence[DisplayTable]
+
+    def __str__(self) -> str:
+        text = Console(width=200, color_system=None, highlight=False, file=io.StringIO())
+        with text.capture() as captured:
+            text.print(self)
+        return captured.get()
+
+    __repr__ = __str__
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for table in (*self.details, *self.tables):
@@ -59,3 +69,9 @@ class Answer:
     def _repr_html_(self) -> str:
         tables = "".join(table._repr_html_() for table in (*self.tables, *self.details))
         return f"<p><b>{escape(self.headline)}</b></p>{tables}<p><small>{escape(self.explanation)}</small></p>"
+
+
+def _html(cell: str) -> str:
+    if not isinstance(cell, Verdict):
+        return f"<td>{escape(cell)}</td>"
+    return f'<td style="color: {COLOURS[cell.tone]}">{escape(cell)}</td>'

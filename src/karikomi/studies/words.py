@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from karikomi.errors import InputError
+
 
 def plus_minus(found: Mapping[str, float], factor: float = 1, digits: int = 2, sign: str = "") -> str:
     """A mean with half of its interval, both times ``factor``; without an interval the mean alone, without it a dash.
@@ -32,3 +34,27 @@ def listed(words: Sequence[str], last: str = " and ") -> str:
     ('a, b and c', 'a')
     """
     return ", ".join(words[:-1]) + last + words[-1] if len(words) > 1 else words[0]
+
+
+HEADLINE_WORDS = 25
+"""A headline has at most so many words."""
+
+
+def headline(parts: Sequence[str]) -> str:
+    """A sentence of the first parts, joined by semicolons, as many as a headline holds; at least the first.
+
+    >>> headline(["accuracy falls without training", "it holds when retrained"])
+    'Accuracy falls without training; it holds when retrained.'
+    """
+    kept = list(parts[:1])
+    for part in parts[1:]:
+        if len(" ".join([*kept, part]).split()) <= HEADLINE_WORDS:
+            kept.append(part)
+    sentence = "; ".join(kept)
+    return sentence[:1].upper() + sentence[1:] + "."
+
+
+def check_margin(margin: float) -> None:
+    """Raise an InputError for a margin of accuracy that means nothing."""
+    if not 0 <= margin < 1:
+        raise InputError(f"margin must lie between 0 and 1 (0.002 is 0.2 points); it is {margin}")

@@ -6,21 +6,21 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from karikomi.errors import InputError
-from karikomi.statistics import Difference, holm, mean_interval, paired_difference
-from karikomi.studies.ageing import wording
-from karikomi.studies.ageing.claims import judge_claims
+from karikomi.statistics import Difference
+from karikomi.statistics.frames import Question, differences, intervals
+from karikomi.studies.ageing import answer_tables
+from karikomi.studies.ageing.answer import MARGIN, compared, explanation, held, in_a_sentence, judge_claims
 from karikomi.studies.ageing.lives import HEALTHY, NO_PATTERN, Life, lives
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
 from karikomi.studies.ageing.settings import LINK_PATTERNS, RANDOM, RETRAIN, SCRATCH, SHAM, AgeingSettings
-from karikomi.studies.ageing.verdict import MARGIN, compared, held
 from karikomi.studies.show import Answer
+from karikomi.studies.words import check_margin
 
 MEASURES = ("final", "lowest", "highest", "life", "recovered", "loss", "dormant", "cka", "norm")
 END, WHOLE = "final", "life"
 
 
-class Question(NamedTuple):
+class Compared(NamedTuple):
     """A life compared with another, by the measures in question."""
 
     name: str
@@ -29,7 +29,7 @@ class Question(NamedTuple):
     measures: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AgeingSummary(Answer):
     """What an ageing run says. Intervals are 95 % (Student's t over replicates).
 
@@ -40,7 +40,7 @@ class AgeingSummary(Answer):
         differences: paired by replicate, for every question and measure: question (healthy, arms, scratch, patterns),
             arm, pattern, against_arm, against_pattern, measure, mean, low, high, p, p_holm (Holm over the comparisons
             of a question and measure) and verdict.
-        claims: what the post saw once, and whether it holds; empty for another experiment than the post's.
+        claims: what a publication reports, and whether it holds; empty for another experiment than its own.
     """
 
     lives: pd.DataFrame
@@ -56,8 +56,7 @@ def summarize(
     Accuracy *holds* if it is shown to be no more than the margin below the healthy network's, and *falls* if it is
     shown to be below that: by the 95 % interval of the difference paired by replicate.
     """
-    if not 0 <= accuracy_margin < 1:
-        raise InputError(f"margin must lie between 0 and 1 (0.002 is 0.2 points); it is {accuracy_margin}")
+    check_margin(accuracy_margin)
     last, measures = _last_cycle(tables["table"]), by_replicate(tables)
     found = {
         "lives": _lives(measures, settings),
@@ -65,10 +64,10 @@ def summarize(
         "claims": judge_claims(measures, settings),
     }
     return AgeingSummary(
-        headline=wording.headline(found, last),
-        explanation=wording.explanation(settings, accuracy_margin),
-        tables=wording.main_tables(found),
-        details=wording.detail_tables(found),
+        headline=in_a_sentence(found, last),
+        explanation=explanation(found, settings, accuracy_margin),
+        tables=answer_tables.main_tables(found),
+        details=answer_tables.detail_tables(found),
         **found,
     )
 
@@ -99,59 +98,45 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _lives(each: pd.DataFrame, settings: AgeingSettings) -> pd.DataFrame:
     scratch = [Life(SCRATCH, pattern) for pattern in settings.drawn]
-    return pd.DataFrame(
-        [
-            {**life._asdict(), "measure": measure, **mean_interval(each.loc[life, measure])._asdict()}
-            | {"replicates": len(each.loc[life])}
-            for life in (HEALTHY, *lives(settings), *scratch)
-            if life in each.index
-            for measure in MEASURES
-        ]
-    )
+    there = [life for life in (HEALTHY, *lives(settings), *scratch) if life in each.index]
+    table = pd.concat([each.xs(life, level=("arm", "pattern"), drop_level=False) for life in there]) if there else each
+    return intervals(table.reset_index(), [*Life._fields], MEASURES)
 
 
 def _differences(each: pd.DataFrame, settings: AgeingSettings, margin: float) -> pd.DataFrame:
-    rows = []
+    asked = []
     for question in _questions(settings):
         if question.life not in each.index or question.against not in each.index:
             continue  # arms that were not run, and what an unfinished run does not have yet
         ours, theirs = each.loc[question.life], each.loc[question.against]
         names = {**question.life._asdict(), **{f"against_{k}": v for k, v in question.against._asdict().items()}}
         for measure in question.measures:
-            found = paired_difference(ours[measure], theirs.loc[ours.index, measure])
-            verdict = held(found, margin) if question.name == "healthy" else ""
             where = {"question": question.name, **names, "measure": measure}
-            rows.append({**where, **found._asdict(), "verdict": verdict})
-    columns = [
-        "question",
-        "arm",
-        "pattern",
-        "against_arm",
-        "against_pattern",
-        "measure",
-        *Difference._fields,
-        "verdict",
+            asked.append(Question(where, ours[measure], theirs[measure]))
+    labels = ["question", "arm", "pattern", "against_arm", "against_pattern", "measure"]
+    found = differences(asked, labels, family=["question", "measure"])
+    verdicts = [
+        held(Difference(row.mean, row.low, row.high, row.p), margin)
+        if row.question == "healthy"
+        else compared(row.mean, row.p_holm)
+        for row in found.itertuples()
     ]
-    differences = pd.DataFrame(rows, columns=columns)
-    families = differences.groupby(["question", "measure"], sort=False)["p"]
-    differences["p_holm"] = families.transform(lambda p: holm(p.to_numpy()))
-    verdicts = [compared(mean, p) for mean, p in zip(differences["mean"], differences["p_holm"], strict=True)]
-    return differences.assign(verdict=differences["verdict"].where(differences["verdict"] != "", verdicts))
+    return found.assign(verdict=verdicts)
 
 
-def _questions(s: AgeingSettings) -> Iterator[Question]:
+def _questions(s: AgeingSettings) -> Iterator[Compared]:
     """Of arms that were not run, too."""
     for life in lives(s):
-        yield Question("healthy", life, HEALTHY, (END,))
+        yield Compared("healthy", life, HEALTHY, (END,))
     for pattern in s.drawn:
         ours = Life(RETRAIN, pattern)
         for arm in ("none", "homeostasis", "regrowth"):
-            yield Question("arms", ours, Life(arm, pattern), (END, WHOLE))
-        yield Question("arms", ours, Life(SHAM, NO_PATTERN), (END, WHOLE))
-        yield Question("scratch", ours, Life(SCRATCH, pattern), (END,))
+            yield Compared("arms", ours, Life(arm, pattern), (END, WHOLE))
+        yield Compared("arms", ours, Life(SHAM, NO_PATTERN), (END, WHOLE))
+        yield Compared("scratch", ours, Life(SCRATCH, pattern), (END,))
     for first, second in _pairs(s):
         for arm in ("none", RETRAIN, "homeostasis", "regrowth"):
-            yield Question("patterns", Life(arm, first), Life(arm, second), (END, WHOLE))
+            yield Compared("patterns", Life(arm, first), Life(arm, second), (END, WHOLE))
 
 
 def _pairs(s: AgeingSettings) -> Iterator[tuple[str, str]]:

@@ -19,12 +19,12 @@ from karikomi.statistics import (
     spearman,
 )
 
-CRITICALITY = "loss_rise"
+IMPORTANCE = "loss_rise"
 """Units are ranked by the rise in loss: one unit's effect on accuracy is below that one's standard error."""
 
 
 def within_layers(table: pd.DataFrame, criteria: Sequence[str], given: Sequence[str]) -> pd.DataFrame:
-    """Spearman's ρ of each score with criticality in each layer: replicate, layer, units, criterion, rho, partial.
+    """Spearman's ρ of each score with unit importance in each layer: replicate, layer, units, criterion, rho, partial.
 
     Args:
         table: a row per unit with replicate, layer, loss_rise, and a column per score.
@@ -33,7 +33,7 @@ def within_layers(table: pd.DataFrame, criteria: Sequence[str], given: Sequence[
     """
     frames = []
     for (replicate, layer), units in _layers(table):
-        scores, rise = _columns(units, criteria), units[CRITICALITY].to_numpy()
+        scores, rise = _columns(units, criteria), units[IMPORTANCE].to_numpy()
         partial = partial_spearman(scores, rise, _columns(units, given)) if given else np.full(len(scores), np.nan)
         where = {"replicate": replicate, "layer": layer, "units": len(units), "criterion": list(criteria)}
         frames.append(pd.DataFrame({**where, "rho": spearman(scores, rise), "partial": partial}))

@@ -4,7 +4,7 @@ import altair as alt
 
 from karikomi.figures import importance, layers, units
 from karikomi.figures import scores as drawn
-from karikomi.studies.importance.associations import CRITICALITY, between_scores
+from karikomi.studies.importance.associations import IMPORTANCE, between_scores
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.importance.summary import redundant
 from karikomi.studies.importance.tables import wiring
@@ -24,8 +24,8 @@ def cost_by_layer(result: Result) -> alt.TopLevelMixin:
 
 
 def score_correlations(result: Result) -> alt.TopLevelMixin:
-    matrix = between_scores(result.table, [CRITICALITY, *_best_first(result)])
-    named = {CRITICALITY: "rise in loss"}
+    matrix = between_scores(result.table, [IMPORTANCE, *_best_first(result)])
+    named = {IMPORTANCE: "rise in loss"}
     return drawn.correlations(matrix.rename(index=named, columns=named))
 
 

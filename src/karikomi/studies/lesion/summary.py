@@ -1,4 +1,4 @@
-"""From the tables to the answer: robustness, differences from random orders, cliffs, the post's claims."""
+"""From the tables to the answer: robustness, differences from random orders, cliffs, published claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,27 +7,20 @@ import numpy as np
 import pandas as pd
 
 from karikomi import seeds
-from karikomi.statistics import (
-    Drop,
-    compare_drops,
-    hierarchical_difference,
-    holm,
-    mean_interval,
-)
-from karikomi.studies.lesion import wording
+from karikomi.statistics import Difference, Drop, compare_drops, hierarchical_difference
+from karikomi.statistics.frames import intervals, with_holm
+from karikomi.studies.lesion import answer_tables
+from karikomi.studies.lesion.answer import ARM, cliff_verdict, explanation, in_a_sentence, judge_claims, verdict
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, Arm, targeted_arms
-from karikomi.studies.lesion.claims import judge_claims
 from karikomi.studies.lesion.paired import Orders, by_kind, paired
 from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.lesion.verdict import cliff_verdict, verdict
 from karikomi.studies.show import Answer
 
 MEASURES = ("robustness", "loss_rise", "f50", "accuracy_at_half", "drop", "drop_at")
 COMPARED = (("robustness", MATCHED), ("robustness", RANDOM), ("loss_rise", MATCHED))
-ARM = list(Arm._fields)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LesionSummary(Answer):
     """What a lesion run says. Intervals are 95 %.
 
@@ -38,9 +31,9 @@ class LesionSummary(Answer):
             replicate, by hierarchical bootstrap: mean, low, high, p, and p_holm (Holm over the arms).
         verdicts: per targeted arm whether its robustness is shown to differ from that of layer-matched orders.
         cliffs: per targeted arm its largest drop by one removal (0 … 1: size, size_low, size_high), the share of the
-            units that is gone then (place, place_low, place_high), the mean largest drop of layer-matched orders
+            units that is removed then (place, place_low, place_high), the mean largest drop of layer-matched orders
             (random), the test against them (p, and p_holm over the arms) and the verdict.
-        claims: what the post saw once, and whether it holds; empty for another experiment than the post's.
+        claims: what a publication reports, and whether it holds; empty for another experiment than its own.
     """
 
     arms: pd.DataFrame
@@ -57,17 +50,17 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: LesionSettings) -> L
     arms = [arm for arm in targeted_arms(settings) if len(paired(orders, arm, MATCHED, "robustness")[0])]
     differences = _differences(orders, arms, rng)
     found = {
-        "arms": _arms(by_replicate(tables)),
+        "arms": intervals(by_replicate(tables).reset_index(), [*ARM, "control"], MEASURES),
         "differences": differences,
         "verdicts": _verdicts(differences),
         "cliffs": _cliffs(orders, arms, rng),
         "claims": judge_claims(orders, arms, settings, rng),
     }
     return LesionSummary(
-        headline=wording.headline(found),
-        explanation=wording.explanation(settings),
-        tables=wording.main_tables(found),
-        details=wording.detail_tables(found),
+        headline=in_a_sentence(found),
+        explanation=explanation(found, settings),
+        tables=answer_tables.main_tables(found),
+        details=answer_tables.detail_tables(found),
         **found,
     )
 
@@ -77,16 +70,6 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return tables["table"].groupby([*ARM, "control", "replicate"], sort=False)[list(MEASURES)].mean()
 
 
-def _arms(each: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {**dict(zip([*ARM, "control"], key, strict=True)), "measure": measure}
-        | {**mean_interval(group[measure])._asdict(), "replicates": len(group)}
-        for key, group in each.groupby(level=[*ARM, "control"], sort=False)
-        for measure in MEASURES
-    ]
-    return pd.DataFrame(rows)
-
-
 def _differences(orders: Orders, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
     rows = [
         {**arm._asdict(), "measure": measure, "against": against}
@@ -94,9 +77,8 @@ def _differences(orders: Orders, arms: Sequence[Arm], rng: np.random.Generator) 
         for measure, against in COMPARED
         for arm in arms
     ]
-    differences = pd.DataFrame(rows, columns=[*ARM, "measure", "against", "mean", "low", "high", "p"])
-    families = differences.groupby(["measure", "against"], sort=False)["p"]
-    return differences.assign(p_holm=families.transform(lambda p: holm(p.to_numpy())))
+    columns = [*ARM, "measure", "against", *Difference._fields]
+    return with_holm(pd.DataFrame(rows, columns=columns), family=["measure", "against"])
 
 
 def _verdicts(differences: pd.DataFrame) -> pd.DataFrame:
@@ -115,6 +97,5 @@ def _cliffs(orders: Orders, arms: Sequence[Arm], rng: np.random.Generator) -> pd
         sizes = dict(zip(("size", "size_low", "size_high"), cliff.size, strict=True))
         rows.append({**arm._asdict(), **sizes, **place, "random": random.mean(), "p": cliff.p})
     columns = [*ARM, "size", "size_low", "size_high", "place", "place_low", "place_high", "random", "p"]
-    cliffs = pd.DataFrame(rows, columns=columns)
-    cliffs["p_holm"] = holm(cliffs["p"].to_numpy())
+    cliffs = with_holm(pd.DataFrame(rows, columns=columns), family=[])
     return cliffs.assign(verdict=[cliff_verdict(p) for p in cliffs["p_holm"]])

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from karikomi.errors import InputError
-from karikomi.statistics import holm, mean_interval, paired_difference
-from karikomi.studies.lottery import wording
+from karikomi.statistics.frames import Question, differences, intervals
+from karikomi.studies.lottery import answer
+from karikomi.studies.lottery.answer import ACCURACY_MARGIN
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.lottery.verdict import ACCURACY_MARGIN, verdict
 from karikomi.studies.show import Answer
+from karikomi.studies.words import check_margin
 
 MEASURES = (
     "early_stop_iteration",
@@ -23,7 +23,7 @@ MEASURES = (
 COMPARED = ("early_stop_iteration", "test_accuracy", "final_test_accuracy")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LotterySummary(Answer):
     """What a lottery run says.
 
@@ -49,20 +49,20 @@ def summarize(
     intervals of both paired differences end within the margins. It is *lost* if it is shown to be slower or less
     accurate by more than the margin. Else, *not shown*.
     """
-    if not 0 <= accuracy_margin < 1:
-        raise InputError(f"margin must lie between 0 and 1 (0.002 is 0.2 points); it is {accuracy_margin}")
+    check_margin(accuracy_margin)
     networks = by_replicate(tables).reset_index()
-    arms = _arms(networks)
-    differences = _differences(networks)
-    verdicts = _verdicts(arms, differences, accuracy_margin)
+    sizes = networks.groupby(["arm", "round"], as_index=False, sort=False)[["density", "links"]].mean()
+    arms = sizes.round({"links": 0}).merge(intervals(networks, ["arm", "round"], MEASURES), on=["arm", "round"])
+    compared = _differences(networks)
+    verdicts = _verdicts(arms, compared, accuracy_margin)
     cells = arms.set_index(["arm", "round", "measure"])
     return LotterySummary(
-        headline=wording.headline(verdicts),
-        explanation=wording.explanation(accuracy_margin),
-        tables=wording.main_tables(cells, differences, verdicts, settings),
-        details=wording.detail_tables(cells, differences, settings),
+        headline=answer.in_a_sentence(verdicts),
+        explanation=answer.explanation(accuracy_margin),
+        tables=answer.main_tables(cells, compared, verdicts, settings, accuracy_margin),
+        details=answer.detail_tables(cells, compared, settings),
         arms=arms,
-        differences=differences,
+        differences=compared,
         verdicts=verdicts,
     )
 
@@ -73,50 +73,21 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return networks[["density", "links", *MEASURES]].mean()
 
 
-def _arms(each: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for (arm, number), group in each.groupby(["arm", "round"], sort=False):
-        where = {
-            "arm": arm,
-            "round": number,
-            "density": group["density"].mean(),
-            "links": round(group["links"].mean()),
-        }
-        rows += [
-            {**where, "measure": measure, **mean_interval(group[measure])._asdict(), "replicates": len(group)}
-            for measure in MEASURES
-        ]
-    return pd.DataFrame(rows)
-
-
 def _differences(each: pd.DataFrame) -> pd.DataFrame:
     wide = each.set_index(["arm", "round", "replicate"])[list(COMPARED)].sort_index()
-    present = set(each["arm"])
-    rows = []
+    present, questions = set(each["arm"]), []
     for arm, number in each[["arm", "round"]].drop_duplicates().itertuples(index=False):
         for against in ("dense", "reinit"):
             if arm in ("dense", against) or against not in present:
                 continue
             ours, theirs = wide.loc[(arm, number)], wide.loc[(against, 0 if against == "dense" else number)]
-            rows += [
-                {
-                    "arm": arm,
-                    "against": against,
-                    "round": number,
-                    "measure": measure,
-                    **paired_difference(ours[measure], theirs.loc[ours.index, measure])._asdict(),
-                }
-                for measure in COMPARED
-            ]
-    columns = ["arm", "against", "round", "measure", "mean", "low", "high", "p"]
-    differences = pd.DataFrame(rows, columns=columns)
-    families = differences.groupby(["arm", "against", "measure"], sort=False)["p"]
-    differences["p_holm"] = families.transform(lambda p: holm(p.to_numpy()))
-    return differences
+            where = {"arm": arm, "against": against, "round": number}
+            questions += [Question({**where, "measure": name}, ours[name], theirs[name]) for name in COMPARED]
+    return differences(questions, ["arm", "against", "round", "measure"], family=["arm", "against", "measure"])
 
 
-def _verdicts(arms: pd.DataFrame, differences: pd.DataFrame, margin: float) -> pd.DataFrame:
-    tickets = differences.query("arm == 'ticket' and against == 'dense'")
+def _verdicts(arms: pd.DataFrame, compared: pd.DataFrame, margin: float) -> pd.DataFrame:
+    tickets = compared.query("arm == 'ticket' and against == 'dense'")
     density = arms.query("arm == 'ticket'").groupby("round")[["density", "links"]].first()
     dense_stop = float(arms.query("arm == 'dense' and measure == 'early_stop_iteration'")["mean"].iloc[0])
     rows = []
@@ -128,7 +99,7 @@ def _verdicts(arms: pd.DataFrame, differences: pd.DataFrame, margin: float) -> p
             {
                 "round": number,
                 **density.loc[number].to_dict(),
-                "verdict": verdict(tuple(slower), tuple(worse), margin),
+                "verdict": answer.verdict(tuple(slower), tuple(worse), margin),
             }
         )
     return pd.DataFrame(rows, columns=["round", "density", "links", "verdict"])

@@ -1,0 +1,152 @@
+"""When a ticket is winning and when it is lost, and the answer of a lottery in words and tables."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.publications import LOTTERY_CONDITIONS, TMTK
+from karikomi.studies.show import DisplayTable
+from karikomi.studies.verdict import NOT_SHOWN, Verdict, by_text
+from karikomi.studies.words import headline, listed, p_value, plus_minus
+
+ACCURACY_MARGIN = 0.002
+"""How much less accurate than the dense network still counts as no less accurate (0.002 is 0.2 points)."""
+
+SLOWNESS_MARGIN = 0.05
+"""How much later than the dense network's mean early stop, as a share of it, still counts as no slower."""
+
+WINNING, LOST = Verdict("winning ticket", "good"), Verdict("lost", "bad")
+VERDICTS = by_text((WINNING, LOST))
+
+MEASURED = "test_accuracy"  # any measure: every arm and round has a row for each
+
+# What is compared in words: early stop in iterations, accuracy there in points; and with how many digits.
+COMPARED = {"early_stop_iteration": (1, 0), "test_accuracy": (100, 2)}
+
+
+def verdict(slower: tuple[float, float], worse: tuple[float, float], margin: float = ACCURACY_MARGIN) -> Verdict:
+    """The verdict from the intervals of how much slower (a share of the dense early stop) and how much less accurate.
+
+    >>> str(verdict(slower=(-0.2, -0.1), worse=(-0.003, 0.001)))
+    'winning ticket'
+    >>> str(verdict(slower=(-0.2, 0.1), worse=(-0.003, 0.001)))
+    'not shown'
+    >>> str(verdict(slower=(-0.2, 0.1), worse=(0.004, 0.006)))
+    'lost'
+    """
+    if any(math.isnan(end) for end in (*slower, *worse)):
+        return NOT_SHOWN
+    if slower[1] <= SLOWNESS_MARGIN and worse[1] <= margin:
+        return WINNING
+    return LOST if slower[0] > SLOWNESS_MARGIN or worse[0] > margin else NOT_SHOWN
+
+
+def in_a_sentence(verdicts: pd.DataFrame) -> str:
+    """Which tickets are winning, lost and inconclusive."""
+    if verdicts.empty:
+        return "No tickets were drawn in this run."
+    parts = [
+        f"tickets with {listed(spans)} of the links {verb}"
+        for found, verb in ((WINNING, "are winning"), (LOST, "are lost"), (NOT_SHOWN, "are inconclusive"))
+        if (spans := _spans(verdicts, found))
+    ]
+    return headline(parts)
+
+
+def explanation(accuracy_margin: float) -> str:
+    """What the verdicts and intervals mean."""
+    return (
+        "Early stop: the iteration of minimum validation loss; accuracy: test accuracy there. Winning: no slower than"
+        f" the dense network (within {SLOWNESS_MARGIN:.0%} of its early stop) and no less accurate (within"
+        f" {100 * accuracy_margin:g} points), by the 95 % intervals of the differences paired by replicate. Lost:"
+        " slower or less accurate by more than these margins. Else: not shown. ± is half a 95 % interval (Student's t"
+        " over replicates). p tests whether there is a difference, not whether it is within a margin; Holm-corrected"
+        " over the densities."
+    )
+
+
+def main_tables(
+    arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, settings: LotterySettings, margin: float
+) -> list[DisplayTable]:
+    """Published rows beside ours, if the run repeats their protocol, and the verdicts."""
+    judged = dict(zip(verdicts["round"], verdicts["verdict"].map(VERDICTS), strict=True))
+    margins = f"margins: early stop +{SLOWNESS_MARGIN:.0%}, accuracy −{100 * margin:g} points"
+    tickets = _against(arms, differences, "ticket", "dense", f"Ticket minus dense ({margins})", judged)
+    return [_published(arms, settings), tickets] if repeats_the_blog_post(settings) else [tickets]
+
+
+def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:
+    """Every arm's means (``arms`` is indexed by arm, round and measure), and all other paired differences."""
+    pairs = [("ticket", "reinit"), *((arm, "dense") for arm in settings.arms if arm not in ("dense", "ticket"))]
+    compared = [_against(arms, differences, arm, other, f"{arm.capitalize()} minus {other}") for arm, other in pairs]
+    return [table for table in (_arms(arms), *compared) if table.rows]
+
+
+def repeats_the_blog_post(settings: LotterySettings) -> bool:
+    """Whether the run repeats tmtk's experiment, whatever the number of replicates, seeds and arms."""
+    free = {"replicates", "seed", "arms", "reinits", "engine"}
+    return settings.model_dump(exclude=free) == LotterySettings().model_dump(exclude=free)
+
+
+def _published(arms: pd.DataFrame, settings: LotterySettings) -> DisplayTable:
+    last, rows = settings.rounds, []
+    for condition in LOTTERY_CONDITIONS:
+        if condition.arm in settings.arms:
+            number = 0 if condition.arm == "dense" else last
+            stop, accuracy = (_cell(arms, condition.arm, number, measure) for measure in COMPARED)
+            rows.append((condition.name, stop, condition.early_stop, accuracy, condition.accuracy))
+    density = percent(arms.xs((last, MEASURED), level=("round", "measure"))["density"].iloc[0])
+    columns = ("", "early stop", TMTK.author, "test accuracy, %", TMTK.author)
+    return DisplayTable(f"As published by {TMTK.author} (one trial), {density} of the links left", columns, rows)
+
+
+def _arms(arms: pd.DataFrame) -> DisplayTable:
+    measures = ("early_stop_iteration", "test_accuracy", "final_test_accuracy", "train_accuracy")
+    order = arms.xs(MEASURED, level="measure")["density"].sort_index(level="round", kind="stable", sort_remaining=False)
+    rows = [
+        (percent(density), arm, *(_cell(arms, arm, number, measure) for measure in measures))
+        for (arm, number), density in order.items()
+    ]
+    columns = ("links left", "arm", "early stop", "test accuracy, %", "at the end, %", "train, %")
+    return DisplayTable("Every arm: means over replicates", columns, rows)
+
+
+def _against(
+    arms: pd.DataFrame,
+    differences: pd.DataFrame,
+    arm: str,
+    against: str,
+    title: str,
+    verdicts: Mapping[int, Verdict] | None = None,
+) -> DisplayTable:
+    chosen = differences.query("arm == @arm and against == @against")
+    density = arms.xs(MEASURED, level="measure")["density"]
+    rows = []
+    for number, group in chosen.groupby("round"):
+        by = group.set_index("measure")
+        row = [percent(density[arm, number])]
+        for measure, (factor, digits) in COMPARED.items():
+            row += [plus_minus(by.loc[measure], factor, digits, "+"), p_value(by.loc[measure, "p_holm"])]
+        rows.append((*row, verdicts[number]) if verdicts else tuple(row))
+    columns = ("links left", "early stop", "p of a difference", "accuracy, points", "p of a difference")
+    return DisplayTable(title, (*columns, "verdict") if verdicts else columns, rows)
+
+
+def percent(density: float) -> str:
+    """A share in percent with as many digits as tell densities apart: 100 %, 51.2 %, 3.6 %, 0.94 %."""
+    return f"{100 * density:.1f} %" if density >= 0.01 else f"{100 * density:.2g} %"
+
+
+def _cell(arms: pd.DataFrame, arm: str, number: int, measure: str) -> str:
+    row = arms.loc[(arm, number, measure)]
+    return plus_minus(row, 100, 2) if measure.endswith("accuracy") else plus_minus(row, 1, 0)
+
+
+def _spans(verdicts: pd.DataFrame, name: str) -> list[str]:
+    """The densities of one verdict, neighbours joined: 51.2 % to 10.7 %."""
+    stretch = (verdicts["verdict"] != verdicts["verdict"].shift()).cumsum()
+    ends = verdicts[verdicts["verdict"] == name].groupby(stretch)["density"].agg(["first", "last"])
+    pairs = [(percent(first), percent(last)) for first, last in ends.itertuples(index=False)]
+    return [first if first == last else f"{first} to {last}" for first, last in pairs]

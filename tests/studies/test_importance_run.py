@@ -114,7 +114,7 @@ def test_every_figure_and_the_page_are_drawn(finished):
     finished.draw()
     names = {path.stem for path in finished.folder.figures.glob("*.png")}
     assert names == set(IMPORTANCE.figures)
-    assert "Which scores tell critical units" in finished.page.read_text(encoding="utf-8")
+    assert "Which scores predict unit importance" in finished.page.read_text(encoding="utf-8")
 
 
 def test_figures_of_what_was_not_measured_are_left_out(settings, tmp_path):

@@ -10,7 +10,7 @@ from karikomi.figures.units import MILLINATS, diverging, layer_colour, one_repli
 
 
 def cost_by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """The rise in loss when each unit alone is gone, in every layer and replicate, with boxes of the middle half.
+    """The rise in loss when each unit alone is removed, in every layer and replicate, with boxes of the middle half.
 
     What to see: whether one layer's units cost more than another's in all replicates, and how far the few critical
     ones stand above the rest.
@@ -79,7 +79,7 @@ def shapley(table: pd.DataFrame, redundant: pd.Series) -> alt.TopLevelMixin:
 def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
     """What the loss of two units costs beyond the sum of both alone, for the pairs of replicate 0.
 
-    What to see: pairs above 0 stand in for each other, pairs below 0 need each other.
+    What to see: pairs above 0 are redundant, pairs below 0 synergistic.
 
     Args:
         table: a row per pair, with columns replicate, first_layer, first_index, second_layer, second_index,
@@ -104,7 +104,7 @@ def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
         .encode(
             x=alt.X("other:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90)),
             y=alt.Y("unit:N", sort=order, title=None),
-            color=diverging("interaction:Q", "interaction (0.001 nats)", limit),
+            color=diverging("interaction:Q", "interaction (10⁻³ nats)", limit),
             tooltip=["unit:N", "other:N", alt.Tooltip("interaction:Q", format=".3g")],
         )
         .properties(width=alt.Step(17), height=alt.Step(17))

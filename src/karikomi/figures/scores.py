@@ -20,8 +20,8 @@ FLUSH = {"row": 54, "column": 44}
 def scatter(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixin:
     """Each score against the rise in loss when the unit alone is gone, in replicate 0, a panel per score.
 
-    What to see: a score that tells critical units rises from the lower left to the upper right within a colour; where
-    only the colours are apart, it tells layers.
+    What to see: a score that predicts unit importance rises from the lower left to the upper right within a colour;
+    where only the colours are apart, it predicts layers.
 
     Args:
         table: a row per unit, with columns replicate, layer, loss_rise (nats) and one per score.
@@ -54,9 +54,9 @@ def scatter(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixi
 
 
 def associations(found: pd.DataFrame, given: Sequence[str]) -> alt.TopLevelMixin:
-    """How well each score tells critical units, with 95 % intervals; in grey, with scores held constant.
+    """How well each score predicts unit importance, with 95 % intervals; in grey, with scores held constant.
 
-    What to see: a score whose interval leaves 0 tells something; one whose grey interval does so too tells something
+    What to see: a score whose interval leaves 0 predicts something; one whose grey interval does so too, something
     that the scores held constant do not.
 
     Args:
@@ -92,7 +92,7 @@ def associations(found: pd.DataFrame, given: Sequence[str]) -> alt.TopLevelMixin
 def correlations(matrix: pd.DataFrame) -> alt.TopLevelMixin:
     """How scores go together: Spearman's ρ of every one with every other, within layers.
 
-    What to see: blocks of one colour are scores that say the same; the first row is what they tell of criticality.
+    What to see: blocks of one colour are scores that say the same; the first row is how they predict importance.
 
     Args:
         matrix: ρ, a row and a column per score, in the order of the figure.

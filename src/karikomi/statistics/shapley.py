@@ -56,7 +56,7 @@ def marginals(curves: np.ndarray, orders: np.ndarray) -> np.ndarray:
 def interaction(together: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Δ_ij − Δ_i − Δ_j: what the loss of two units costs beyond the sum of what each costs alone.
 
-    Above 0 they stand in for each other (redundant), below 0 they need each other.
+    Above 0 they are redundant, below 0 synergistic.
 
     Args:
         together: v(all) − v(all but i and j), ``[…]``.

@@ -1,4 +1,4 @@
-"""The protocol: take every unit away alone, all of them in random orders, and pairs of the most critical ones.
+"""The protocol: remove every unit alone, all of them in random orders, and pairs of the most important ones.
 
 Removal is measured on the test set, scores on training examples.
 """

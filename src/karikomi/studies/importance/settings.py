@@ -14,7 +14,7 @@ KNOCK_OUT = Parameter(group=Group("Knock-out", sort_key=3))
 
 
 class ImportanceSettings(HealthySettings):
-    """Take the units of a trained network away one by one: which are critical, and which scores tell?"""
+    """Remove each unit of a trained network alone: which are important, and which scores predict it?"""
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "full": {},
@@ -63,7 +63,7 @@ class ImportanceSettings(HealthySettings):
         default=20, ge=0, description="Random orders of removal for the Shapley values; 0: none are measured."
     )
     pairs: Annotated[int, KNOCK_OUT] = Field(
-        default=20, ge=0, description="Most critical units of each replicate of which every pair is removed as well."
+        default=20, ge=0, description="Most important units of each replicate of which every pair is removed as well."
     )
 
     @field_validator("criteria", "given")

@@ -49,7 +49,7 @@ def measured(folder: RunFolder) -> dict[int, dict[str, Any]]:
 def wiring(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[int, int] | None]] | None:
     """The first replicate as :func:`karikomi.figures.layers.network` draws it; None where it is no chain of layers.
 
-    Its units with layer, index, value (loss_rise in 0.001 nats; NaN for inputs and outputs) and label; its strongest
+    Its units with layer, index, value (loss_rise in 10⁻³ nats; NaN for inputs and outputs) and label; its strongest
     links with gap, source, target and weight; the rows and columns of each layer that has them.
     """
     replicate, record = next(iter(measured(folder).items()))

@@ -142,7 +142,7 @@ def test_an_unfinished_run_shows_what_it_has(settings, tmp_path):
         run(AGEING, settings, out=tmp_path, quiet=True)
     half = Result(AGEING, RunFolder.open(tmp_path))
     assert half.table["cycle"].max() == 2
-    assert half.summary().headline.startswith("Accuracy after 2 cycles")
+    assert half.summary().headline.startswith("After 2 cycles accuracy")
     assert half.figure("life") is not None
 
 

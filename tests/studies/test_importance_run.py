@@ -46,7 +46,7 @@ def test_a_run_does_not_differ_from_itself(assert_comparable, finished):
 def test_the_tables(finished, settings):
     table = pd.read_parquet(finished.folder.path / "table.parquet")
     first = ["replicate", "layer", "unit", "index", "loss_rise", "accuracy_drop", "shapley_value", "shapley_error"]
-    assert list(table.columns) == [*first, *settings.scores]
+    assert list(table.columns) == [*first, *settings.scored_by]
     assert list(table["unit"]) == 2 * list(range(UNITS))
     assert list(table["index"]) == 2 * [*range(8), *range(5)]
     assert list(table["layer"]) == 2 * [*8 * ["fc1"], *5 * ["fc2"]]

@@ -191,7 +191,7 @@ def test_all_pictures_are_drawn_and_the_commands_of_the_lottery_say_whose_they_a
     show(run_folder)
     assert "layer-matched" in capsys.readouterr().out
     for command in (lambda: show(run_folder, margin=0.1), lambda: report(run_folder, margin=0.1)):
-        with pytest.raises(InputError, match="only verdicts of lottery and ageing have a margin"):
+        with pytest.raises(InputError, match="no verdict of a lesion run has a margin"):
             command()
     with pytest.raises(InputError, match=r"no network of replicate 0, round 0; choose among replicate 0, 1$"):
         export(run_folder, replicate=0, round=0, to=tmp_path / "x.safetensors")

@@ -20,6 +20,7 @@ from karikomi.runs.folder import RunFolder
 from karikomi.studies import find_study
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
+from karikomi.studies.settings import SCHEMA
 
 COLUMNS = ["replicate", "arm", "reinit", "round", "density", "links", "early_stop_iteration", "validation_loss"]
 COLUMNS += ["test_accuracy", "test_loss", "final_test_accuracy", "final_test_loss", "train_accuracy", "iterations"]
@@ -197,7 +198,7 @@ def test_killed_at_twenty_random_moments_it_ends_in_the_same_table(finished, sma
 def test_the_lock_refuses_a_second_writer(small, tmp_path):
     settings = small()
     with (
-        RunFolder.create_or_resume(tmp_path / "run", "lottery", settings_with_data(settings), 1),
+        RunFolder.create_or_resume(tmp_path / "run", "lottery", settings_with_data(settings), SCHEMA),
         pytest.raises(InputError, match=f"being written by another karikomi process .*{os.getpid()}"),
     ):
         run_study(settings, tmp_path / "run")

@@ -175,7 +175,7 @@ def test_a_wiring_cost_shortens_the_wiring(given, tmp_path):
         ({"reach": 0.0}, "reach is a distance above 0"),
         ({"control": "mached"}, "control should be 'none' or 'matched'"),
         ({"network": "modular-3-9-9"}, "at least three hidden layers"),
-        ({"network": "mlp-9", "wiring_cost": 0.1}, "wiring_cost needs a network with groups"),
+        ({"network": "mlp-9", "wiring_cost": 0.1}, "needs a network with groups"),
         ({"wiring_cost": -1}, "wiring_cost should be greater than or equal to 0"),
     ],
 )

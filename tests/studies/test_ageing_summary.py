@@ -10,6 +10,7 @@ from karikomi.statistics import holm
 from karikomi.studies.ageing.answer import FALLS, HIGHER, HOLDS, LOWER, NOT_SHOWN
 from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.ageing.summary import AgeingSummary, summarize
+from karikomi.studies.words import HEADLINE_WORDS
 
 CYCLES = 5
 
@@ -145,3 +146,13 @@ def test_tables_fit_a_terminal():
     for shown in (*answer.tables, *answer.details):
         widths = [max(map(len, column)) for column in zip(shown.columns, *shown.rows, strict=True)]
         assert sum(widths) + 2 * len(widths) <= 100
+
+
+@pytest.mark.parametrize("patterns", [("random",), ("regional", "scattered-regional", "cluster", "scattered-cluster")])
+def test_a_headline_has_at_most_25_words(patterns):
+    settings = (
+        {} if len(patterns) == 1 else {"network": "modular-3-9-14-9", "patterns": ("regional", "cluster", "scattered")}
+    )
+    for replicates in (1, 4):
+        answer = summary(table(GAINS, patterns=patterns, replicates=replicates), replicates=replicates, **settings)
+        assert len(answer.headline.split()) <= HEADLINE_WORDS

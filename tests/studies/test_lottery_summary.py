@@ -8,10 +8,11 @@ from scipy import stats
 from karikomi.errors import InputError
 from karikomi.statistics import holm
 from karikomi.studies.lottery import summary as lottery
-from karikomi.studies.lottery.answer import LOST, NOT_SHOWN, WINNING, percent, verdict
+from karikomi.studies.lottery.answer import LOST, NOT_SHOWN, WINNING, in_a_sentence, percent, verdict
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.summary import MEASURES
 from karikomi.studies.publications import LOTTERY_CONDITIONS
+from karikomi.studies.words import HEADLINE_WORDS
 
 
 def summarize(table, settings, **margins):
@@ -135,6 +136,13 @@ def test_answers_show_themselves():
     assert "winning ticket" in html
     assert html.count("<table>") == 1 + len(summary.details)
     assert "80.0 %" in summary.headline
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2) * 6, (0,) * 6 + (1,) * 6 + (2,) * 6])
+def test_a_headline_has_at_most_25_words(order):
+    kinds = (WINNING, NOT_SHOWN, LOST)
+    verdicts = pd.DataFrame({"verdict": [kinds[i] for i in order], "density": 0.8 ** np.arange(1, 19)})
+    assert len(in_a_sentence(verdicts).split()) <= HEADLINE_WORDS
 
 
 @pytest.mark.parametrize(("share", "text"), [(1, "100.0 %"), (0.512, "51.2 %"), (0.0094, "0.94 %"), (0.03604, "3.6 %")])

@@ -36,6 +36,15 @@ def listed(words: Sequence[str], last: str = " and ") -> str:
     return ", ".join(words[:-1]) + last + words[-1] if len(words) > 1 else words[0]
 
 
+def few(words: Sequence[str], most: int = 3) -> str:
+    """The first of many words, and how many more there are, for a headline.
+
+    >>> few(["a", "b", "c"]), few(["a", "b", "c", "d"])
+    ('a, b and c', 'a, b and 2 more')
+    """
+    return listed(words if len(words) <= most else [*words[: most - 1], f"{len(words) - most + 1} more"])
+
+
 HEADLINE_WORDS = 25
 """A headline has at most so many words."""
 

@@ -8,7 +8,7 @@ from karikomi.statistics import ALPHA, Difference, Interval, mean_interval
 from karikomi.studies.ageing.settings import RANDOM, SCATTERED, SCRATCH, SHAM, AgeingSettings
 from karikomi.studies.publications import AGEING_CLAIMS, RangeClaim
 from karikomi.studies.verdict import NOT_SHOWN, Verdict, by_text
-from karikomi.studies.words import headline, listed, plus_minus
+from karikomi.studies.words import few, headline, listed, plus_minus
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -95,7 +95,7 @@ def in_a_sentence(found: Frames, last: int) -> str:
         ]
         start = f"after {cycles} accuracy" if not parts else "it"
         if named:
-            parts.append(f"{start} {verb} with {listed(named)}{' points' if not parts else ''}")
+            parts.append(f"{start} {verb} with {few(named)}{' points' if not parts else ''}")
     return headline(parts)
 
 

@@ -9,7 +9,7 @@ from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.publications import LOTTERY_CONDITIONS, TMTK
 from karikomi.studies.show import DisplayTable
 from karikomi.studies.verdict import NOT_SHOWN, Verdict, by_text
-from karikomi.studies.words import headline, listed, p_value, plus_minus
+from karikomi.studies.words import few, headline, p_value, plus_minus
 
 ACCURACY_MARGIN = 0.002
 """How much less accurate than the dense network still counts as no less accurate (0.002 is 0.2 points)."""
@@ -48,7 +48,7 @@ def in_a_sentence(verdicts: pd.DataFrame) -> str:
     if verdicts.empty:
         return "No tickets were drawn in this run."
     parts = [
-        f"tickets with {listed(spans)} of the links {verb}"
+        f"tickets with {few(spans)} of the links {verb}"
         for found, verb in ((WINNING, "are winning"), (LOST, "are lost"), (NOT_SHOWN, "are inconclusive"))
         if (spans := _spans(verdicts, found))
     ]

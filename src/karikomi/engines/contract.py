@@ -70,6 +70,7 @@ class Trial:
         state: the optimizer's state to go on from; what it holds of removed links is ignored. None: a fresh one.
         link_cost: for every weight by name what a link of size 1 costs, float32 of its shape: Σ cost · |w| is added
             to the loss that training descends (not to the losses that are reported). None: links are free.
+        dropout: where the draws of dropout begin; None: where the order does.
     """
 
     subnetwork: Subnetwork
@@ -77,6 +78,7 @@ class Trial:
     order: np.random.SeedSequence
     state: OptimizerState | None = None
     link_cost: Arrays | None = None
+    dropout: np.random.SeedSequence | None = None
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
         .encode(
             x=alt.X("other:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90)),
             y=alt.Y("unit:N", sort=order, title=None),
-            color=diverging("interaction:Q", "interaction (10⁻³ nats)", limit),
+            color=diverging("interaction:Q", "interaction (millinats)", limit),
             tooltip=["unit:N", "other:N", alt.Tooltip("interaction:Q", format=".3g")],
         )
         .properties(width=alt.Step(17), height=alt.Step(17))

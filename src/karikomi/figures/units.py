@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 LAYER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#333333")
-MILLINATS = "rise in loss (10⁻³ nats)"
+MILLINATS = "rise in loss (millinats)"
 
 # Ticks of an axis that is linear below 1 and logarithmic above.
 DECADES = [0, *(sign * step * 10**power for power in range(5) for step in (1, 3) for sign in (-1, 1))]
@@ -29,7 +29,7 @@ def _colour(field: str, order: list[Any]) -> alt.Color:
 
 
 def rise_axis(nats: pd.Series) -> dict[str, Any]:
-    """Title, scale and axis of a rise in loss in 10⁻³ nats: linear near 0, logarithmic beyond."""
+    """Title, scale and axis of a rise in loss in millinats: linear near 0, logarithmic beyond."""
     low, high = 1000 * nats.min(), 1000 * nats.max()
     ticks = [tick for tick in DECADES if low <= tick <= high]
     scale = alt.Scale(type="symlog", constant=1, domain=[low, high], nice=False, padding=4)

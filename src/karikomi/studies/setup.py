@@ -72,8 +72,8 @@ class Setup(Generic[SettingsT]):
 
     def trial(self, subnetwork: Subnetwork, replicate: int, *key: int, state: OptimizerState | None = None) -> Trial:
         """To train a network of a replicate; networks of equal ``key`` see the same minibatches."""
-        order = seeds.sequence(self.settings.seed, "order", replicate, *key)
-        return Trial(subnetwork, self.splits[replicate], order, state, self.link_cost)
+        order, dropout = (seeds.sequence(self.settings.seed, name, replicate, *key) for name in ("order", "dropout"))
+        return Trial(subnetwork, self.splits[replicate], order, state, self.link_cost, dropout)
 
     def recipe(self, snapshot_at: int | None = None) -> Recipe:
         """How the settings say that networks are trained."""

@@ -162,6 +162,17 @@ def test_dropout_is_repeatable_and_each_network_s_own(make, data):
     assert (first[0].curve.train_loss != first[1].curve.train_loss).all()
 
 
+def test_dropout_has_a_stream_of_its_own(make, data):
+    trial = make.trial(dropping())
+
+    def losses(seed: int) -> np.ndarray:
+        drawn = replace(trial, dropout=np.random.SeedSequence(seed))
+        return population.train([drawn], data, RECIPE, device="cpu")[0].curve.train_loss
+
+    assert (losses(1) == losses(1)).all()
+    assert (losses(1) != losses(2)).all(), "on the same minibatches"
+
+
 def test_evaluation_drops_nothing(make, data):
     network = make.subnetwork(dropping())
     a, b = population.evaluate([network, network], data.test, device="cpu")

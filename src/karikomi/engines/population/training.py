@@ -187,7 +187,7 @@ def _steps_before(trial: Trial) -> int:
 
 def _seed_dropout(trials: Sequence[Trial], device: torch.device) -> None:
     """From the trials' own streams, so that the same population draws the same again."""
-    entropy = [int(word) for trial in trials for word in trial.order.generate_state(2)]
+    entropy = [int(word) for trial in trials for word in (trial.dropout or trial.order).generate_state(2)]
     seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -7,7 +7,8 @@ import pandas as pd
 
 from karikomi.errors import InputError
 from karikomi.figures import theme
-from karikomi.statistics import mean_interval
+from karikomi.statistics import Interval
+from karikomi.statistics.frames import intervals
 
 ARMS = {
     "none": theme.Arm("no training", "#D55E00", "circle"),
@@ -176,14 +177,9 @@ def _curves(table: pd.DataFrame, by: Sequence[str], **factors: float) -> pd.Data
     every = pd.concat(
         [whole[whole["pattern"] != ""], *(shared.assign(pattern=name) for name in known or ["no deaths"])]
     )
-    rows = [
-        {**dict(zip(["pattern", *by, "cycle"], key, strict=True)), "measure": measure}
-        | {end: factor * value for end, value in mean_interval(group[measure])._asdict().items()}
-        for key, group in every.groupby(["pattern", *by, "cycle"], sort=False)
-        for measure, factor in factors.items()
-    ]
+    frame = intervals(every, ["pattern", *by, "cycle"], list(factors))
+    frame[[*Interval._fields]] = frame[[*Interval._fields]].mul(frame["measure"].map(factors), axis=0)
     order = {arm: place for place, arm in enumerate(ARMS)}
-    frame = pd.DataFrame(rows)
     return frame.sort_values(["arm", "cycle"], key=lambda c: c.map(order) if c.name == "arm" else c, kind="stable")
 
 

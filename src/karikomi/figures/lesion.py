@@ -8,7 +8,8 @@ import pandas as pd
 
 from karikomi.errors import unknown
 from karikomi.figures import orders, theme
-from karikomi.statistics import ALPHA, mean_interval
+from karikomi.statistics import ALPHA
+from karikomi.statistics.frames import intervals
 
 # More steps than this cannot be seen in a panel.
 CURVE_POINTS = 100
@@ -214,9 +215,10 @@ def _means(table: pd.DataFrame, measure: str, against: str) -> pd.DataFrame:
     intact = table.groupby("replicate")[against].transform("max")
     rows = _thinned(table.assign(x=100 * table[against] / intact), CURVE_POINTS)
     key = ["criterion", "direction", "timing", "control", "step"]
-    values = rows.pivot_table(index=key, columns="replicate", values=measure, sort=False) * Y[measure][1]
-    intervals = [mean_interval(row[np.isfinite(row)]) for row in values.to_numpy()]
-    means = pd.DataFrame(intervals, index=values.index).join(rows.groupby(key)["x"].mean()).reset_index()
+    each = rows.groupby([*key, "replicate"], as_index=False, sort=False)[[measure, "x"]].mean()
+    each = each[np.isfinite(each[measure])]
+    means = intervals(each.assign(**{measure: Y[measure][1] * each[measure]}), key, [measure])
+    means = means.merge(each.groupby(key, as_index=False)["x"].mean(), on=key)
     kind = means["criterion"].where(means["control"] == "targeted", means["control"])
     return means.assign(kind=kind, first=orders.first_words(means))
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from karikomi.errors import InputError
 from karikomi.figures import theme
-from karikomi.statistics import mean_interval
+from karikomi.statistics import Interval
+from karikomi.statistics.frames import intervals
 
 # More validations than this in one curve cannot be seen in a panel of 160 points.
 CURVE_POINTS = 100
@@ -135,13 +136,13 @@ def _thinned(curves: pd.DataFrame) -> pd.DataFrame:
 
 def _mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
     point = ["arm", "round", "iteration"]
-    means = curves.pivot_table(index=point, values="density")
+    # Several re-initializations of a replicate become their mean.
+    each = curves.groupby([*point, "replicate"], as_index=False).mean(numeric_only=True)
+    means = each.groupby(point)[["density"]].mean()
     for measure, factor in (("accuracy", 100), ("loss", 1)):
-        # A row per point, a column per replicate; several re-initializations of a replicate become their mean.
-        wide = curves.pivot_table(index=point, columns="replicate", values=f"validation_{measure}")
-        intervals = [mean_interval(row[np.isfinite(row)]) for row in wide.to_numpy()]
-        names = [measure, f"{measure}_low", f"{measure}_high"]
-        means = means.join(pd.DataFrame(intervals, index=wide.index, columns=names) * factor)
+        name = f"validation_{measure}"
+        found = intervals(each[np.isfinite(each[name])], point, [name]).set_index(point)[[*Interval._fields]]
+        means = means.join(found.set_axis([measure, f"{measure}_low", f"{measure}_high"], axis=1) * factor)
     return means.reset_index()
 
 

@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: demo demo-lesion demo-importance demo-ageing test bench lint format clean
 
 demo: $(READY)
-	$(BIN)/karikomi lottery --preset post --replicates 5
+	$(BIN)/karikomi lottery --preset blog --replicates 5
 
 demo-lesion: $(READY)
 	$(BIN)/karikomi lesion

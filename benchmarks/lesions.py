@@ -19,6 +19,7 @@ from karikomi.engines.sparse.compilation import compile_kernels
 from karikomi.graphs import LayeredGraph
 from karikomi.graphs.registry import node_measure
 from karikomi.networks import build
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -120,7 +121,7 @@ def measure(arguments: Arguments) -> dict:
 
 
 def _trained() -> Subnetwork:
-    start = initialize(build("mlp-256-256", (28, 28), 10), "pytorch", seeds.stream(0, "init"))
+    start = initialize(Architecture(build("mlp-256-256", (28, 28), 10)), "pytorch", seeds.stream(0, "init"))
     [trained] = sparse.train([Trial(start, split(), seeds.sequence(0, "order"))], mnist(), recipe(2000))
     return trained.final
 

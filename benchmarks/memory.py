@@ -46,20 +46,20 @@ def _sparse(replicates: int) -> None:
     """The lottery as a user runs it, but for the figures; 0 replicates: what it loads before its first network."""
     from karikomi.engines.sparse.compilation import compile_kernels
     from karikomi.runs.folder import RunFolder
-    from karikomi.studies import studies
     from karikomi.studies.lottery.settings import LotterySettings
+    from karikomi.studies.lottery.stages import stages
     from karikomi.studies.settings import SCHEMA
     from karikomi.studies.setup import prepare
+    from karikomi.studies.work import run_stages
 
     compile_kernels()
     settings = LotterySettings.of(iterations=ITERATIONS, rounds=ROUNDS, replicates=max(1, replicates))
     setup = prepare(settings)
     if replicates:
-        study = studies()["lottery"]
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "run"
-            with RunFolder.create_or_resume(path, study.name, settings.model_dump(), SCHEMA) as folder:
-                study.play(setup, folder, True, None)
+            with RunFolder.create_or_resume(path, "lottery", settings.model_dump(), SCHEMA) as folder:
+                run_stages(stages(setup), setup, folder, True, None)
 
 
 def _script(networks: int) -> None:

@@ -10,6 +10,7 @@ from karikomi import data, seeds
 from karikomi.data.dataset import Dataset, Split
 from karikomi.engines.contract import Recipe, Trial, minibatches
 from karikomi.networks import build
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import remove_links
@@ -50,7 +51,7 @@ class Problem:
         Magnitude pruning keeps the pixels that vary and prefers some units to others; random masks would be kinder
         to kernels that want even rows.
         """
-        dense = initialize(build(self.network, (28, 28), 10), "glorot", seeds.stream(0, "init", 0))
+        dense = initialize(Architecture(build(self.network, (28, 28), 10)), "glorot", seeds.stream(0, "init", 0))
         rng = seeds.stream(0, "scores", 0)
         scores, left = {}, {}
         for name, mask in dense.masks.items():

@@ -159,7 +159,7 @@ def make_units() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def knocked_out() -> pd.DataFrame:
-    """A knock-out study's table of units."""
+    """An importance study's table of units."""
     rng = np.random.default_rng(0)
     units = pd.DataFrame(
         [(r, layer, i) for r in range(3) for layer in ("fc1", "fc2") for i in range(20)],

@@ -1,4 +1,4 @@
-"""A knock-out run as a whole: its tables, resuming, what is refused, pictures."""
+"""An importance run as a whole: its tables, resuming, what is refused, pictures."""
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy

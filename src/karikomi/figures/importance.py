@@ -1,4 +1,4 @@
-"""The knock-out study's figures: what the loss of units costs, alone, together and in pairs."""
+"""The importance study's figures: what the loss of units costs, alone, together and in pairs."""
 
 import altair as alt
 import numpy as np

@@ -50,7 +50,8 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     shown = orders.in_panels(means, criteria)
     title, y = Y[measure][0], _y_axis(shown, measure)
     dashes = [name for name in orders.DASHES if name in set(shown["first"])]
-    controls = {name: orders.CONTROLS[name] for name in orders.CONTROLS if name in set(shown["kind"])}
+    there = set(shown["kind"])
+    controls = {name: colour for name, colour in (orders.CONTROLS | orders.NULLS).items() if name in there}
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=250)
     grey = alt.Legend(title=None, symbolType="stroke", symbolSize=250, values=list(controls))
     base = alt.Chart().encode(
@@ -135,7 +136,7 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
         table: a row per order, with columns criterion, direction, timing, control, drop, drop_at (both 0 … 1).
     """
     criteria = orders.criteria_of(table)
-    rows = table[table["control"] != "random"]
+    rows = table[table["control"].isin(("targeted", "layer-matched"))]
     points = rows.assign(
         kind=rows["criterion"].where(rows["control"] == "targeted", "layer-matched"),
         first=orders.first_words(rows),
@@ -181,7 +182,7 @@ def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
     if criterion not in orders.criteria_of(table):
         raise unknown("criterion", criterion, orders.criteria_of(table))
     classes = [name for name in table if str(name).startswith("accuracy_")]
-    rows = table[table["criterion"].isin(("", criterion)) & (table["control"] != "layer-matched")]
+    rows = table[table["criterion"].isin(("", criterion)) & table["control"].isin(("targeted", "random"))]
     columns = next(columns for columns in HEAT_COLUMNS if columns <= rows["step"].max())
     column = (columns * rows["share_removed"]).astype(int).clip(upper=columns - 1)
     panel = (orders.names(rows) + " first").where(rows["control"] == "targeted", "random")

@@ -10,6 +10,8 @@ from karikomi.figures import theme
 # Okabe & Ito's colours that stand out on white. With more criteria they come again: every criterion has its own panel.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 CONTROLS = {"random": "#B0B0B0", "layer-matched": "#555555"}
+NULLS = {"shuffled": "#B8A46A", "rewired": "#A58BC4", "untrained": "#7FA99B"}
+"""Orders by the scores of null networks."""
 DASHES = {
     "highest first": [1, 0],
     "lowest first": [5, 3],

@@ -13,12 +13,15 @@ def shuffled_weights(graph: LayeredGraph, rng: np.random.Generator) -> LayeredGr
 
     Keeps every degree and the distribution of weights of every gap, not the strengths.
     """
-    weights = []
-    for weight, mask in zip(graph.weights, graph.masks, strict=True):
-        shuffled = weight.copy()
-        shuffled[mask] = rng.permutation(weight[mask])
-        weights.append(shuffled)
+    weights = [permuted(weight, mask, rng) for weight, mask in zip(graph.weights, graph.masks, strict=True)]
     return LayeredGraph(graph.layers, tuple(weights), graph.masks)
+
+
+def permuted(weight: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same weights at random places of the mask."""
+    shuffled = weight.copy()
+    shuffled[mask] = rng.permutation(weight[mask])
+    return shuffled
 
 
 def rewired(graph: LayeredGraph, rng: np.random.Generator, *, trades: int = TRADES) -> LayeredGraph:

@@ -1,6 +1,6 @@
 """What the units of a healthy network are scored on, and what takes the place of those that are removed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ from karikomi.data.dataset import Examples
 from karikomi.engines import population
 from karikomi.engines.contract import Ablation, Engine
 from karikomi.engines.lesion_input import ablation_by
-from karikomi.networks.subnetwork import Subnetwork
+from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.removal.orders import order, random_order
 from karikomi.removal.scores import UnitEvidence, unit_criterion
 from karikomi.statistics import shapley
+from karikomi.studies.healthy.nulls import null_network
+from karikomi.studies.healthy.settings import Null, null_score
 from karikomi.studies.setup import Setup
 
 SHAPLEY_ORDERS = 20
@@ -47,13 +49,30 @@ def evidence(setup: Setup[Any], replicate: int, subnetwork: Subnetwork) -> UnitE
     return _evidence(setup, setup.engine, replicate, subnetwork, examples, ablation)
 
 
-def try_criteria(setup: Setup[Any], names: Sequence[str]) -> None:
+def score(
+    setup: Setup[Any], replicate: int, subnetwork: Subnetwork, scored: Callable[[], None] = lambda: None
+) -> Arrays:
+    """The scores of a healthy network's units by every criterion, and by ``null_score`` those of its null networks."""
+    networks = {"": subnetwork}
+    networks |= {null_score(kind, ""): null_network(setup, replicate, subnetwork, kind) for kind in setup.settings.null}
+    scores = {}
+    for prefix, network in networks.items():
+        known = evidence(setup, replicate, network)
+        for name in setup.settings.scored_by:
+            scores[f"{prefix}{name}"] = unit_criterion(name).function(known)
+            scored()
+    return scores
+
+
+def try_criteria(setup: Setup[Any], names: Sequence[str], nulls: Sequence[Null] = ()) -> None:
     """Score an untrained (or the first given) network by every criterion, on few examples.
 
     Raises:
-        InputError: for a criterion that means nothing for this network and these data.
+        InputError: for a criterion, or a null network, that means nothing for this network and these data.
     """
     subnetwork = setup.trained[0] if setup.trained else setup.initial(0, np.random.default_rng(0))
+    for kind in nulls:
+        null_network(setup, 0, subnetwork, kind)
     known = scoring_examples(setup, 0)
     examples = known.take(np.arange(len(known))[:TRIED])
     tried = _evidence(setup, population, 0, subnetwork, examples, Ablation())

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from cyclopts import Group, Parameter
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
 from karikomi.registry import Entry
 from karikomi.removal.scores import unit_criterion
 from karikomi.runs.files import read_arrays
-from karikomi.studies.settings import ARCHITECTURE, NETWORK, TRAINING, StudySettings
+from karikomi.studies.settings import ARCHITECTURE, NETWORK, START, TRAINING, StudySettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,6 +22,28 @@ if TYPE_CHECKING:
     from karikomi.data.dataset import Dataset
 
 LESIONS = Parameter(group=Group("Lesions", sort_key=3))
+
+QUICK: Mapping[str, Any] = {"network": "mlp-64-32", "iterations": 400, "validation": 2_000, "scoring": 2_000}
+"""What the presets ``quick`` begin with."""
+
+Null = Literal["shuffled", "rewired", "untrained"]
+NULLS: Mapping[Null, str] = {
+    "shuffled": "its weights, shuffled among the links of each layer",
+    "rewired": "other links, in-degree, out-degree and in-strength of every unit kept",
+    "untrained": "its initial weights",
+}
+"""Null networks of a trained one, and what they keep of it."""
+
+
+def null_score(null: str, criterion: str) -> str:
+    """What the scores of a null network are called."""
+    return f"{null}/{criterion}"
+
+
+def nulls_in_words(chosen: Sequence[Null]) -> str:
+    """What the null networks of a run are, for the explanation of its answer; empty where there are none."""
+    kinds = "; ".join(f"{name}, {NULLS[name]}" for name in chosen)
+    return f" Null networks, one per replicate, are scored by the same criteria: {kinds}." if kinds else ""
 
 
 class HealthySettings(StudySettings):
@@ -98,6 +120,46 @@ class HealthySettings(StudySettings):
         else:
             weights = [read_arrays(Path(path))[0] for path in self.models]
         return settings.changed(models_sha256=_digest(weights)) if weights else settings
+
+
+class ScoringSettings(HealthySettings):
+    """Settings of studies that ask what the scores of units predict."""
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"full": {}, "quick": QUICK}
+
+    preset: Annotated[Literal["full", "quick"], START] = Field(
+        default="full",
+        exclude=True,
+        description="Start from these settings. full: the study itself; quick: a small network, in seconds.",
+    )
+    criteria: tuple[str, ...]
+    null: Annotated[tuple[Null, ...], LESIONS] = Field(
+        default=(),
+        description="Null networks, scored by the same criteria: what do scores of the trained network predict beyond"
+        f" theirs? {'; '.join(f'{name}: {kept}' for name, kept in NULLS.items())}.",
+    )
+
+    @property
+    def scored_by(self) -> tuple[str, ...]:
+        return self.criteria
+
+    @field_validator("criteria")
+    @classmethod
+    def _known_criteria(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            unit_criterion(name)
+        return names
+
+    @field_validator("criteria", "null")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _untrained_is_known(self) -> Self:
+        if "untrained" in self.null and (self.models or not self.trains):
+            raise InputError("null untrained needs networks that are trained here; of models it is not known")
+        return self
 
 
 def _digest(models: Sequence[Mapping[str, Any]]) -> str:

@@ -13,5 +13,7 @@ In seconds: karikomi importance --preset quick
 
 Two rivals, finer Shapley values: karikomi importance --criteria taylor betweenness-inverse --shapley 100
 
+Is it the wiring? Beside the scores of null networks: karikomi importance --null shuffled rewired untrained
+
 Your networks: karikomi importance --network mlp-256-256 --models a.safetensors b.safetensors
 """

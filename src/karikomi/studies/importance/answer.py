@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from karikomi.statistics import ALPHA
+from karikomi.studies.healthy.settings import nulls_in_words
 from karikomi.studies.importance.associations import IMPORTANCE, difference
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.show import DisplayTable
@@ -101,12 +102,13 @@ def explanation(found: Frames, tables: Frames, settings: ImportanceSettings) -> 
             " of removal. Redundant units are at most at their layer's median importance alone, and in its"
             " top tenth by Shapley value: 5 % of the units, if the two were independent."
         )
-    return text
+    return text + nulls_in_words(settings.null)
 
 
 def main_tables(found: Frames, settings: ImportanceSettings) -> list[DisplayTable]:
     """Which scores predict importance, and where important units are."""
-    return [_associations(found["associations"], settings), _layers(found["layers"])]
+    tables = [_associations(found["associations"], settings), _nulls(found["nulls"]), _layers(found["layers"])]
+    return [table for table in tables if table.rows]
 
 
 def detail_tables(found: Frames, tables: Frames, settings: ImportanceSettings) -> list[DisplayTable]:
@@ -129,6 +131,22 @@ def _associations(associations: pd.DataFrame, settings: ImportanceSettings) -> D
         rows.append((row["criterion"], interval(row), p_value(row["q"]), verdict(row), *held))
     columns = ("score", "ρ with importance", "q", "", *(("partial ρ", "q") if settings.given else ()))
     return DisplayTable("Which scores predict unit importance", columns, rows)
+
+
+def _nulls(nulls: pd.DataFrame) -> DisplayTable:
+    rows = [
+        (
+            row["criterion"],
+            row["null"],
+            number(row["rho"]),
+            number(row["null_rho"]),
+            plus_minus(row, sign="+"),
+            p_value(row["p_holm"]),
+        )
+        for _, row in nulls.iterrows()
+    ]
+    columns = ("score", "null network", "ρ", "ρ of its scores", "difference in z", "p")
+    return DisplayTable("Unit importance predicted by the scores of a null network", columns, rows)
 
 
 def _by_layer(by_layer: pd.DataFrame, criteria: Sequence[str]) -> DisplayTable:

@@ -18,6 +18,8 @@ from karikomi.statistics import (
     replicated_spearman,
     spearman,
 )
+from karikomi.statistics.frames import Question, differences
+from karikomi.studies.healthy.settings import null_score
 
 IMPORTANCE = "loss_rise"
 """Units are ranked by the rise in loss: one unit's effect on accuracy is below that one's standard error."""
@@ -74,11 +76,33 @@ def by_layer(within: pd.DataFrame) -> pd.DataFrame:
 
 def difference(within: pd.DataFrame, first: str, second: str) -> Difference:
     """By how much the first score's correlation is higher, in Fisher's z, paired by replicate."""
-    z = [
-        [np.arctanh(pooled_spearman(group["rho"], group["units"]).rho) for _, group in rows.groupby("replicate")]
-        for rows in (within[within["criterion"] == name] for name in (first, second))
-    ]
-    return paired_difference(*z)
+    return paired_difference(*(fisher_z(within, name).to_numpy() for name in (first, second)))
+
+
+def fisher_z(within: pd.DataFrame, criterion: str) -> pd.Series:
+    """Fisher's z of a score's correlation with unit importance, pooled over layers, by replicate."""
+    groups = within[within["criterion"] == criterion].groupby("replicate")[["rho", "units"]]
+    return groups.apply(lambda layers: np.arctanh(pooled_spearman(layers["rho"], layers["units"]).rho))
+
+
+def against_nulls(table: pd.DataFrame, criteria: Sequence[str], nulls: Sequence[str]) -> pd.DataFrame:
+    """How much better scores of the trained network predict unit importance than those of its null networks.
+
+    Returns:
+        A row per null and criterion: null, criterion; rho and null_rho (Spearman's, pooled over layers and replicates);
+        mean, low, high, p and replicates of the difference in Fisher's z, paired by replicate; p_holm (Holm over the
+        criteria).
+    """
+    names = {(null, criterion): null_score(null, criterion) for null in nulls for criterion in criteria}
+    labels = ["null", "criterion", "rho", "null_rho"]
+    if not names:
+        return differences([], labels, ["null"])
+    within, questions = within_layers(table, [*criteria, *names.values()], ()), []
+    for (null, criterion), name in names.items():
+        ours, theirs = fisher_z(within, criterion), fisher_z(within, name)
+        rhos = {"rho": np.tanh(ours.mean()), "null_rho": np.tanh(theirs.mean())}
+        questions.append(Question({"null": null, "criterion": criterion, **rhos}, ours, theirs))
+    return differences(questions, labels, ["null"])
 
 
 def between_scores(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

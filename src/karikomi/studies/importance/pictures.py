@@ -1,4 +1,4 @@
-"""The figures of the knock-out study, drawn from a result."""
+"""The figures of the importance study, drawn from a result."""
 
 import altair as alt
 

@@ -13,10 +13,9 @@ from karikomi.engines.contract import Ablation
 from karikomi.graphs import LayeredGraph
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.removal.orders import random_order
-from karikomi.removal.scores import unit_criterion
 from karikomi.runs.progress import Advance
 from karikomi.statistics import shapley
-from karikomi.studies.healthy.scoring import ablation_of, evidence
+from karikomi.studies.healthy.scoring import ablation_of, score
 from karikomi.studies.importance.tables import SCORE
 from karikomi.studies.setup import Setup
 from karikomi.studies.stage import Task
@@ -37,13 +36,12 @@ def measure(setup: Setup[Any], advance: Advance, task: Task, subnetwork: Subnetw
         and of every gap between layers its strongest ``links``, each with gap, source and target, ``[links, 3]``, and
         their ``link_weight`` ``[links]``.
     """
-    s, test, replicate = setup.settings, setup.data.test, task.replicate
+    test, replicate = setup.data.test, task.replicate
     ablation = ablation_of(setup, replicate, subnetwork, test)
     alone = setup.engine.knock_out(subnetwork, test, ablation)
     units = len(alone.loss) - 1
     advance(units)
-    seen = evidence(setup, replicate, subnetwork)
-    scores = {f"{SCORE}{name}": unit_criterion(name).function(seen) for name in s.scored_by}
+    scores = {f"{SCORE}{name}": values for name, values in score(setup, replicate, subnetwork).items()}
     return {
         "loss": alone.loss,
         "correct": alone.correct,

@@ -1,38 +1,25 @@
-"""The settings of the knock-out study."""
+"""The settings of the importance study."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from cyclopts import Group, Parameter
 from pydantic import Field, field_validator
 
-from karikomi.removal.scores import UNIT_CRITERIA, unit_criterion
-from karikomi.studies.healthy.settings import HealthySettings
-from karikomi.studies.settings import START
+from karikomi.removal.scores import UNIT_CRITERIA
+from karikomi.studies.healthy.settings import QUICK, ScoringSettings
 
 KNOCK_OUT = Parameter(group=Group("Knock-out", sort_key=3))
 
 
-class ImportanceSettings(HealthySettings):
+class ImportanceSettings(ScoringSettings):
     """Remove each unit of a trained network alone: which are important, and which scores predict it?"""
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "full": {},
-        "quick": {
-            "network": "mlp-64-32",
-            "iterations": 400,
-            "validation": 2_000,
-            "scoring": 2_000,
-            "replicates": 3,
-            "pairs": 10,
-        },
+        "quick": {**QUICK, "replicates": 3, "pairs": 10},
     }
 
-    preset: Annotated[Literal["full", "quick"], START] = Field(
-        default="full",
-        exclude=True,
-        description="Start from these settings. full: the study itself; quick: a small network, in seconds.",
-    )
     criteria: Annotated[tuple[str, ...], KNOCK_OUT] = Field(
         default=(
             "in-strength",
@@ -66,12 +53,10 @@ class ImportanceSettings(HealthySettings):
         default=20, ge=0, description="Most important units of each replicate of which every pair is removed as well."
     )
 
-    @field_validator("criteria", "given")
+    @field_validator("given")
     @classmethod
-    def _known_criteria(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            unit_criterion(name)
-        return tuple(dict.fromkeys(names))
+    def _known_scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return cls._each_once(cls._known_criteria(names))
 
     @property
     def scored_by(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, tra
 from karikomi.studies.healthy.scoring import try_criteria
 from karikomi.studies.importance.protocol import measure
 from karikomi.studies.importance.settings import ImportanceSettings
-from karikomi.studies.importance.tables import KNOCK_OUTS
+from karikomi.studies.importance.tables import KNOCK_OUTS, SCORE
 from karikomi.studies.setup import Setup
 from karikomi.studies.stage import Stage, Task
 
@@ -27,7 +27,7 @@ def prepare(
         InputError: also for a criterion that means nothing for this network.
     """
     setup = prepare_healthy(settings, data, models)
-    try_criteria(setup, settings.scored_by)
+    try_criteria(setup, settings.scored_by, settings.null)
     return setup
 
 
@@ -44,4 +44,4 @@ def _write(setup: Setup[ImportanceSettings], folder: RunFolder, task: Task, foun
     file = folder.pieces / f"replicate-{task.replicate}-knock-outs.safetensors"
     write_arrays(file, found, {})
     where = {"file": f"{folder.pieces.name}/{file.name}", "layers": setup.architecture.hidden_units}
-    return {**where, "scores": setup.settings.scored_by}
+    return {**where, "scores": [name.removeprefix(SCORE) for name in found if name.startswith(SCORE)]}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.importance import answer
-from karikomi.studies.importance.associations import IMPORTANCE, by_layer, pooled, within_layers
+from karikomi.studies.importance.associations import IMPORTANCE, against_nulls, by_layer, pooled, within_layers
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.show import Answer
 
@@ -20,13 +20,16 @@ LARGE = 0.9
 
 @dataclass(frozen=True, repr=False)
 class ImportanceSummary(Answer):
-    """What a knock-out run says. Intervals are 95 %, over replicates.
+    """What an importance run says. Intervals are 95 %, over replicates.
 
     Attributes:
         within: Spearman's ρ of each score with unit importance per replicate and layer: replicate, layer, units,
             criterion, rho, partial.
         associations: the same over layers and replicates: criterion, rho, low, high, p, q (Benjamini–Hochberg over the
             criteria), and partial_rho … partial_q, with the scores of the setting ``given`` held constant.
+        nulls: per null network and criterion rho and null_rho, the correlation of the trained and of the null network's
+            scores with unit importance, and mean, low, high, p, p_holm of the difference in Fisher's z, paired by
+            replicate; empty without null networks.
         by_layer: criterion, layer, rho, low, high, p.
         layers: per layer and measure (loss_rise, largest_loss_rise: nats; accuracy_drop, largest_accuracy_drop: 0 … 1)
             mean, low, high.
@@ -41,6 +44,7 @@ class ImportanceSummary(Answer):
 
     within: pd.DataFrame
     associations: pd.DataFrame
+    nulls: pd.DataFrame
     by_layer: pd.DataFrame
     layers: pd.DataFrame
     layer_differences: pd.DataFrame
@@ -49,12 +53,13 @@ class ImportanceSummary(Answer):
 
 
 def summarize(tables: Mapping[str, pd.DataFrame], settings: ImportanceSettings) -> ImportanceSummary:
-    """Summarize the tables of a knock-out run."""
+    """Summarize the tables of an importance run."""
     table = tables["table"]
     within = within_layers(table, settings.criteria, settings.given)
     found = {
         "within": within,
         "associations": pooled(within, held=len(settings.given)),
+        "nulls": against_nulls(table, settings.criteria, settings.null),
         "by_layer": by_layer(within),
         "layers": intervals(by_replicate(tables).reset_index(), ["layer"], COSTS),
         "layer_differences": _layer_differences(table),

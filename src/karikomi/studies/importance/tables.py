@@ -1,4 +1,4 @@
-"""What a knock-out run leaves in its folder, as tables."""
+"""What an importance run leaves in its folder, as tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -12,5 +12,7 @@ In seconds: karikomi lesion --preset quick
 
 Scored again and again: karikomi lesion --criteria taylor knock-out --timing static adaptive --every 8
 
+Is it the wiring? Beside the scores of null networks: karikomi lesion --null shuffled rewired untrained
+
 Your networks: karikomi lesion --network mlp-256-256 --models a.safetensors b.safetensors
 """

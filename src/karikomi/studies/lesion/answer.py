@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from karikomi.statistics import ALPHA, Difference, hierarchical_difference
+from karikomi.studies.healthy.settings import nulls_in_words
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm
 from karikomi.studies.lesion.paired import Orders, measured, paired
 from karikomi.studies.lesion.settings import LesionSettings
@@ -155,7 +156,7 @@ def explanation(found: Frames, settings: LesionSettings) -> str:
         f" layer-matched random orders, which take a random unit of the same layer at every step. {scope} A cliff is a"
         " largest drop by one unit that layer-matched orders do not show (a Monte Carlo test in each replicate,"
         " combined by Fisher's method). Units are scored on training examples; accuracy is that of the test set"
-        f" (ablation: {s.ablation})."
+        f" (ablation: {s.ablation}).{nulls_in_words(s.null)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from karikomi.studies.healthy.settings import NULLS
 from karikomi.studies.lesion.answer import ARM, VERDICTS, Frames, order_name
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm
 from karikomi.studies.publications import PARAMETER_SHARE, SHIN_MIZ
@@ -13,7 +14,7 @@ SAYS = {"worse": ("is worse than random", "random"), "stays": ("leaves accuracy 
 
 def main_tables(found: Frames) -> list[DisplayTable]:
     """Published claims, if the run repeats their experiment; the verdicts; the cliffs."""
-    tables = [_claims(found["claims"]), _verdicts(found), _cliffs(found["cliffs"])]
+    tables = [_claims(found["claims"]), _verdicts(found), _nulls(found), _cliffs(found["cliffs"])]
     return [table for table in tables if table.rows]
 
 
@@ -52,6 +53,18 @@ def _verdicts(found: Frames) -> DisplayTable:
             )
         )
     return DisplayTable("Robustness", ("removed first", "R", "layer-matched", "difference", "p", "verdict"), rows)
+
+
+def _nulls(found: Frames) -> DisplayTable:
+    means = found["arms"].query("measure == 'robustness'").set_index([*ARM, "control"])
+    rows = []
+    differences = found["differences"]
+    for _, row in differences[differences["against"].isin(NULLS)].iterrows():
+        ours, null = (means.loc[(*row[ARM], control)] for control in (TARGETED, row["against"]))
+        cells = (plus_minus(ours, 1, 3), plus_minus(null, 1, 3), plus_minus(row, 1, 3, "+"), p_value(row["p_holm"]))
+        rows.append((order_name(row), row["against"], *cells))
+    columns = ("removed first", "null network", "R", "by its scores", "difference", "p")
+    return DisplayTable("Robustness, orders by the scores of a null network", columns, rows)
 
 
 def _cliffs(cliffs: pd.DataFrame) -> DisplayTable:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from karikomi.studies.lesion.settings import LesionSettings
 
 TARGETED, RANDOM, MATCHED = "targeted", "random", "layer-matched"
-"""The kinds of order: by scores, of all units at random, and at random in each layer."""
+"""The kinds of order: by scores, of all units at random, and at random in each layer; and those of null networks."""
 
 
 class Arm(NamedTuple):
@@ -37,7 +37,7 @@ def controls_of(arm: Arm, settings: LesionSettings) -> dict[str, int]:
     With scope ``layer`` all targeted orders take the same layer at the same step, so that one set of layer-matched
     orders serves them all; else each has its own.
     """
-    first = {TARGETED: 1} if arm.is_targeted else {RANDOM: settings.orders}
+    first = {TARGETED: 1, **dict.fromkeys(settings.null, 1)} if arm.is_targeted else {RANDOM: settings.orders}
     shares_controls = settings.scope == "layer"
     return first if arm.is_targeted == shares_controls else {**first, MATCHED: settings.orders}
 

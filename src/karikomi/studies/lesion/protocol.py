@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from karikomi.removal.remaining import Remaining, remaining
 from karikomi.removal.scores import unit_criterion
 from karikomi.runs.progress import Advance
 from karikomi.statistics import f50, largest_drop, robustness
+from karikomi.studies.healthy import scoring
+from karikomi.studies.healthy.nulls import null_network
 from karikomi.studies.healthy.scoring import ablation_of, evidence
+from karikomi.studies.healthy.settings import Null, null_score
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm, controls_of
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.publications import PARAMETER_SHARE
@@ -32,14 +36,9 @@ class Lesioned:
     curves: Arrays
 
 
-def score(setup: LesionSetup, advance: Advance, task: Task, subnetwork: Subnetwork) -> dict[str, np.ndarray]:
+def score(setup: LesionSetup, advance: Advance, task: Task, subnetwork: Subnetwork) -> Arrays:
     """The scores of all units of a healthy network by every criterion, on the scoring examples."""
-    known = evidence(setup, task.replicate, subnetwork)
-    scores = {}
-    for name in setup.settings.criteria:
-        scores[name] = unit_criterion(name).function(known)
-        advance(1)
-    return scores
+    return scoring.score(setup, task.replicate, subnetwork, lambda: advance(1))
 
 
 def lesion(setup: LesionSetup, advance: Advance, task: Task, given: tuple[Subnetwork, Arrays]) -> Lesioned:
@@ -76,7 +75,7 @@ def _orders(
     layer_of = subnetwork.architecture.layer_of
     rng = seeds.stream(setup.settings.seed, "lesions", replicate, *" ".join(arm).encode())
     if arm.is_targeted:
-        template = _targeted(setup, replicate, arm, subnetwork, scores, layer_of)
+        template = _targeted(setup, replicate, arm, subnetwork, scores)
     else:
         template = in_proportion(np.arange(len(layer_of)), layer_of)
     draw = {
@@ -84,6 +83,8 @@ def _orders(
         RANDOM: lambda: random_order(len(layer_of), rng),
         MATCHED: lambda: layer_matched(template, layer_of, rng),
     }
+    for kind in setup.settings.null:
+        draw[kind] = partial(_targeted, setup, replicate, arm, subnetwork, scores, kind)
     return {
         control: np.stack([draw[control]() for _ in range(many)])
         for control, many in controls_of(arm, setup.settings).items()
@@ -91,18 +92,20 @@ def _orders(
 
 
 def _targeted(
-    setup: LesionSetup, replicate: int, arm: Arm, subnetwork: Subnetwork, scores: Arrays, layer_of: np.ndarray
+    setup: LesionSetup, replicate: int, arm: Arm, subnetwork: Subnetwork, scores: Arrays, null: Null | None = None
 ) -> np.ndarray:
-    s, by_layer = setup.settings, setup.settings.scope == "layer"
+    """The order by scores, those of the network or of a null network of it."""
+    s, by_layer, layer_of = setup.settings, setup.settings.scope == "layer", subnetwork.architecture.layer_of
     direction: Direction = "low" if arm.direction == "low" else "high"
-    ties = seeds.stream(s.seed, "ties", replicate, *" ".join(arm).encode())
+    ties = seeds.stream(s.seed, "ties", replicate, *" ".join((*arm, null) if null else arm).encode())
     if arm.timing == "adaptive":
+        network = null_network(setup, replicate, subnetwork, null) if null else subnetwork
 
         def again(lesioned: Subnetwork) -> np.ndarray:
             return unit_criterion(arm.criterion).function(evidence(setup, replicate, lesioned))
 
-        return adaptive_order(again, subnetwork, direction, ties, s.every, layer_of if by_layer else None)
-    static = order(scores[arm.criterion], direction, ties)
+        return adaptive_order(again, network, direction, ties, s.every, layer_of if by_layer else None)
+    static = order(scores[null_score(null, arm.criterion) if null else arm.criterion], direction, ties)
     return in_proportion(static, layer_of) if by_layer else static
 
 

@@ -7,34 +7,22 @@ from cyclopts import Group, Parameter
 from pydantic import Field, field_validator
 
 from karikomi.removal.orders import Direction
-from karikomi.removal.scores import UNIT_CRITERIA, unit_criterion
-from karikomi.studies.healthy.settings import HealthySettings
-from karikomi.studies.settings import START
+from karikomi.removal.scores import UNIT_CRITERIA
+from karikomi.studies.healthy.settings import QUICK, ScoringSettings
 
 REMOVAL = Parameter(group=Group("Removal", sort_key=3))
 
 Timing = Literal["static", "adaptive"]
 
 
-class LesionSettings(HealthySettings):
+class LesionSettings(ScoringSettings):
     """Remove the units of a trained network one after the other: along which order does it fail, and how suddenly?"""
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "full": {},
-        "quick": {
-            "network": "mlp-64-32",
-            "iterations": 400,
-            "validation": 2_000,
-            "scoring": 2_000,
-            "criteria": ("in-strength", "taylor", "knock-out"),
-        },
+        "quick": {**QUICK, "criteria": ("in-strength", "taylor", "knock-out")},
     }
 
-    preset: Annotated[Literal["full", "quick"], START] = Field(
-        default="full",
-        exclude=True,
-        description="Start from these settings. full: the study itself; quick: a small network, in seconds.",
-    )
     criteria: Annotated[tuple[str, ...], REMOVAL] = Field(
         default=(
             "in-strength",
@@ -72,18 +60,7 @@ class LesionSettings(HealthySettings):
         " the layer that the targeted order takes one from.",
     )
 
-    @property
-    def scored_by(self) -> tuple[str, ...]:
-        return self.criteria
-
-    @field_validator("criteria")
-    @classmethod
-    def _known_criteria(cls, criteria: tuple[str, ...]) -> tuple[str, ...]:
-        for name in criteria:
-            unit_criterion(name)
-        return tuple(dict.fromkeys(criteria))
-
     @field_validator("directions", "timing")
     @classmethod
-    def _each_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+    def _orders_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(given))

@@ -25,7 +25,7 @@ def prepare(settings: LesionSettings, data: Dataset | None = None, models: Seque
         InputError: also for a criterion or a timing that means nothing for this network.
     """
     setup = prepare_healthy(settings, data, models)
-    try_criteria(setup, settings.criteria)
+    try_criteria(setup, settings.criteria, settings.null)
     if "adaptive" in settings.timing:
         setup.architecture.require_chain()  # units can be removed for good in a chain of layers only
     return setup
@@ -40,7 +40,8 @@ def stages(setup: LesionSetup) -> list[Stage]:
 
 
 def _scorings(setup: LesionSetup, folder: RunFolder) -> dict[Task, int]:
-    return {Task(replicate): len(setup.settings.criteria) for replicate in range(setup.settings.replicates)}
+    s = setup.settings
+    return {Task(replicate): len(s.criteria) * (1 + len(s.null)) for replicate in range(s.replicates)}
 
 
 def _write_scores(setup: LesionSetup, folder: RunFolder, task: Task, scores: Arrays) -> dict[str, Any]:

@@ -27,8 +27,9 @@ class LesionSummary(Answer):
     Attributes:
         arms: per arm, control and measure the mean over replicates (the orders of a replicate are averaged first) with
             Student's interval: criterion, direction, timing, control, measure, mean, low, high, replicates.
-        differences: per targeted arm, measure and ``against`` (random, layer-matched) targeted minus random, paired by
-            replicate, by hierarchical bootstrap: mean, low, high, p, and p_holm (Holm over the arms).
+        differences: per targeted arm, measure and ``against`` (random, layer-matched, a null network's order) targeted
+            minus that, paired by replicate, by hierarchical bootstrap: mean, low, high, p, and p_holm (Holm over the
+            arms).
         verdicts: per targeted arm whether its robustness is shown to differ from that of layer-matched orders.
         cliffs: per targeted arm its largest drop by one removal (0 … 1: size, size_low, size_high), the share of the
             units that is removed then (place, place_low, place_high), the mean largest drop of layer-matched orders
@@ -48,7 +49,7 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: LesionSettings) -> L
     orders, rng = by_kind(tables["table"]), seeds.stream(settings.seed, "bootstrap")
     # An unfinished run may lack some, or have no replicate yet with both kinds of order.
     arms = [arm for arm in targeted_arms(settings) if len(paired(orders, arm, MATCHED, "robustness")[0])]
-    differences = _differences(orders, arms, rng)
+    differences = _differences(orders, arms, (*COMPARED, *(("robustness", null) for null in settings.null)), rng)
     found = {
         "arms": intervals(by_replicate(tables).reset_index(), [*ARM, "control"], MEASURES),
         "differences": differences,
@@ -70,11 +71,13 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return tables["table"].groupby([*ARM, "control", "replicate"], sort=False)[list(MEASURES)].mean()
 
 
-def _differences(orders: Orders, arms: Sequence[Arm], rng: np.random.Generator) -> pd.DataFrame:
+def _differences(
+    orders: Orders, arms: Sequence[Arm], compared: Sequence[tuple[str, str]], rng: np.random.Generator
+) -> pd.DataFrame:
     rows = [
         {**arm._asdict(), "measure": measure, "against": against}
         | hierarchical_difference(*paired(orders, arm, against, measure), rng)._asdict()
-        for measure, against in COMPARED
+        for measure, against in compared
         for arm in arms
     ]
     columns = [*ARM, "measure", "against", *Difference._fields]

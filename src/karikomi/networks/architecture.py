@@ -6,14 +6,16 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import nn
 
 from karikomi.errors import InputError, unknown
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
-from karikomi.networks.tracing import CONVOLUTIONS, LINKED, Chain, Linked, Step, calls, follow
+from karikomi.networks.samples import guessed, some_examples
+from karikomi.networks.tape import record
+from karikomi.networks.tracing import CONVOLUTIONS, LINKED, Chain, Step, follow
 
-# Layers with units of which nothing is known here.
-UNKNOWN = (nn.RNNBase, nn.RNNCellBase, nn.Bilinear, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -21,14 +23,22 @@ class Architecture:
     """A module, understood once: what its layers are and how they hang together.
 
     Nothing is traced before it is asked for, and nothing twice. The values of the module's parameters are not used.
+
+    Args:
+        module: the network.
+        inputs: some examples that it takes, in order; by default they are guessed where they are needed.
+        named: inputs by name.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
+    def __init__(
+        self, module: nn.Module, inputs: tuple[Any, ...] | None = None, named: Mapping[str, Any] | None = None
+    ) -> None:
+        self.module, self._inputs, self._inputs_by_name = module, inputs, named or {}
         self._token = secrets.token_hex(8)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (self._token, self.module)  # a traced forward cannot be pickled
+        # A traced forward cannot be pickled.
+        return _received, (self._token, self.module, self._inputs, self._inputs_by_name)
 
     def __repr__(self) -> str:
         return f"Architecture({type(self.module).__name__}, {len(self.link_weights)} weights with links)"
@@ -75,6 +85,26 @@ class Architecture:
         except InputError as problem:
             return problem
 
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Where units act and who reads them, in any module.
+
+        Raises:
+            InputError: if the forward fails on the inputs.
+        """
+        inputs = guessed(self.module) if self._inputs is None else self._inputs
+        with torch.no_grad():
+            three, two = (
+                record(self.module, *some_examples((inputs, dict(self._inputs_by_name)), many)) for many in (3, 2)
+            )
+        return Anatomy(three, two)
+
+    def anatomy_on(self, inputs: tuple[Any, ...]) -> Anatomy:
+        """The same, on these inputs, if none were given before."""
+        if self._inputs is None:
+            self._inputs = inputs
+        return self.anatomy
+
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The hidden layers in the order in which a signal passes them, then the output layers."""
@@ -95,8 +125,6 @@ class Architecture:
     def outputs(self) -> tuple[Layer, ...]:
         """The layers whose signal leads to the outputs and to no other layer: one in a chain.
 
-        Where the forward cannot be traced, the layer that is declared last.
-
         Raises:
             InputError: as :attr:`hidden`.
         """
@@ -104,7 +132,7 @@ class Architecture:
 
     @cached_property
     def _layers(self) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-        return _of_chain(self.chain) if self.chain else _of_parts(self.module)
+        return _of_chain(self.chain) if self.chain else _of_anatomy(self.anatomy)
 
     @cached_property
     def hidden_units(self) -> dict[str, int]:
@@ -174,11 +202,11 @@ _BENDS: Mapping[object, Literal["identity", "relu", "tanh"]] = {
 _RECEIVED: dict[str, Architecture] = {}
 
 
-def _received(token: str, module: nn.Module) -> Architecture:
+def _received(token: str, *given: Any) -> Architecture:
     """The architecture that another process sent, the same one each time, so that it is traced once."""
     if token not in _RECEIVED:
         _RECEIVED.clear()  # one run's is kept
-        _RECEIVED[token] = Architecture(module)
+        _RECEIVED[token] = Architecture(*given)
     return _RECEIVED[token]
 
 
@@ -207,36 +235,9 @@ def _of_chain(chain: Chain) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
     return tuple(layers[:-1]), tuple(layers[-1:])
 
 
-def _of_parts(module: nn.Module) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-    parts = _parts_with_units(module)
-    layers = {name: _of_part(name, part) for name, part in parts.items()}
-    traced = calls(module, list(parts))
-    if traced is None or not traced.last:
-        return tuple(layers.values())[:-1], tuple(layers.values())[-1:]
-    never_called = [name for name in parts if name not in traced.order]
-    hidden = [name for name in (*never_called, *traced.order) if name not in traced.last]
-    return tuple(layers[name] for name in hidden), tuple(layers[name] for name in traced.last)
-
-
-def _of_part(name: str, part: Linked | nn.MultiheadAttention) -> Layer:
-    if isinstance(part, nn.MultiheadAttention):
-        return Layer(name, part.num_heads)
-    owned = () if part.bias is None else (f"{name}.bias",)
-    return Layer(name, len(part.weight), isinstance(part, CONVOLUTIONS), f"{name}.weight", owned)
-
-
-def _parts_with_units(module: nn.Module) -> dict[str, Linked | nn.MultiheadAttention]:
-    """In the order of ``module.named_modules()``; refuses those whose units are not known."""
-    found: dict[str, Linked | nn.MultiheadAttention] = {}
-    for name, part in module.named_modules():
-        if isinstance(part, UNKNOWN):
-            kind = type(part).__name__
-            raise InputError(
-                f"the units of {name}, a {kind}, are not known; linear, convolutional and attention ones are"
-            )
-        if isinstance(part, (*LINKED, nn.MultiheadAttention)) and name.rpartition(".")[0] not in found:
-            found[name] = part
-    return found
+def _of_anatomy(anatomy: Anatomy) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
+    hidden = tuple(Layer(part.name, part.units, part.kind == "channels", part.weight) for part in anatomy.parts)
+    return hidden, tuple(Layer(part.name, part.units, part.kind == "channels", part.weight) for part in anatomy.last)
 
 
 def _refuse_shared(module: nn.Module) -> None:

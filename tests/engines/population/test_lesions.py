@@ -13,12 +13,20 @@ from torch.nn.functional import cross_entropy, max_pool2d, relu
 from karikomi.data.dataset import Examples
 from karikomi.engines import population
 from karikomi.engines.contract import Ablation, Outcomes
-from karikomi.engines.population import stacking
+from karikomi.engines.population import subject
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Subnetwork
 
 N = 24
+
+
+Change = Callable[[str, Tensor], Tensor]
+"""What is done to the signal in which a layer's units act, by the layer's name."""
+
+
+def keep(name: str, signal: Tensor) -> Tensor:
+    return signal
 
 
 class Convolutional(nn.Module):
@@ -31,23 +39,23 @@ class Convolutional(nn.Module):
         self.norm, self.late_norm = nn.BatchNorm2d(4), nn.BatchNorm2d(6)
         self.hidden = nn.Linear(6 * 4, 6)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = max_pool2d(relu(self.norm(self.first(x)), inplace=True), 2, stride=1)
-        x = max_pool2d(self.late_norm(torch.tanh(self.second(x))), 2, ceil_mode=True)
-        return self.out(self.hidden(x.view(x.size(0), -1)).relu_())
+    def forward(self, x: Tensor, change: Change = keep) -> Tensor:
+        x = change("first", max_pool2d(relu(self.norm(self.first(x)), inplace=True), 2, stride=1))
+        x = change("second", max_pool2d(self.late_norm(torch.tanh(self.second(x))), 2, ceil_mode=True))
+        return self.out(change("hidden", self.hidden(x.view(x.size(0), -1)).relu_()))
 
 
 class Residual(nn.Module):
-    """Branches, so that its units are removed from the outputs of their own layers."""
+    """Branches: a unit acts until its signal is joined with another one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.enter, self.inner = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
-        self.out = nn.Linear(4, 4)
+        self.norm, self.out = nn.BatchNorm2d(4), nn.Linear(4, 4)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = relu(self.enter(x), inplace=True)
-        return self.out((x + torch.tanh_(self.inner(x))).mean((2, 3)))
+    def forward(self, x: Tensor, change: Change = keep) -> Tensor:
+        x = change("enter", relu(self.norm(self.enter(x)), inplace=True))
+        return self.out((x + change("inner", torch.tanh_(self.inner(x)))).mean((2, 3)))
 
 
 class Attending(nn.Module):
@@ -60,9 +68,18 @@ class Attending(nn.Module):
         self.encoder = nn.TransformerEncoderLayer(8, 4, 5, batch_first=first)
         self.out = nn.Linear(8, 4)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, change: Change | None = None) -> Tensor:
         x = self.embed(x.squeeze(1) if self.first else x.squeeze(1).transpose(0, 1))
-        return self.out(self.encoder(x).mean(1 if self.first else 0))
+        return self.out((self.encoder(x) if change is None else self.by_hand(x, change)).mean(1 if self.first else 0))
+
+    def by_hand(self, x: Tensor, change: Change) -> Tensor:
+        """The encoder layer from the formula (Vaswani et al. 2017)."""
+        layer, attention = self.encoder, self.encoder.self_attn
+        x = change("embed", x)
+        attended = change("encoder.self_attn", heads(attention, x))
+        x = layer.norm1(x + change("encoder.self_attn.out_proj", attention.out_proj(attended)))
+        inner = change("encoder.linear1", relu(layer.linear1(x)))
+        return layer.norm2(x + change("encoder.linear2", layer.linear2(inner)))
 
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
@@ -71,8 +88,6 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "attending": lambda: Attending(True),
     "attending, tokens first": lambda: Attending(False),
 }
-# What the units of a layer reach: in a chain the next layer, whose columns go with them; else their own outputs.
-NEXT = {"first": "second", "second": "hidden", "hidden": "out"}
 
 
 def subnetwork(module: nn.Module) -> Subnetwork:
@@ -107,34 +122,16 @@ def loaded(network: Subnetwork) -> nn.Module:
     return module
 
 
-@torch.no_grad()
 def removed(network: Subnetwork, gone: Iterable[int], examples: Examples) -> Tensor:
-    """Outputs of a copy in which rows and biases are 0, the next layer's columns, and a head's in its projection."""
-    module, names = loaded(network), units(network)
-    weights = dict(module.named_parameters())
-    for name, i in (names[unit] for unit in gone):
-        if name.endswith("self_attn"):
-            weights[f"{name}.out_proj.weight"][:, 2 * i : 2 * i + 2] = 0
-            continue
-        weights[f"{name}.weight"][i] = 0
-        weights[f"{name}.bias"][i] = 0
-        if isinstance(module, Convolutional):
-            columns = weights[f"{NEXT[name]}.weight"]
-            if name == "first":  # two groups: channels 0 and 1 go to the first three, 2 and 3 to the others
-                columns[3 * (i // 2) : 3 * (i // 2) + 3, i % 2] = 0
-            else:
-                places = 4 if name == "second" else 1
-                columns[:, places * i : places * (i + 1)] = 0
-    return module(torch.tensor(examples.x))
+    """Outputs with the signals of the units ``gone`` 0."""
+    return shown(network, gone, examples, Ablation(means=np.zeros(len(units(network)))))
 
 
-def split(part: nn.Module, signal: Tensor, i: int) -> Tensor:
+def split(name: str, signal: Tensor, i: int) -> Tensor:
     """The part of a signal that is unit i's, as a view."""
-    if isinstance(part, nn.MultiheadAttention):
+    if name.endswith("self_attn"):
         return signal[..., 2 * i : 2 * i + 2]
-    if isinstance(part, nn.Conv2d):
-        return signal[:, i] if signal.ndim == 4 else signal.unflatten(1, (6, 4))[:, i]
-    return signal[..., i]
+    return signal[:, i] if signal.ndim == 4 else signal[..., i]
 
 
 def heads(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
@@ -146,55 +143,30 @@ def heads(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
     return found if attention.batch_first else found.transpose(0, 1)
 
 
-def signals(network: Subnetwork, x: Tensor, change: Callable[[str, nn.Module, Tensor], Tensor]) -> Tensor:
-    """Outputs, with the signal of every layer's units replaced by what ``change`` makes of it."""
-    module = loaded(network)
-    for name in Architecture(module).hidden_units:
-        part = module.get_submodule(name)
-        if isinstance(part, nn.MultiheadAttention):
-
-            def attend(attention, given, _, name=name):
-                changed = change(name, attention, heads(attention, given[0]))
-                return (attention.out_proj(changed), None)
-
-            part.register_forward_hook(attend)
-        elif isinstance(module, Convolutional):
-            module.get_submodule(NEXT[name]).register_forward_pre_hook(
-                lambda _, given, name=name, part=part: (change(name, part, given[0].clone()),)
-            )
-        else:
-
-            def pass_on(part, given, outputs, name=name):
-                return change(name, part, outputs.clone())
-
-            part.register_forward_hook(pass_on)
-    return module(x)
-
-
 @torch.no_grad()
 def shown(network: Subnetwork, gone: Iterable[int], examples: Examples, ablation: Ablation) -> Tensor:
     """Outputs with the signals of the units ``gone`` overwritten."""
     x, names = torch.tensor(examples.x), units(network)
     donated: dict[str, Tensor] = {}
 
-    def record(name: str, part: nn.Module, signal: Tensor) -> Tensor:
+    def record(name: str, signal: Tensor) -> Tensor:
         donated[name] = signal.clone()
         return signal
 
     if ablation.donors is not None:
-        signals(network, x[ablation.donors], record)
+        loaded(network)(x[ablation.donors], record)
 
-    def overwrite(name: str, part: nn.Module, signal: Tensor) -> Tensor:
+    def overwrite(name: str, signal: Tensor) -> Tensor:
         for unit in gone:
             layer, i = names[unit]
             if layer == name:
                 instead = (
                     donated[name] if ablation.means is None else torch.full_like(signal, float(ablation.means[unit]))
                 )
-                split(part, signal, i).copy_(split(part, instead, i))
+                split(name, signal, i).copy_(split(name, instead, i))
         return signal
 
-    return signals(network, x, overwrite)
+    return loaded(network)(x, overwrite)
 
 
 def assert_outcomes(found: Outcomes, where: tuple[int, ...], outputs: Tensor, examples: Examples) -> None:
@@ -210,26 +182,24 @@ def observed(network: Subnetwork, examples: Examples, gate: Tensor | None = None
     names = units(network)
     means = torch.zeros(len(names), len(examples))
 
-    def record(name: str, part: nn.Module, signal: Tensor) -> Tensor:
+    def record(name: str, signal: Tensor) -> Tensor:
         scaled = torch.ones_like(signal)
         for unit, (layer, i) in enumerate(names):
             if layer == name:
-                own = split(part, signal.transpose(0, 1) if tokens_first else signal, i)
+                own = split(name, signal.transpose(0, 1) if tokens_first else signal, i)
                 means[unit] = own.detach().reshape(len(examples), -1).mean(1)
                 if gate is not None:
-                    mine = split(part, scaled.transpose(0, 1) if tokens_first else scaled, i)
+                    mine = split(name, scaled.transpose(0, 1) if tokens_first else scaled, i)
                     mine.copy_(gate[unit].view(-1, *[1] * (mine.ndim - 1)).expand_as(mine))
         return signal * scaled
 
-    outputs = signals(network, torch.tensor(examples.x), record)
+    outputs = loaded(network)(torch.tensor(examples.x), record)
     return means.numpy(), outputs
 
 
-def test_activations_are_what_reaches_the_next_layer_or_leaves_the_own(network, examples):
+def test_activations_are_what_units_show_where_they_act(network, examples):
     found = population.activations(network, examples, device="cpu")
     np.testing.assert_allclose(found.activation, observed(network, examples)[0], rtol=0, atol=1e-5)
-    if not isinstance(network.module, Convolutional):
-        np.testing.assert_array_equal(found.preactivation, found.activation)
 
 
 @torch.no_grad()
@@ -298,7 +268,7 @@ def test_the_room_in_memory_does_not_matter(network, examples, monkeypatch, room
         return [single.loss, all_way.loss, single.correct, all_way.correct, seen]
 
     whole = everything()
-    monkeypatch.setattr(stacking, "CPU_BLOCK_BYTES", room)
+    monkeypatch.setattr(subject, "BLOCK_BYTES", room)
     for one, found in zip(whole, everything(), strict=True):
         np.testing.assert_allclose(found, one, rtol=0, atol=1e-5)
 
@@ -330,8 +300,8 @@ class Mixing(nn.Module):
         super().__init__()
         self.token, self.out = nn.Linear(6, 5), nn.Linear(5, 4)
 
-    def forward(self, x: Tensor) -> Tensor:
-        tokens = self.token(x.squeeze(1).transpose(0, 1).reshape(-1, 6)).relu()
+    def forward(self, x: Tensor, change: Change = keep) -> Tensor:
+        tokens = change("token", self.token(x.squeeze(1).transpose(0, 1).reshape(-1, 6)).relu())
         return self.out(tokens.view(6, -1, 5).mean(0))
 
 
@@ -342,7 +312,7 @@ def test_units_that_are_removed_from_all_examples_alike_need_no_axis_of_examples
     found = population.knock_out(network, examples, device="cpu")
     for unit in range(5):
         assert_outcomes(found, (1 + unit,), removed(network, [unit], examples), examples)
-    with pytest.raises(InputError, match="outputs of token have no axis of examples"):
+    with pytest.raises(InputError, match="signal of token has no axis of examples"):
         population.activations(network, examples, device="cpu")
 
 

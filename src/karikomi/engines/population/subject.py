@@ -1,0 +1,196 @@
+"""A model under study: its anatomy, its task, and the examples, a batch at a time."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from karikomi.engines.contract import Activations, Advance, Outcomes
+from karikomi.engines.population.cuts import Cuts, Instead, by_unit, spread
+from karikomi.engines.population.tasks import Score, Task
+from karikomi.errors import InputError
+from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.tape import Tape, record
+
+BLOCK_BYTES = 2**27
+"""What the signals of a batch may take, about; larger batches are taken in pieces."""
+
+
+class Batch(NamedTuple):
+    """Inputs in order and by name, labels, and for resampling inputs of other examples, one for each."""
+
+    inputs: tuple[Any, ...]
+    named: Mapping[str, Any]
+    y: Tensor
+    donors: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with examples.
+
+    Attributes:
+        module: the model, as it is; only its mode changes for a while.
+        anatomy: that of the model, or of one that is built alike.
+        parts: the layers whose units are numbered through.
+        task: how outputs are scored.
+        result: the number of the value that is scored.
+        batches: gives the examples, again whenever it is called.
+        count: how many examples there are; 0 if that is not known.
+    """
+
+    module: nn.Module
+    anatomy: Anatomy
+    parts: Sequence[Part]
+    task: Task
+    result: int
+    batches: Callable[[], Iterator[Batch]]
+    count: int = 0
+
+    @cached_property
+    def cuts(self) -> Cuts:
+        return Cuts(self.anatomy, self.parts)
+
+    @property
+    def units(self) -> int:
+        """How many units are numbered through."""
+        return self.cuts.units
+
+    @cached_property
+    def block(self) -> int:
+        """How many examples are taken at once."""
+        return max(1, 3 * BLOCK_BYTES // sum(value.nbytes for value in self.anatomy.tape.values))
+
+    def outcomes(
+        self, lesions: np.ndarray, means: np.ndarray | None = None, advance: Advance | None = None
+    ) -> Outcomes:
+        """What is left with each of ``lesions``, bool ``[lesions, units]``, True for what is gone.
+
+        The first one is that of nothing; ``advance`` hears of the others.
+        """
+        self._check_replacement(means)
+        seen = told = 0
+        loss = np.zeros(len(lesions))
+        correct, present, count = np.zeros((len(lesions), self.task.classes)), np.zeros(self.task.classes), 0
+        for batch, tape in self.tapes():
+            instead = self._instead(batch, tape, means)
+            for row, gone in enumerate(lesions):
+                score = self._score(self.cuts.without(tape, gone, instead, self.result), batch.y)
+                loss[row] += float(score.loss)
+                correct[row] += score.correct.cpu().numpy()
+                if advance and self.count:
+                    done = int((len(lesions) - 1) * (seen + len(batch.y) * (row + 1) / len(lesions)) / self.count)
+                    advance(done - told)
+                    told = done
+            seen += len(batch.y)
+            whole = self._score(tape.values[self.result], batch.y)
+            present, count = present + whole.present.cpu().numpy(), count + whole.examples
+        if count == 0:
+            raise InputError("there are no examples to evaluate on")
+        return Outcomes(loss / count, correct.astype(np.int64), present.astype(np.int64))
+
+    def activations(self) -> Activations:
+        """What every unit does on every example."""
+        before, after = [], []
+        for _, tape in self.tapes():
+            before.append([self._observed(part, tape, part.bends) for part in self.parts])
+            after.append([self._observed(part, tape, part.sites) for part in self.parts])
+        return Activations(_units_first(before), _units_first(after))
+
+    def attributions(self) -> np.ndarray:
+        """Σ a · ∂L/∂a of every unit on every example, over the places where it acts."""
+        found = []
+        for batch, tape in self.tapes():
+            found.append(self._attributed(batch, tape))
+        return _units_first(found)
+
+    def tapes(self) -> Iterator[tuple[Batch, Tape]]:
+        """Every batch, in pieces of at most ``block`` examples, with the forward on it."""
+        for whole in self.batches():
+            many = len(whole.y)
+            for start in range(0, many, self.block):
+                end = min(many, start + self.block)
+                batch = whole if end - start == many else _piece(whole, start, end)
+                yield batch, self._record(batch.inputs, batch.named)
+
+    def _record(self, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tape:
+        with torch.no_grad():
+            tape = record(self.module, inputs, named)
+        if [op.name for op in tape.ops] != [op.name for op in self.anatomy.tape.ops]:
+            raise InputError("the forward takes another course on these inputs; its units cannot be followed")
+        return tape
+
+    def _score(self, outputs: Tensor, y: Tensor) -> Score:
+        return self.task.score(outputs, y)
+
+    def _check_replacement(self, means: np.ndarray | None) -> None:
+        for part in self.parts if means is not None else ():
+            if part.recurrent or len(part.sites) > 1:
+                raise InputError(f"the units of {part.name} act in several places, which have no one mean; take zero")
+
+    def _instead(self, batch: Batch, tape: Tape, means: np.ndarray | None) -> Instead:
+        if batch.donors is not None:
+            other = self._record(batch.donors, batch.named)
+            if any(part.recurrent for part in self.parts):
+                raise InputError("what a recurrent unit does cannot be replaced by another example's; take zero")
+            return {site.value: other.values[site.value] for part in self.parts for site in part.sites}
+        if means is None:
+            return {}
+        instead = {}
+        for part, (start, end) in zip(self.parts, pairwise(self.cuts.bounds), strict=True):
+            along = torch.cat([torch.from_numpy(np.asarray(means[start:end], np.float32)), torch.zeros(1)])
+            for site in part.sites:
+                signal = tape.values[site.value]
+                instead[site.value] = spread(site, along[site.units], signal).expand(signal.shape)
+        return instead
+
+    def _observed(self, part: Part, tape: Tape, sites: Sequence[Any]) -> Tensor:
+        if not sites or (part.recurrent and bool((sites[0].units < 0).all())):
+            raise InputError(f"what the units of {part.name} do cannot be observed inside the recurrent layer")
+        return by_unit(sites[0], part.units, tape.values[sites[0].value], part.name).float().mean(2)
+
+    def _attributed(self, batch: Batch, tape: Tape) -> list[Tensor]:
+        sites = [(part, site) for part in self.parts for site in part.sites]
+        with torch.enable_grad():
+            extra = {site.value: torch.zeros_like(tape.values[site.value], requires_grad=True) for _, site in sites}
+            values = list(tape.values)
+            for number in tape.inputs:
+                values[number] = tape.values[number]
+            for number, zero in extra.items():
+                values[number] = values[number] + zero
+            for op in tape.ops:
+                for number, value in zip(op.results, op.run(values.__getitem__) if op.results else (), strict=True):
+                    values[number] = value + extra[number] if number in extra else value
+            loss = self.task.score(values[self.result], batch.y).loss
+            slopes = dict(zip(extra, torch.autograd.grad(loss, list(extra.values()), allow_unused=True), strict=True))
+        found = []
+        for part in self.parts:
+            products = [
+                by_unit(site, part.units, tape.values[site.value] * slope, part.name).float().sum(2)
+                for site in part.sites
+                if (slope := slopes[site.value]) is not None
+            ]
+            found.append(torch.stack(products).sum(0))
+        return found
+
+
+def _piece(batch: Batch, start: int, end: int) -> Batch:
+    many = len(batch.y)
+
+    def cut(given: Any) -> Any:
+        return given[start:end] if isinstance(given, Tensor) and given.ndim and len(given) == many else given
+
+    donors = None if batch.donors is None else tree_map(cut, batch.donors)
+    return Batch(tree_map(cut, batch.inputs), tree_map(cut, dict(batch.named)), batch.y[start:end], donors)
+
+
+def _units_first(found: Sequence[Sequence[Tensor]]) -> np.ndarray:
+    """From batches of examples and layers ``[n, units]`` to ``[units, examples]``."""
+    together = torch.cat([torch.cat([part.detach().cpu() for part in layers], 1) for layers in found])
+    return np.ascontiguousarray(together.T.numpy())

@@ -1,0 +1,130 @@
+"""How far a unit's signal can be followed: labels in place of numbers, sent through the operations of a forward.
+
+A label says to which unit of a layer an element belongs; -1 to none. An operation leaves every unit to itself if all
+that each of its results depends on has one label, or none.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from karikomi.networks.tape import Op, Ref
+
+NONLINEAR = re.compile(
+    r"(relu|relu6|leaky_relu|rrelu|[cs]?elu|gelu|silu|mish|soft(plus|sign|shrink)|hard(tanh|sigmoid|swish|shrink)|tanh"
+    r"|tanhshrink|(log)?_?sigmoid|expit|prelu|threshold|clamp|clamp_min|clip)_?"
+)
+ELEMENTWISE = re.compile(
+    r"(alpha_|feature_)*dropout[123]?d?_?|contiguous|clone|to|float|half|bfloat16|double|type|detach|requires_grad_"
+    r"|(neg|abs|square|sqrt|rsqrt|exp|log|log1p|erf|sin|cos|reciprocal|nan_to_num|pow|__pow__|positive)_?"
+)
+ARITHMETIC = re.compile(
+    r"(add|sub|subtract|mul|multiply|div|divide|true_divide|where|masked_fill|maximum|minimum|addcmul)_?"
+    r"|__r?(add|sub|mul|truediv)__|rsub|rdiv|batch_norm"
+)
+RESHAPING = re.compile(
+    r"view|reshape|view_as|flatten|ravel|unflatten|permute|transpose|swapaxes|swapdims|movedim|moveaxis|squeeze|unsqueeze"
+    r"|T|mT|t|expand|expand_as|repeat|repeat_interleave|chunk|split|split_with_sizes|tensor_split|unbind|__getitem__"
+    r"|select|narrow|index_select|roll|flip|pixel_shuffle|tile|broadcast_to|unfold|as_strided"
+)
+POOLING = re.compile(r"(adaptive_)?(avg|max)_pool([123])d(_with_indices)?|lp_pool([123])d|interpolate|upsample\w*")
+REDUCING = re.compile(r"mean|sum|amax|amin|max|min|std|var|norm|median|logsumexp|prod")
+
+Labels = Mapping[int, Tensor]
+"""By the number of a value its labels, int64 of its shape."""
+
+
+def through(op: Op, labels: Labels, values: Callable[[int], Tensor]) -> list[Tensor] | None:
+    """Labels of an operation's results; None if it mixes units, or joins them with what has no labels.
+
+    Args:
+        op: takes at least one value with labels.
+        labels: those known.
+        values: any value of the forward.
+    """
+    if any(number not in labels for number in op.refs):
+        return None
+    results = [values(number) for number in op.results]
+    if not results:
+        return None
+    if op.name in ("cat", "concat", "concatenate", "stack"):
+        return _joined(op, labels)
+    first = labels[op.refs[0]]
+    if NONLINEAR.fullmatch(op.name) or ELEMENTWISE.fullmatch(op.name) or ARITHMETIC.fullmatch(op.name):
+        return _aligned([labels[number] for number in op.refs], results)
+    if op.name == "view":  # labels need not lie in memory as the values do
+        return [first.reshape(results[0].shape)]
+    if RESHAPING.fullmatch(op.name):
+        return op.run(lambda number: labels[number])
+    if op.name == "pad":
+        return _padded(op, first)
+    if POOLING.fullmatch(op.name):
+        return _pooled(op, first, results)
+    if REDUCING.fullmatch(op.name):
+        return _reduced(op, first, results)
+    return [first] if _is_normalization_of_each(op, first) else None
+
+
+def _aligned(given: list[Tensor], results: list[Tensor]) -> list[Tensor] | None:
+    if len(results) != 1:
+        return None
+    spread = [labels.expand(results[0].shape) for labels in given]
+    return [spread[0]] if all(torch.equal(other, spread[0]) for other in spread[1:]) else None
+
+
+def _joined(op: Op, labels: Labels) -> list[Tensor]:
+    """Pieces of one layer's signal, and constants, side by side."""
+    parts = [labels[p.number] if isinstance(p, Ref) else torch.full(p.shape, -1) for p in op.args[0]]
+    axis = op.argument(1, "dim")
+    return [(torch.stack if op.name == "stack" else torch.cat)(parts, axis or 0)]
+
+
+def _padded(op: Op, labels: Tensor) -> list[Tensor] | None:
+    constant = op.argument(2, "mode") in (None, "constant")
+    return [F.pad(labels, op.args[1], value=-1)] if constant else None
+
+
+def _pooled(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] | None:
+    digits = re.search(r"[123]", op.name)
+    axes = int(digits[0]) if digits else labels.ndim - 2
+    kept = _same_over(labels, tuple(range(labels.ndim - axes, labels.ndim)))
+    return None if kept is None else [kept.expand(result.shape) for result in results]
+
+
+def _reduced(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] | None:
+    place = 2 if op.name == "norm" else 1
+    asked = op.argument(place, "dim") if op.argument(place, "dim") is not None else op.kwargs.get("axis")
+    axes = tuple(range(labels.ndim)) if asked is None else tuple(asked) if isinstance(asked, tuple | list) else (asked,)
+    kept = _same_over(labels, axes) if all(isinstance(axis, int) for axis in axes) else None
+    if kept is None:
+        return None
+    return [(kept if kept.ndim == one.ndim else _squeezed(kept, axes)).expand(one.shape) for one in results]
+
+
+def _squeezed(labels: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return labels.squeeze(tuple(axis % labels.ndim for axis in axes))
+
+
+def _same_over(labels: Tensor, axes: tuple[int, ...]) -> Tensor | None:
+    """Labels with length 1 along ``axes``; None if they differ there."""
+    if labels.numel() == 0:
+        return None
+    low, high = labels.amin(axes, keepdim=True), labels.amax(axes, keepdim=True)
+    return low if torch.equal(low, high) else None
+
+
+def _is_normalization_of_each(op: Op, labels: Tensor) -> bool:
+    """Whether what is normalized together has one label."""
+    if op.name == "instance_norm":
+        return _same_over(labels, tuple(range(2, labels.ndim))) is not None
+    if op.name == "group_norm":
+        return _same_over(labels.reshape(len(labels), op.args[1], -1), (2,)) is not None
+    if op.name in ("layer_norm", "rms_norm"):
+        return _same_over(labels, tuple(range(-len(op.args[1]), 0))) is not None
+    if op.name in ("softmax", "log_softmax", "normalize"):
+        axis = op.argument(1 if op.name != "normalize" else 2, "dim")
+        return isinstance(axis, int) and _same_over(labels, (axis,)) is not None
+    return False

@@ -1,22 +1,31 @@
 """What your own trained model can lose, in one line each."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from karikomi import seeds, statistics
 from karikomi.data.dataset import Examples
 from karikomi.engines.choice import choose
-from karikomi.engines.contract import Ablation, Engine
-from karikomi.engines.lesion_input import AblationKind, ablation_by
-from karikomi.errors import InputError
+from karikomi.engines.contract import Engine, Outcomes
+from karikomi.engines.lesion_input import AblationKind, ablation_by, check_numbers
+from karikomi.engines.population.given import Loss, Scoring, subject_of
+from karikomi.engines.population.lesions import along
+from karikomi.engines.population.subject import Subject
+from karikomi.engines.population.tasks import TaskName
+from karikomi.errors import InputError, unknown
 from karikomi.graphs import LayeredGraph
+from karikomi.networks.anatomy import Kind
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.removal.orders import random_order
+from karikomi.networks.tape import unwrapped
 
-Array = np.ndarray | Tensor
+Group = Literal["all", "neurons", "channels", "heads", "recurrent", "embedding", "layers", "branches"]
+Units = Sequence[int] | Group
 
 
 def graph(model: nn.Module) -> LayeredGraph:
@@ -40,68 +49,98 @@ def graph(model: nn.Module) -> LayeredGraph:
 
 
 def knock_out(
-    model: nn.Module, x: Array, y: Array, *, units: Sequence[int] | None = None, ablation: AblationKind = "zero"
+    model: nn.Module,
+    x: Any,
+    y: Any = None,
+    *,
+    units: Units | None = None,
+    ablation: AblationKind = "zero",
+    task: TaskName | None = None,
+    loss: Loss | None = None,
+    metric: Loss | None = None,
 ) -> pd.DataFrame:
     """What the removal of each hidden unit alone costs, exact for every unit and example.
 
+    A removed unit contributes nothing to anything behind its site, the last signal that leaves it to itself: the
+    network is the one in which its row, bias and normalization, and every weight that reads it, are gone.
+
     Args:
-        model: trained, on any device; linear layers, convolutions, attention.
-        x: inputs ``[n, …]`` as the model takes them; uint8 is read as x / 255.
-        y: labels ``[n]``.
-        units: which hidden units; all by default.
+        model: any trained module, on any device, in any precision; compiled, pruned or parametrized.
+        x: inputs as the model takes them: a tensor or array ``[n, …]`` (uint8 is read as x / 255, other whole numbers
+            stay as they are), a tuple of them, a mapping of them by name, a ``Dataset`` or a ``DataLoader``, which is
+            streamed.
+        y: labels: class numbers ``[n]``, a column of them or one-hot rows; one 0 or 1 per output (``multilabel``);
+            numbers (``regression``); a class per position (``tokens``, -100 does not count). None where x brings them.
+        units: which hidden units, by number; or all of a kind: ``neurons``, ``channels``, ``heads``, ``recurrent``,
+            ``embedding``; or whole ``layers``, or residual ``branches``. All units by default.
         ablation: what replaces a removed unit's activation: ``zero``, its ``mean`` over x, or ``resample``, its
             activation on another example of x.
+        task: what the outputs are for; guessed from outputs and labels, see ``table.attrs["task"]``. Probabilities are
+            scored as what went into the softmax or sigmoid.
+        loss: a loss of your own in place of the task's, from outputs and labels to a number per example.
+        metric: beside it, what counts as right, 0 … 1 per example.
 
     Returns:
         A row per unit: ``unit`` (its number through all hidden layers), ``layer``, ``index`` (in its layer),
-        ``loss_rise`` (mean cross-entropy, nats), ``accuracy_drop`` (0 … 1), and ``accuracy_drop_<class>`` for every
-        class. Differences of accuracy below √(p(1 − p) / n) are noise; the rise in loss tells more.
+        ``loss_rise`` (mean cross-entropy, nats; squared error in regression), ``accuracy_drop`` (0 … 1) where answers
+        are right or wrong, and ``accuracy_drop_<class>`` for every class. Differences of accuracy below √(p(1 − p) / n)
+        are noise; the rise in loss tells more.
 
     Raises:
-        InputError: if model, inputs and units do not fit together, or hold NaN.
+        InputError: if model, inputs, labels and units do not fit together, or hold NaN.
 
     References:
         Morcos et al. 2018, On the importance of single directions for generalization (arXiv 1803.06959).
 
-    >>> import torch
     >>> from karikomi.networks import build
     >>> model, x, y = build("mlp-3", (4,), 2), torch.rand(10, 4), torch.arange(10) % 2
     >>> knock_out(model, x, y)[["unit", "layer", "index"]].values.tolist()
     [[0, 'fc1', 0], [1, 'fc1', 1], [2, 'fc1', 2]]
     """
-    subnetwork, examples, engine = _given(model, x, y)
-    numbers = np.arange(subnetwork.architecture.units) if units is None else np.asarray(units)
-    outcomes = engine.knock_out(subnetwork, examples, _ablation(ablation, engine, subnetwork, examples), numbers)
-    drops = outcomes.class_accuracy[0] - outcomes.class_accuracy[1:]
-    return pd.DataFrame(
-        {
-            **_places(subnetwork, numbers),
-            "loss_rise": outcomes.loss[1:] - outcomes.loss[0],
-            "accuracy_drop": outcomes.accuracy[0] - outcomes.accuracy[1:],
-            **{f"accuracy_drop_{label}": drops[:, label] for label in range(drops.shape[1])},
-        }
-    )
+    opened = _open(model, x, y, units, ablation, Scoring(task, loss, metric))
+    outcomes = opened.without(opened.players)
+    table = {**opened.places, "loss_rise": outcomes.loss[1:] - outcomes.loss[0]}
+    if outcomes.present.sum():
+        table["accuracy_drop"] = outcomes.accuracy[0] - outcomes.accuracy[1:]
+    if opened.by_class:
+        drops = outcomes.class_accuracy[0] - outcomes.class_accuracy[1:]
+        table |= {f"accuracy_drop_{label}": drops[:, label] for label in range(drops.shape[1])}
+    return opened.told(pd.DataFrame(table))
 
 
 def shapley(
-    model: nn.Module, x: Array, y: Array, *, permutations: int = 100, ablation: AblationKind = "zero", seed: int = 0
+    model: nn.Module,
+    x: Any,
+    y: Any = None,
+    *,
+    permutations: int = 100,
+    units: Units | None = None,
+    ablation: AblationKind = "zero",
+    task: TaskName | None = None,
+    loss: Loss | None = None,
+    metric: Loss | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """What each hidden unit contributes to the accuracy: its Shapley value, from random orders of removal.
 
-    φ_i = E over orders of v(before i goes) − v(after), v being the accuracy. Knock-outs of single units miss redundant
-    units; Shapley values do not.
+    φ_i = E over orders of v(before i goes) − v(after), v being the accuracy (without one, minus the loss). Knock-outs
+    of single units miss redundant units; Shapley values do not.
 
     Args:
         model: as in :func:`knock_out`.
         x: as in :func:`knock_out`.
-        y: labels ``[n]``.
+        y: as in :func:`knock_out`.
         permutations: random orders; standard errors fall with their root.
+        units: as in :func:`knock_out`; the others stay.
         ablation: as in :func:`knock_out`.
+        task: as in :func:`knock_out`.
+        loss: as in :func:`knock_out`.
+        metric: as in :func:`knock_out`.
         seed: draws the orders.
 
     Returns:
         A row per unit: ``unit``, ``layer``, ``index``, ``value`` (accuracy; the values sum to the accuracy of the whole
-        network minus that of the network without hidden units) and ``standard_error``.
+        network minus that of the network without these units) and ``standard_error``.
 
     Raises:
         InputError: as :func:`knock_out`.
@@ -109,31 +148,34 @@ def shapley(
     References:
         Shapley 1953; Castro et al. 2009 (sampled orders); Fakhar & Hilgetag 2022 (multi-perturbation analysis).
 
-    >>> import torch
     >>> from karikomi.networks import build
     >>> model, x, y = build("mlp-3", (4,), 2), torch.rand(10, 4), torch.arange(10) % 2
     >>> shapley(model, x, y, permutations=5).shape
     (3, 5)
     """
-    subnetwork, examples, engine = _given(model, x, y)
-    orders = _random_orders(subnetwork, permutations, seed)
-    outcomes = engine.remove_in_order(subnetwork, orders, examples, _ablation(ablation, engine, subnetwork, examples))
+    opened = _open(model, x, y, units, ablation, Scoring(task, loss, metric))
+    orders = _random_orders(len(opened.players), permutations, seed)
+    outcomes = opened.along(orders)
+    total = outcomes.present.sum()
     # Whole numbers add up exactly; divided, they might not.
-    values, errors = statistics.shapley(outcomes.correct.sum(axis=-1), orders)
-    units = np.arange(orders.shape[1])
-    return pd.DataFrame(
-        {**_places(subnetwork, units), "value": values / len(examples), "standard_error": errors / len(examples)}
+    values, errors = statistics.shapley(outcomes.correct.sum(axis=-1) if total else -outcomes.loss, orders)
+    return opened.told(
+        pd.DataFrame({**opened.places, "value": values / (total or 1), "standard_error": errors / (total or 1)})
     )
 
 
 def lesion_curve(
     model: nn.Module,
-    x: Array,
-    y: Array,
+    x: Any,
+    y: Any = None,
     *,
     order: Sequence[int] | np.ndarray | None = None,
     orders: int = 30,
+    units: Units | None = None,
     ablation: AblationKind = "zero",
+    task: TaskName | None = None,
+    loss: Loss | None = None,
+    metric: Loss | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy and loss while hidden units are removed one after the other.
@@ -141,15 +183,19 @@ def lesion_curve(
     Args:
         model: as in :func:`knock_out`.
         x: as in :func:`knock_out`.
-        y: labels ``[n]``.
-        order: unit numbers ``[steps]``, or several such orders ``[orders, steps]``; by default random orders of all.
+        y: as in :func:`knock_out`.
+        order: unit numbers ``[steps]``, or several such orders ``[orders, steps]``; by default random orders.
         orders: how many random orders.
+        units: as in :func:`knock_out`.
         ablation: as in :func:`knock_out`.
+        task: as in :func:`knock_out`.
+        loss: as in :func:`knock_out`.
+        metric: as in :func:`knock_out`.
         seed: draws the random orders.
 
     Returns:
         A row per order and step, step 0 being the whole model: ``order`` (its number), ``step``, ``unit`` and ``layer``
-        (the last one removed), ``loss`` (nats), ``accuracy`` (0 … 1).
+        (the last one removed), ``loss`` (nats), ``accuracy`` (0 … 1) where answers are right or wrong.
 
     Raises:
         InputError: as :func:`knock_out`; and if an order repeats a unit or names an unknown one.
@@ -157,56 +203,169 @@ def lesion_curve(
     References:
         Morcos et al. 2018 (cumulative ablation); Meyes et al. 2019.
 
-    >>> import torch
     >>> from karikomi.networks import build
     >>> model, x, y = build("mlp-3", (4,), 2), torch.rand(10, 4), torch.arange(10) % 2
     >>> lesion_curve(model, x, y, order=[2, 0])[["step", "unit"]].values.tolist()
     [[0, <NA>], [1, 2], [2, 0]]
     """
-    subnetwork, examples, engine = _given(model, x, y)
-    given = _random_orders(subnetwork, orders, seed) if order is None else np.atleast_2d(np.asarray(order))
-    outcomes = engine.remove_in_order(subnetwork, given, examples, _ablation(ablation, engine, subnetwork, examples))
-    places = _places(subnetwork, given.ravel())
+    opened = _open(model, x, y, units if order is None else None, ablation, Scoring(task, loss, metric))
+    if order is None:
+        given = _random_orders(len(opened.players), orders, seed)
+    else:
+        given = check_numbers(np.atleast_2d(np.asarray(order)), len(opened.players))
+    outcomes = opened.along(given)
     many, steps = given.shape
-    frame = pd.DataFrame(
-        {
-            "order": np.repeat(np.arange(many), steps + 1),
-            "step": np.tile(np.arange(steps + 1), many),
-            "unit": pd.array(np.insert(given, 0, -1, axis=1).ravel(), dtype="Int64"),
-            "layer": np.insert(places["layer"].reshape(given.shape), 0, "", axis=1).ravel(),
-            "loss": outcomes.loss.ravel(),
-            "accuracy": outcomes.accuracy.ravel(),
-        }
-    )
-    whole = frame["step"] == 0
-    frame.loc[whole, ["unit", "layer"]] = pd.NA
-    return frame
+    removed = {name: np.asarray(values, object)[given] for name, values in opened.places.items()}
+    table = {
+        "order": np.repeat(np.arange(many), steps + 1),
+        "step": np.tile(np.arange(steps + 1), many),
+        "unit": pd.array(np.insert(removed["unit"], 0, pd.NA, axis=1).ravel(), dtype="Int64"),
+        "layer": np.insert(removed["layer"], 0, pd.NA, axis=1).ravel(),
+        "loss": outcomes.loss.ravel(),
+    }
+    if outcomes.present.sum():
+        table["accuracy"] = outcomes.accuracy.ravel()
+    return opened.told(pd.DataFrame(table))
 
 
-def _given(model: nn.Module, x: Array, y: Array) -> tuple[Subnetwork, Examples, Engine]:
-    x, y = (value.detach().cpu().numpy() if isinstance(value, Tensor) else value for value in (x, y))
+@dataclass(frozen=True)
+class _Opened:
+    """A model with examples, and what is removed from it: units, or groups of them.
+
+    Attributes:
+        backend: where lesions are computed: a perceptron's engine, or any model's subject.
+        players: the unit numbers of everything that is removed as one.
+        places: columns that say what that is.
+        by_class: whether accuracy is told by class.
+        task: what is scored.
+    """
+
+    backend: "_Perceptron | _Any"
+    players: list[np.ndarray]
+    places: dict[str, Any]
+    by_class: bool
+    task: str
+
+    def without(self, groups: Sequence[np.ndarray]) -> Outcomes:
+        """The whole model, then the model without each of the groups."""
+        return self.backend.without(groups)
+
+    def along(self, orders: np.ndarray) -> Outcomes:
+        """The model along orders of players, ``[orders, steps]``."""
+        return self.backend.along(orders, self.players)
+
+    def told(self, table: pd.DataFrame) -> pd.DataFrame:
+        table.attrs["task"] = self.task
+        return table
+
+
+class _Perceptron:
+    """A multilayer perceptron that classifies: its own engine, exact in every answer."""
+
+    def __init__(self, subnetwork: Subnetwork, examples: Examples, engine: Engine, ablation: AblationKind) -> None:
+        self.subnetwork, self.examples, self.engine = subnetwork, examples, engine
+
+        def means() -> np.ndarray:
+            return engine.activations(subnetwork, examples).activation.mean(axis=1)
+
+        self.ablation = ablation_by(ablation, means, len(examples), seeds.stream(0, "lesions"))
+
+    def without(self, groups: Sequence[np.ndarray]) -> Outcomes:
+        units = np.concatenate(groups)
+        return self.engine.knock_out(self.subnetwork, self.examples, self.ablation, units)
+
+    def along(self, orders: np.ndarray, players: Sequence[np.ndarray]) -> Outcomes:
+        units = np.concatenate(players)
+        return self.engine.remove_in_order(self.subnetwork, units[orders], self.examples, self.ablation)
+
+
+class _Any:
+    """Any model."""
+
+    def __init__(self, subject: Subject, ablation: AblationKind) -> None:
+        if ablation not in get_args(AblationKind):
+            raise unknown("ablation", ablation, get_args(AblationKind))
+        self.subject = subject.resampled() if ablation == "resample" else subject
+        self.means = subject.activations().activation.mean(axis=1) if ablation == "mean" else None
+
+    def without(self, groups: Sequence[np.ndarray]) -> Outcomes:
+        gone = np.zeros((1 + len(groups), self.subject.units), bool)
+        for row, group in enumerate(groups, start=1):
+            gone[row, group] = True
+        return self.subject.outcomes(gone, self.means)
+
+    def along(self, orders: np.ndarray, players: Sequence[np.ndarray]) -> Outcomes:
+        return along(self.subject, orders, self.means, players=players)
+
+
+def _open(model: nn.Module, x: Any, y: Any, units: Units | None, ablation: AblationKind, scoring: Scoring) -> _Opened:
+    perceptron = _perceptron(model, x, y, units, scoring)
+    if perceptron is not None:
+        backend = _Perceptron(*perceptron, ablation)
+        layers: dict[str, int] = perceptron[0].architecture.hidden_units
+        players, places = _single(layers, units)
+        return _Opened(backend, players, places, True, "multiclass")
+    subject = subject_of(model, x, y, scoring)
+    players, places = _chosen(subject, units)
+    name = subject.task.name + ("" if scoring.task or scoring.loss else " (guessed)")
+    return _Opened(_Any(subject, ablation), players, places, subject.task.by_class, name)
+
+
+def _perceptron(
+    model: nn.Module, x: Any, y: Any, units: Units | None, scoring: Scoring
+) -> tuple[Subnetwork, Examples, Engine] | None:
+    """The model for the engine of perceptrons; None for any other model, task or form of inputs."""
+    arrays = all(isinstance(one, Tensor | np.ndarray) for one in (x, y))
+    classifies = scoring.loss is None and scoring.task in (None, "multiclass") and not isinstance(units, str)
+    names = {name for part in model.modules() for name, _ in part.named_parameters(recurse=False)}
+    plain = names <= {"weight", "bias"} and all(value.dtype == torch.float32 for value in model.parameters())
+    if not arrays or not classifies or not plain or unwrapped(model) is not model:
+        return None
+    x, y = (one.detach().float() if getattr(one, "dtype", None) == torch.bfloat16 else one for one in (x, y))
+    x, y = (one.detach().cpu().numpy() if isinstance(one, Tensor) else one for one in (x, y))
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        return None
     subnetwork = Subnetwork.from_module(model)
+    if subnetwork.architecture.perceptron is None or subnetwork.architecture.outputs[0].units < 2:
+        return None
     return subnetwork, Examples.from_arrays(x, y), choose("auto", subnetwork.architecture)
 
 
-def _ablation(kind: AblationKind, engine: Engine, subnetwork: Subnetwork, examples: Examples) -> Ablation:
-    def means() -> np.ndarray:
-        return engine.activations(subnetwork, examples).activation.mean(axis=1)
+def _chosen(subject: Subject, units: Units | None) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """What is removed as one, and the columns that name it."""
+    layers = {part.name: part.units for part in subject.parts}
+    if not isinstance(units, str) or units == "all":
+        return _single(layers, None if isinstance(units, str) else units)
+    if units not in get_args(Group):
+        raise unknown("kind of unit", units, get_args(Group))
+    numbers = np.split(np.arange(subject.units), np.cumsum(list(layers.values()))[:-1])
+    if units in get_args(Kind):
+        chosen = [n for part, n in zip(subject.parts, numbers, strict=True) if part.kind == units]
+        if not chosen:
+            kinds = ", ".join(dict.fromkeys(part.kind for part in subject.parts))
+            raise InputError(f"the model has no {units}; it has {kinds}")
+        return _single(layers, np.concatenate(chosen))
+    branches = units == "branches"
+    parts = [
+        (part, n) for part, n in zip(subject.parts, numbers, strict=True) if not branches or subject.is_branch(part)
+    ]
+    if not parts:
+        raise InputError("the model has no residual branches")
+    missing = pd.array([pd.NA] * len(parts), dtype="Int64")
+    return [n for _, n in parts], {"unit": missing, "layer": [part.name for part, _ in parts], "index": missing}
 
-    return ablation_by(kind, means, len(examples), seeds.stream(0, "lesions"))
+
+def _single(layers: dict[str, int], units: Any) -> tuple[list[np.ndarray], dict[str, Any]]:
+    total = sum(layers.values())
+    numbers = np.arange(total) if units is None else check_numbers(np.asarray(units), total)
+    ends = np.cumsum(list(layers.values()))
+    layer = np.searchsorted(ends, numbers, side="right")
+    names, firsts = np.array(list(layers), object), ends - list(layers.values())
+    return list(numbers[:, None]), {"unit": numbers, "layer": names[layer], "index": numbers - firsts[layer]}
 
 
-def _random_orders(subnetwork: Subnetwork, orders: int, seed: int) -> np.ndarray:
+def _random_orders(players: int, orders: int, seed: int) -> np.ndarray:
     if orders < 1:
         raise InputError(f"there must be at least 1 random order; asked for are {orders}")
-    rng, units = seeds.stream(seed, "lesions"), subnetwork.architecture.units
-    return np.stack([random_order(units, rng) for _ in range(orders)])
-
-
-def _places(subnetwork: Subnetwork, units: np.ndarray) -> dict[str, np.ndarray]:
-    """Where units are, for a table."""
-    layers = subnetwork.architecture.hidden_units
-    ends = np.cumsum(list(layers.values()))
-    layer = np.searchsorted(ends, units, side="right")
-    firsts = ends - list(layers.values())
-    return {"unit": units, "layer": np.array(list(layers), object)[layer], "index": units - firsts[layer]}
+    rng = seeds.stream(seed, "lesions")
+    return np.stack([rng.permutation(players) for _ in range(orders)])

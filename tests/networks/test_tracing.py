@@ -157,12 +157,13 @@ def test_what_is_no_chain_is_refused_in_one_line(module: nn.Module, message: str
     assert "\n" not in str(refused.value)
 
 
-def test_only_shared_weights_are_refused_where_another_kind_of_module_will_do() -> None:
+def test_what_is_no_chain_may_be_another_kind_of_module() -> None:
     assert Architecture(Skip()).chain is None
     assert Architecture(mlp((3,), (2,), 2)).chain is not None
     for module in (tied(), repeated()):
+        assert Architecture(module).chain is None
         with pytest.raises(InputError, match="second uses the weights of first again"):
-            _ = Architecture(module).chain
+            Architecture(module).require_chain()
 
 
 def test_the_module_stays_as_it_was() -> None:

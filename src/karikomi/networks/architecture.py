@@ -60,11 +60,7 @@ class Architecture:
 
     @property
     def chain(self) -> Chain | None:
-        """The chain of linear and convolutional layers that the module is; None if it is another kind of module.
-
-        Raises:
-            InputError: if layers share weights.
-        """
+        """The chain of linear and convolutional layers that the module is; None if it is another kind of module."""
         return self._followed if isinstance(self._followed, Chain) else None
 
     def require_chain(self) -> Chain:
@@ -79,8 +75,8 @@ class Architecture:
 
     @cached_property
     def _followed(self) -> Chain | InputError:
-        _refuse_shared(self.module)
         try:
+            _refuse_shared(self.module)
             return follow(self.module)
         except InputError as problem:
             return problem

@@ -6,6 +6,7 @@ that each of its results depends on has one label, or none.
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -38,20 +39,18 @@ Labels = Mapping[int, Tensor]
 
 
 def through(op: Op, labels: Labels, values: Callable[[int], Tensor]) -> list[Tensor] | None:
-    """Labels of an operation's results; None if it mixes units, or joins them with what has no labels.
+    """Labels of an operation's results; None if it mixes units, or adds what has no labels to them.
 
     Args:
         op: takes at least one value with labels.
         labels: those known.
         values: any value of the forward.
     """
-    if any(number not in labels for number in op.refs):
-        return None
     results = [values(number) for number in op.results]
-    if not results:
-        return None
     if op.name in ("cat", "concat", "concatenate", "stack"):
-        return _joined(op, labels)
+        return _side_by_side(op, labels, values)
+    if not results or any(number not in labels for number in op.refs):
+        return None
     first = labels[op.refs[0]]
     if NONLINEAR.fullmatch(op.name) or ELEMENTWISE.fullmatch(op.name) or ARITHMETIC.fullmatch(op.name):
         return _aligned([labels[number] for number in op.refs], results)
@@ -75,9 +74,15 @@ def _aligned(given: list[Tensor], results: list[Tensor]) -> list[Tensor] | None:
     return [spread[0]] if all(torch.equal(other, spread[0]) for other in spread[1:]) else None
 
 
-def _joined(op: Op, labels: Labels) -> list[Tensor]:
-    """Pieces of one layer's signal, and constants, side by side."""
-    parts = [labels[p.number] if isinstance(p, Ref) else torch.full(p.shape, -1) for p in op.args[0]]
+def _side_by_side(op: Op, labels: Labels, values: Callable[[int], Tensor]) -> list[Tensor]:
+    """A layer's signal beside others: each stays what it is."""
+
+    def part(given: Any) -> Tensor:
+        if isinstance(given, Ref):
+            return labels.get(given.number, torch.full(values(given.number).shape, -1))
+        return torch.full(given.shape, -1)
+
+    parts = [part(given) for given in op.args[0]]
     axis = op.argument(1, "dim")
     return [(torch.stack if op.name == "stack" else torch.cat)(parts, axis or 0)]
 

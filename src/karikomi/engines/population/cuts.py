@@ -18,6 +18,9 @@ from karikomi.networks.tape import Op, Ref, Tape
 FEW = 0.5
 """Up to this share of a reader's inputs, what they brought is taken off its result, else all of it is computed anew."""
 
+Cut = dict[int, list[tuple[Site, Tensor]]]
+"""By value the sites in it, and the units of each that are gone."""
+
 Instead = Mapping[int, Tensor]
 """By the value of a site what removed units show in it; a site that is not named: 0."""
 
@@ -47,24 +50,24 @@ class Cuts:
         lost = [(k, torch.from_numpy(gone[start:end])) for k, (start, end) in enumerate(pairwise(self.bounds))]
         lost = [(k, some) for k, some in lost if some.any()]
         changed: dict[int, Tensor] = {}
-        cut: dict[int, tuple[Site, Tensor]] = {}
+        cut: Cut = {}
         recurrent: dict[int, list[tuple[Part, Tensor]]] = {}
         for k, some in lost:
             part = self.parts[k]
             for site in part.sites:
-                cut[site.value] = site, some
+                cut.setdefault(site.value, []).append((site, some))
             if part.recurrent:
                 recurrent.setdefault(part.calls[0], []).append((part, some))
-        lesioned: dict[int, Tensor] = {}
+        lesioned: dict[tuple[int, ...], Tensor] = {}
 
         def value(place: int, number: int) -> Tensor:
             signal = changed.get(number, tape.values[number])
-            if number not in cut or place not in cut[number][0].readers:
-                return signal
-            if number not in lesioned:
-                site, some = cut[number]
-                lesioned[number] = remove(site, signal, some, instead.get(number))
-            return lesioned[number]
+            taken = [k for k, (site, _) in enumerate(cut.get(number, ())) if place in site.readers]
+            if taken and (number, *taken) not in lesioned:
+                for k in taken:
+                    signal = remove(*cut[number][k], signal, instead.get(number))
+                lesioned[(number, *taken)] = signal
+            return lesioned[(number, *taken)] if taken else signal
 
         for place in self._plan(frozenset(k for k, _ in lost)):
             op = tape.ops[place]
@@ -90,7 +93,7 @@ class Cuts:
         self,
         op: Op,
         tape: Tape,
-        cut: Mapping[int, tuple[Site, Tensor]],
+        cut: Cut,
         changed: Mapping[int, Tensor],
         value: Callable[[int], Tensor],
     ) -> list[Tensor] | None:
@@ -100,12 +103,13 @@ class Cuts:
         number, grouped = op.args[0].number, op.name != "linear" and op.argument(6, "groups") not in (None, 1)
         if number not in cut or number in changed or grouped:
             return None
-        site, some = cut[number]
+        sites = [site for site, _ in cut[number]]
         signal, weight = tape.values[number], op.argument(1, "weight")
         axis = signal.ndim - 1 if op.name == "linear" else signal.ndim - weight.ndim + 1
-        if site.axis != axis or site.axis == site.examples:
+        if any(site.axis != axis or site.axis == site.examples for site in sites):
             return None
-        columns = torch.nonzero(_places(site, some)).flatten().to(signal.device)
+        gone = torch.stack([_places(*one) for one in cut[number]]).any(0)
+        columns = torch.nonzero(gone).flatten().to(signal.device)
         if len(columns) > FEW * signal.shape[axis]:
             return None
         difference = (value(number) - signal).index_select(axis, columns)
@@ -127,7 +131,7 @@ def _places(site: Site, gone: Tensor) -> Tensor:
     return torch.cat([gone, gone.new_zeros(1)])[site.units]  # the last one is what belongs to no unit
 
 
-def remove(site: Site, signal: Tensor, gone: Tensor, instead: Tensor | None) -> Tensor:
+def remove(site: Site, gone: Tensor, signal: Tensor, instead: Tensor | None) -> Tensor:
     """A site's signal in which the units ``gone`` show something else: 0, or a signal of the same shape."""
     places = spread(site, _places(site, gone), signal)
     return signal.masked_fill(places, 0) if instead is None else torch.where(places, instead.to(signal), signal)

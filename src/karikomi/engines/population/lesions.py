@@ -1,6 +1,6 @@
 """Lesions of any ``nn.Module``, on CPU or CUDA: what its units do, and what it still does without them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -88,15 +88,22 @@ def knock_outs(single: np.ndarray, units: int) -> np.ndarray:
     return gone
 
 
-def along(subject: Subject, orders: np.ndarray, means: np.ndarray | None, advance: Advance | None = None) -> Outcomes:
-    """What is left along each of ``orders`` ``[orders, steps]``."""
+def along(
+    subject: Subject,
+    orders: np.ndarray,
+    means: np.ndarray | None,
+    advance: Advance | None = None,
+    players: Sequence[np.ndarray] | None = None,
+) -> Outcomes:
+    """What is left along each of ``orders`` ``[orders, steps]`` of units, or of ``players``, groups of them."""
     if len(orders) == 0:
         raise InputError("there are no orders to remove units in")
     many, steps = orders.shape
     gone = np.zeros((many, steps + 1, subject.units), bool)
     for step in range(steps):
         gone[:, step + 1] = gone[:, step]
-        gone[np.arange(many), step + 1, orders[:, step]] = True
+        for row, one in enumerate(orders[:, step]):
+            gone[row, step + 1, one if players is None else players[one]] = True
     # The whole network once; it is the first step of every order.
     found = subject.outcomes(np.concatenate([gone[:1, 0], gone[:, 1:].reshape(-1, subject.units)]), means, advance)
 

@@ -1,7 +1,7 @@
 """A model under study: its anatomy, its task, and the examples, a batch at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from karikomi import seeds
 from karikomi.engines.contract import Activations, Advance, Outcomes
 from karikomi.engines.population.cuts import Cuts, Instead, by_unit, spread
 from karikomi.engines.population.tasks import Score, Task
@@ -67,6 +68,7 @@ class Subject:
         """How many examples are taken at once."""
         return max(1, 3 * BLOCK_BYTES // sum(value.nbytes for value in self.anatomy.tape.values))
 
+    @torch.no_grad()
     def outcomes(
         self, lesions: np.ndarray, means: np.ndarray | None = None, advance: Advance | None = None
     ) -> Outcomes:
@@ -95,6 +97,7 @@ class Subject:
             raise InputError("there are no examples to evaluate on")
         return Outcomes(loss / count, correct.astype(np.int64), present.astype(np.int64))
 
+    @torch.no_grad()
     def activations(self) -> Activations:
         """What every unit does on every example."""
         before, after = [], []
@@ -109,6 +112,22 @@ class Subject:
         for batch, tape in self.tapes():
             found.append(self._attributed(batch, tape))
         return _units_first(found)
+
+    def resampled(self) -> "Subject":
+        """The same, with another example for each one, whose activations removed units can show."""
+        rng = seeds.stream(0, "lesions")
+
+        def batches() -> Iterator[Batch]:
+            for batch in self.batches():
+                other = torch.from_numpy(rng.permutation(len(batch.y)))
+                yield batch._replace(donors=_picked(batch, other, len(batch.y))[0])
+
+        return replace(self, batches=batches)
+
+    def is_branch(self, part: Part) -> bool:
+        """Whether all that the units of a layer do is to add to another signal."""
+        readers = {self.anatomy.tape.ops[place].name for site in part.sites for place in site.readers}
+        return bool(readers) and readers <= {"add", "add_", "__radd__", "__add__", "__iadd__"}
 
     def tapes(self) -> Iterator[tuple[Batch, Tape]]:
         """Every batch, in pieces of at most ``block`` examples, with the forward on it."""
@@ -147,7 +166,9 @@ class Subject:
             along = torch.cat([torch.from_numpy(np.asarray(means[start:end], np.float32)), torch.zeros(1)])
             for site in part.sites:
                 signal = tape.values[site.value]
-                instead[site.value] = spread(site, along[site.units], signal).expand(signal.shape)
+                mine = spread(site, along[site.units], signal).expand(signal.shape)
+                others = instead.get(site.value, torch.zeros((), device=signal.device))
+                instead[site.value] = torch.where(spread(site, site.units >= 0, signal), mine, others)
         return instead
 
     def _observed(self, part: Part, tape: Tape, sites: Sequence[Any]) -> Tensor:
@@ -181,13 +202,18 @@ class Subject:
 
 
 def _piece(batch: Batch, start: int, end: int) -> Batch:
-    many = len(batch.y)
+    chosen, many = slice(start, end), len(batch.y)
+    donors = None if batch.donors is None else _picked(batch._replace(inputs=batch.donors), chosen, many)[0]
+    return Batch(*_picked(batch, chosen, many), batch.y[chosen], donors)
 
-    def cut(given: Any) -> Any:
-        return given[start:end] if isinstance(given, Tensor) and given.ndim and len(given) == many else given
 
-    donors = None if batch.donors is None else tree_map(cut, batch.donors)
-    return Batch(tree_map(cut, batch.inputs), tree_map(cut, dict(batch.named)), batch.y[start:end], donors)
+def _picked(batch: Batch, chosen: Any, many: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Some of a batch's inputs."""
+
+    def pick(given: Any) -> Any:
+        return given[chosen] if isinstance(given, Tensor) and given.ndim and len(given) == many else given
+
+    return tree_map(pick, batch.inputs), tree_map(pick, dict(batch.named))
 
 
 def _units_first(found: Sequence[Sequence[Tensor]]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 from torch.nn.utils import prune
 
+import karikomi
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.mlp import mlp
@@ -167,17 +169,34 @@ def pruned() -> nn.Module:
         (mlp((4,), (5, 3), 2), [8], "no hidden unit 8 in the network, which has 8"),
         (mlp((4,), (5, 3), 2), {"fc2": [1, 1]}, "hidden unit 1 of fc2 is named twice"),
         (mlp((4,), (5, 3), 2), {"output": [1]}, "unknown hidden layer 'output'"),
-        (nn.TransformerEncoderLayer(4, 2), [0], "through a TransformerEncoderLayer"),
-        (pruned(), [0], "make pruning and parametrizations permanent"),
-        (grouped(), {"0": [1]}, "1 is a grouped convolution"),
-        (grouped(), {"1": [1]}, "1 is a grouped convolution"),
-        (WritesItOut(), {"second": [1]}, "writes out that there are 20 numbers behind second"),
+        (nn.Sequential(nn.LSTM(3, 4), nn.Linear(4, 2)), [0], "which inputs the model takes is not known"),
     ],
 )
 def test_what_cannot_shrink_is_refused_in_one_line(model: nn.Module, removed, message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
         shrink(model, removed)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "removed", "x"),
+    [
+        (pruned(), [0], torch.randn(5, 4)),
+        (grouped(), {"0": [1]}, torch.randn(5, 1, 8, 8)),
+        (grouped(), {"1": [1, 2]}, torch.randn(5, 1, 8, 8)),
+        (WritesItOut().eval(), {"second": [1]}, torch.randn(5, 1, 8, 8)),
+    ],
+)
+@torch.no_grad()
+def test_what_cannot_be_cut_out_is_zeroed(model: nn.Module, removed, x: Tensor) -> None:
+    smaller: Any = shrink(model, removed)
+    numbers = Architecture(model, (x,)).unit_numbers(removed)
+    y = torch.zeros(len(x), dtype=torch.long)
+    curve = karikomi.lesion_curve(model, x, y, order=numbers)
+    assert curve["loss"].iloc[-1] == pytest.approx(float(nn.functional.cross_entropy(smaller(x), y)), abs=1e-5)
+    shrunk = smaller.shrunk
+    assert sorted([*shrunk.cut, *shrunk.zeroed]) == numbers.tolist()
+    assert shrunk.parameters[1] <= shrunk.parameters[0] == sum(p.numel() for p in model.parameters())
 
 
 def test_what_is_written_out_elsewhere_does_no_harm() -> None:

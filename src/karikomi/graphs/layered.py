@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -104,10 +105,9 @@ class LayeredGraph:
         from karikomi.networks.architecture import Architecture  # loads torch
 
         architecture = Architecture(module)
-        parts = [stage.part for stage in architecture.require_chain().stages]
+        architecture.require_chain()
         weights = {
-            layer.weight: part.weight.detach().cpu().numpy()
-            for layer, part in zip(architecture.layers, parts, strict=True)
+            layer.weight: attrgetter(layer.weight)(module).detach().cpu().numpy() for layer in architecture.layers
         }
         return cls._of(architecture, weights, {name: weight != 0 for name, weight in weights.items()})
 

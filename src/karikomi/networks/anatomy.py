@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from karikomi.networks.regions import NONLINEAR, RESHAPING, through
 from karikomi.networks.tape import READ_OUT, Op, Ref, Tape
@@ -54,6 +54,7 @@ class Part:
         weight: the name of the parameter that its weight is, or is computed from; "" for heads.
         sites: where its units act.
         bends: where its units enter the non-linearity; a site, where there is none.
+        owned: parameters with a number for each unit: bias, scale and shift of a normalization.
         recurrent: the number of the stacked layer and of the direction in a recurrent operation.
     """
 
@@ -64,6 +65,7 @@ class Part:
     weight: str
     sites: tuple[Site, ...]
     bends: tuple[Site, ...]
+    owned: tuple[str, ...] = ()
     recurrent: tuple[int, int] | None = None
 
 
@@ -171,19 +173,36 @@ class Anatomy:
         return {key: self._part(names[key], some) for key, some in calls.items()}
 
     def _part(self, name: str, calls: Sequence[Found]) -> Part:
-        sites, bends = list[Site](), list[Site]()
+        sites, bends, owned = list[Site](), list[Site](), dict[str, None]()
         for one in calls:
-            mine, its_bends = self._sites(one)
+            mine, its_bends, passed = self._sites(one)
             sites += mine
             bends += its_bends
+            owned |= dict.fromkeys(self._numbers_of_units([self.tape.ops[one.place], *passed], one.units))
         first = calls[0]
-        places = tuple(one.place for one in calls)
-        return Part(name, first.kind, first.units, places, first.origin, tuple(sites), tuple(bends), first.recurrent)
+        return Part(
+            name,
+            first.kind,
+            first.units,
+            tuple(one.place for one in calls),
+            first.origin,
+            tuple(sites),
+            tuple(bends),
+            tuple(owned),
+            first.recurrent,
+        )
 
-    def _sites(self, found: Found) -> tuple[list[Site], list[Site]]:
-        """Where the units of one call act, and what enters the non-linearity on the way."""
+    def _numbers_of_units(self, ops: Sequence[Op], units: int) -> Iterator[str]:
+        """Parameters with a number for each unit."""
+        for op in ops:
+            for tensor in (*op.args, *op.kwargs.values()):
+                if isinstance(tensor, nn.Parameter) and tensor.ndim == 1 and len(tensor) == units:
+                    yield self.tape.origin(tensor)
+
+    def _sites(self, found: Found) -> tuple[list[Site], list[Site], list[Op]]:
+        """Where the units of one call act, what enters the non-linearity, and what the signal passes on the way."""
         ops, values = self.tape.ops, self.tape.values
-        labels, outside, bend = dict(found.labels), dict[int, set[int]](), None
+        labels, outside, bend, passed = dict(found.labels), dict[int, set[int]](), None, list[Op]()
         for place in range(found.place + 1, len(ops)):
             op = ops[place]
             mine = [number for number in op.refs if number in labels]
@@ -197,6 +216,7 @@ class Anatomy:
             if bend is None and NONLINEAR.fullmatch(op.name):
                 bend = mine[0]
             labels |= dict(zip(op.results, given, strict=True))
+            passed.append(op)
         if self.tape.result in labels:
             outside.setdefault(self.tape.result, set())
         roots = {self._before_reshaping(number, labels) for number in outside}
@@ -206,7 +226,7 @@ class Anatomy:
         sites = [self._site(number, labels[number], frozenset(readers)) for number, readers in outside.items()]
         sites = [site for site in sites if site is not None]
         before = self._site(bend, labels[bend]) if bend is not None else None
-        return sites, [before] if before else sites[:1]
+        return sites, [before] if before else sites[:1], passed
 
     def _before_reshaping(self, number: int, labels: Mapping[int, Tensor]) -> int:
         """The value that this one is, in another shape."""

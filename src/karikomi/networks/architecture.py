@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from karikomi.errors import InputError, unknown
-from karikomi.networks.anatomy import Anatomy
+from karikomi.networks.anatomy import CONVOLUTIONS as KERNELS
+from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record
@@ -63,15 +64,21 @@ class Architecture:
         """The chain of linear and convolutional layers that the module is; None if it is another kind of module."""
         return self._followed if isinstance(self._followed, Chain) else None
 
-    def require_chain(self) -> Chain:
-        """The chain that the module is.
+    @property
+    def in_a_row(self) -> bool:
+        """Whether each layer reads the one before it and nothing else."""
+        return self.chain is not None or (
+            bool(self.hidden) and all(len(layer.reads) == 1 for layer in self.layers) and len(self.outputs) == 1
+        )
 
-        Raises:
-            InputError: with the reason, if it is none.
-        """
-        if self.chain is None:
+    def require_chain(self) -> None:
+        """Raise an InputError, with the reason, if the layers do not follow one another."""
+        try:
+            in_a_row = self.in_a_row
+        except InputError:
+            in_a_row = False
+        if not in_a_row:
             raise InputError(str(self._followed))
-        return self.chain
 
     @cached_property
     def _followed(self) -> Chain | InputError:
@@ -232,8 +239,43 @@ def _of_chain(chain: Chain) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
 
 
 def _of_anatomy(anatomy: Anatomy) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-    hidden = tuple(Layer(part.name, part.units, part.kind == "channels", part.weight) for part in anatomy.parts)
-    return hidden, tuple(Layer(part.name, part.units, part.kind == "channels", part.weight) for part in anatomy.last)
+    reads = _readings(anatomy)
+    hidden, outputs = (
+        tuple(
+            Layer(part.name, part.units, part.kind == "channels", part.weight, part.owned, reads.get(part.name, ()))
+            for part in parts
+        )
+        for parts in (anatomy.parts, anatomy.last)
+    )
+    return hidden, outputs
+
+
+def _readings(anatomy: Anatomy) -> dict[str, tuple[Reading, ...]]:
+    """What each layer reads, if all read one layer, or the inputs, and each is read by one."""
+    found: dict[str, tuple[Reading, ...]] = {}
+    layers, before = [*anatomy.parts, *anatomy.last], INPUTS
+    for part, following in zip(layers, [*layers[1:], None], strict=True):
+        op = anatomy.tape.ops[part.calls[0]]
+        weight = op.args[1] if op.name in ("linear", *KERNELS) and len(part.calls) == 1 else None
+        if not isinstance(weight, nn.Parameter):
+            return {}
+        places = 1 if before == INPUTS else _places_of(anatomy, layers[len(found) - 1], part)
+        if not places:
+            return {}
+        groups = op.argument(6, "groups") if op.name in KERNELS else None
+        found[part.name] = (Reading(before, (weight.shape[0], weight.shape[1]), places, groups or 1),)
+        if following is not None and [site.readers for site in part.sites] != [frozenset(following.calls)]:
+            return {}
+        before = part.name
+    return found
+
+
+def _places_of(anatomy: Anatomy, before: Part, part: Part) -> int:
+    """Inputs of a layer that come from each unit of the one before it; 0 if they do not lie in a row."""
+    [site] = before.sites
+    units = site.units
+    places = len(units) // before.units
+    return places if torch.equal(units, torch.arange(len(units)) // max(places, 1)) else 0
 
 
 def _refuse_shared(module: nn.Module) -> None:

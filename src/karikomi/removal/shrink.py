@@ -1,98 +1,278 @@
 """Removed units taken out of the model itself, which becomes smaller in memory and faster everywhere."""
 
 import copy
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
+from karikomi.engines.population.cuts import Cuts
 from karikomi.errors import InputError
+from karikomi.networks.anatomy import CONVOLUTIONS, PRODUCTS, Anatomy, Part
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.layers import Numbers
-from karikomi.networks.tracing import Stage
+from karikomi.networks.tape import Op, Ref, Tape, record, unwrapped
+from karikomi.removal.dimensions import Dimensions
+
+TOLERANCE = 1e-4
+"""How far outputs may be from those of the lesioned model, as a share of the largest."""
+
+WIDTHS = {
+    0: ("out_features", "out_channels", "num_features", "num_parameters"),
+    1: ("in_features", "in_channels", "embedding_dim"),
+}
 
 
-def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers]) -> nn.Module:
+@dataclass(frozen=True)
+class Shrunk:
+    """What became of a model; ``shrink`` gives it to the small one as ``shrunk``.
+
+    Attributes:
+        parameters: before and after.
+        multiply_adds: of linear and convolutional layers, for one example, before and after.
+        cut: numbers of the units that are gone from memory.
+        zeroed: numbers of those that could not be cut out: their weights are 0.
+    """
+
+    parameters: tuple[int, int]
+    multiply_adds: tuple[int, int]
+    cut: np.ndarray
+    zeroed: np.ndarray
+
+
+def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = None) -> nn.Module:
     """A smaller model that gives the outputs of ``model`` without the hidden units ``removed``.
 
-    Removed are their rows, biases and normalization, and the columns of the next layer that read them.
+    Removed are their rows, biases and normalization, and every weight that reads them. Where a unit shares its place
+    with others (channels that are added, what is normalized together), it goes if all of them do; else its weights
+    become 0. Weights that are computed from others (pruning, parametrizations) are made permanent.
 
     Args:
-        model: a chain of linear and convolutional layers, see :func:`~karikomi.networks.tracing.follow`.
-        removed: unit numbers, or by layer the indices in it, see
-            :meth:`~karikomi.networks.architecture.Architecture.unit_numbers`.
+        model: any module.
+        removed: unit numbers, or by layer the indices in it, as :func:`karikomi.knock_out` counts them.
+        x: an input or several, as the model takes it; guessed if not given.
 
     Returns:
-        A new model of the class, device and mode of ``model``, which stays as it is. A layer that loses all its units
-        keeps one, without links to the next layer: PyTorch has no convolution over 0 channels.
+        A new model of the class, device and mode of ``model``, which stays as it is; ``.shrunk`` says what went. A
+        layer that loses all its units keeps one, which nothing reads.
 
     Raises:
-        InputError: for an unknown or repeated unit, a model that is no such chain, and layers that cannot lose units:
-            in grouped convolutions, or where the forward writes out how many numbers there are.
+        InputError: for an unknown or repeated unit, and one that cannot be taken out.
 
     References:
         Fang et al. 2023, DepGraph: Towards any structural pruning (arXiv 2301.12900).
 
     >>> from karikomi.networks.mlp import mlp
-    >>> shrink(mlp((28, 28), (300, 100), 10), {"fc1": range(50)}).fc2
-    Linear(in_features=250, out_features=100, bias=True)
+    >>> smaller = shrink(mlp((28, 28), (300, 100), 10), {"fc1": range(50)})
+    >>> smaller.fc2, smaller.shrunk.parameters
+    (Linear(in_features=250, out_features=100, bias=True), (266610, 222360))
     """
-    architecture = Architecture(model)
-    stages = architecture.require_chain().stages
-    numbers = architecture.unit_numbers(removed)
-    if prune.is_pruned(model) or any(map(parametrize.is_parametrized, model.modules())):
-        raise InputError("weights are still computed from others; make pruning and parametrizations permanent first")
-    smaller = copy.deepcopy(model)
+    whole = _permanent(unwrapped(model))
+    inputs = None if x is None else tuple(x) if isinstance(x, tuple | list) else (x,)
+    architecture = Architecture(whole, inputs)
+    anatomy, numbers = architecture.anatomy, architecture.unit_numbers(removed)
     gone = np.isin(np.arange(architecture.units), numbers)
-    ends = np.cumsum([layer.units for layer in architecture.hidden], dtype=np.int64)
-    for (stage, following), lost in zip(pairwise(stages), np.split(gone, ends)[:-1], strict=True):
-        if lost.any():
-            _refuse_fixed(stage, following)
-            _take_out(smaller, stage, following, lost)
-    return smaller
-
-
-def _refuse_fixed(stage: Stage, following: Stage) -> None:
-    for name, layer in ((stage.name, stage.part), (following.name, following.part)):
-        if getattr(layer, "groups", 1) > 1:
-            raise InputError(f"{name} is a grouped convolution; neither its units nor its inputs can be taken out")
-    for step in stage.after:
-        written = [size for size in step.call.constants if isinstance(size, int) and size > 1]
-        if step.name in ("view", "reshape") and written:
-            raise InputError(
-                f"the forward writes out that there are {written[-1]} numbers behind {stage.name}; let it flatten(1)"
-            )
-
-
-def _take_out(smaller: nn.Module, stage: Stage, following: Stage, gone: np.ndarray) -> None:
-    kept, reader = np.flatnonzero(~gone), smaller.get_submodule(following.name)
-    if len(kept) == 0:
-        kept = np.zeros(1, np.int64)
-        reader.get_parameter("weight").data[:, : following.places] = 0
-    names = (stage.name, *(step.name for step in stage.after if step.part))
-    for part in map(smaller.get_submodule, names):
-        for name, values in [*part.named_parameters(), *part.named_buffers()]:
-            if values.ndim and len(values) > 1:  # else one number for all units
-                _keep(part, name, _numbers(kept, len(values) // len(gone)))
-    _keep(reader, "weight", _numbers(kept, following.places), axis=1)
-
-
-def _numbers(units: np.ndarray, each: int) -> np.ndarray:
-    """Places of the numbers of ``units``, where every unit has ``each`` of them in a row."""
-    return (units[:, None] * each + np.arange(each)).ravel()
-
-
-def _keep(part: nn.Module, name: str, places: np.ndarray, axis: int = 0) -> None:
-    """Leave of a parameter or buffer what is at ``places``, and let the layer know its width."""
-    values = getattr(part, name)
-    left = values.detach().index_select(axis, torch.from_numpy(places).to(values.device))
-    setattr(part, name, nn.Parameter(left, values.requires_grad) if isinstance(values, nn.Parameter) else left)
-    widths = (
-        ("in_features", "in_channels") if axis else ("out_features", "out_channels", "num_features", "num_parameters")
+    with torch.no_grad():
+        expected = Cuts(anatomy, anatomy.parts).without(anatomy.tape, gone, {}, anatomy.tape.result)
+    given = tuple(anatomy.tape.values[number] for number in anatomy.tape.inputs)
+    ends = np.cumsum([part.units for part in anatomy.parts])
+    lost = {part.name: torch.from_numpy(some) for part, some in zip(anatomy.parts, np.split(gone, ends), strict=False)}
+    dimensions, cut = Dimensions(anatomy), set[str]()
+    for choice in ({*lost}, *({name} for name in lost)):
+        if choice <= cut:
+            continue
+        tried = _taken_out(whole, anatomy, dimensions, lost, cut | choice)
+        if tried is not None and _same(tried[0], given, expected):
+            cut |= choice
+    small, went = _taken_out(whole, anatomy, dimensions, lost, cut) or (whole, {})
+    if not _same(small, given, expected):
+        raise InputError(_why_not(anatomy, lost))
+    after = record(small, given)
+    by_unit = np.concatenate([went.get(part.name, np.zeros(part.units, bool)) for part in anatomy.parts] or [gone])
+    small.shrunk = Shrunk(  # type: ignore[assignment]
+        (_parameters(whole), _parameters(small)),
+        (multiply_adds(anatomy.tape), multiply_adds(after)),
+        np.flatnonzero(gone & by_unit),
+        np.flatnonzero(gone & ~by_unit),
     )
-    for width in widths:
+    return small
+
+
+def multiply_adds(tape: Tape) -> int:
+    """Products in the linear and convolutional layers, for one of the examples on the tape."""
+    total = 0
+    for op in tape.ops:
+        weight = op.argument(1, "weight") if op.name in ("linear", *CONVOLUTIONS) else None
+        if isinstance(weight, Tensor):
+            total += tape.values[op.results[0]].numel() * weight.shape[1:].numel()
+    return total // len(tape.values[tape.inputs[0]])
+
+
+def _permanent(model: nn.Module) -> nn.Module:
+    """A copy whose weights are computed from nothing."""
+    # What a hook has computed of a weight is no leaf, which cannot be copied; it is computed again.
+    computed = [v for part in model.modules() for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf]
+    made = copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+    for part in list(made.modules()):
+        for name in list(getattr(part, "parametrizations", {})):
+            parametrize.remove_parametrizations(part, name)
+        if prune.is_pruned(part):
+            for name in [name.removesuffix("_orig") for name, _ in part.named_parameters(recurse=False)]:
+                if hasattr(part, f"{name}_mask"):
+                    prune.remove(part, name)
+    return made
+
+
+def _taken_out(
+    whole: nn.Module, anatomy: Anatomy, dimensions: Dimensions, lost: Mapping[str, Tensor], layers: set[str]
+) -> tuple[nn.Module, dict[str, np.ndarray]] | None:
+    """A copy without the units, those of ``layers`` cut out where that can be, and by layer which ones were cut out."""
+    small = copy.deepcopy(whole)
+    going = _groups(anatomy, dimensions, lost, layers)
+    for part in anatomy.parts:
+        if lost[part.name].any():
+            _zero(small, anatomy, part, lost[part.name])
+    kept: dict[tuple[str, int], Tensor] = {}
+    for one in dimensions.slices:
+        stays = torch.tensor([group not in going for group in dimensions.groups(one.ids)])
+        before = kept.get((one.name, one.axis))
+        if before is not None and not torch.equal(before, stays):
+            return None
+        kept[one.name, one.axis] = stays
+    if any(not stays.any() for stays in kept.values()):
+        return None
+    for (name, axis), stays in kept.items():
+        if not stays.all():
+            _keep(small, name, axis, torch.nonzero(stays).flatten())
+    went = {}
+    for part in anatomy.parts:
+        if part.calls[0] in dimensions.rows:
+            went[part.name] = np.array([group in going for group in dimensions.groups(dimensions.rows[part.calls[0]])])
+    return small, went
+
+
+def _groups(anatomy: Anatomy, dimensions: Dimensions, lost: Mapping[str, Tensor], layers: set[str]) -> set[int]:
+    """The groups that go: all their units are removed, and nothing else depends on them."""
+    members: dict[int, list[bool]] = {}
+    fixed = {dimensions.group(one) for one in dimensions.fixed}
+    named = {place: part for part in anatomy.parts for place in part.calls}
+    for place, ids in dimensions.rows.items():
+        part = named.get(place)
+        some = lost[part.name] if part and part.name in layers else torch.zeros(len(ids), dtype=torch.bool)
+        groups = dimensions.groups(ids)
+        for group, removed in zip(groups, some.tolist(), strict=True):
+            members.setdefault(group, []).append(removed)
+    going = {group for group, removed in members.items() if all(removed)} - fixed
+    for ids in dimensions.rows.values():  # no layer without any unit
+        groups = dimensions.groups(ids)
+        if going.issuperset(groups):
+            going.discard(groups[0])
+    return going
+
+
+def _zero(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> None:
+    """Have nothing read the units, or where they are added to something, have them be 0."""
+    joins = bool(part.recurrent)
+    for site in part.sites:
+        for place in site.readers:
+            op = anatomy.tape.ops[place]
+            columns = _columns(anatomy, op, site.value)
+            if columns is None:
+                joins = True
+                continue
+            name, axis, at = columns
+            if at != site.axis:
+                joins = True
+                continue
+            along = torch.cat([lost, lost.new_zeros(1)])[site.units]
+            weight = small.get_parameter(name).data
+            weight[(slice(None),) * axis + (along.to(weight.device),)] = 0
+    if joins or not part.sites:
+        _zero_rows(small, anatomy, part, lost)
+
+
+def _columns(anatomy: Anatomy, op: Op, value: int) -> tuple[str, int, int] | None:
+    """The weight of a linear reader, its axis of inputs, and the axis of the signal that it sums over."""
+    if op.name not in ("linear", "addmm", *CONVOLUTIONS) or op.argument(6, "groups") not in (None, 1):
+        return None
+    place = 2 if op.name == "addmm" else 1
+    weight, signal = op.argument(place, "weight"), op.args[place - 1]
+    uses = sum(any(weight is leaf for leaf in other.args) for other in anatomy.tape.ops)
+    if not isinstance(weight, nn.Parameter) or signal != Ref(value) or uses > 1:
+        return None
+    ndim = anatomy.tape.values[value].ndim
+    return (
+        anatomy.tape.origin(weight),
+        0 if op.name == "addmm" else 1,
+        ndim - weight.ndim + 1 if op.name in CONVOLUTIONS else ndim - 1,
+    )
+
+
+def _zero_rows(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> None:
+    """Rows, biases, and scale and shift of normalizations behind them become 0."""
+    for name, axis in _own_numbers(anatomy, part):
+        value = small.get_parameter(name).data
+        if axis < value.ndim and value.shape[axis] == part.units:
+            value[(slice(None),) * axis + (lost.to(value.device),)] = 0
+
+
+def _own_numbers(anatomy: Anatomy, part: Part) -> Iterator[tuple[str, int]]:
+    """What gives the units their signal: parameters, and their axis of units."""
+    yield from ((name, 0) for name in part.owned)
+    for place in part.calls:
+        op = anatomy.tape.ops[place]
+        turned = op.name in ("embedding", "addmm") or op.name.startswith("conv_transpose")
+        turned = turned or (op.name in PRODUCTS and isinstance(op.args[0], Ref))
+        for tensor in (*op.args, *op.kwargs.values()):
+            if isinstance(tensor, nn.Parameter) and tensor.ndim > 1:
+                yield anatomy.tape.origin(tensor), 1 if turned else 0
+
+
+def _keep(small: nn.Module, name: str, axis: int, places: Tensor) -> None:
+    """Leave of a parameter or buffer what is at ``places``, and let the layer know its width."""
+    owner, _, own = name.rpartition(".")
+    part = small.get_submodule(owner)
+    values = getattr(part, own)
+    left = values.detach().index_select(axis, places.to(values.device))
+    setattr(part, own, nn.Parameter(left, values.requires_grad) if isinstance(values, nn.Parameter) else left)
+    if own != "weight":
+        return
+    transposed = isinstance(part, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
+    grouped = getattr(part, "groups", 1) > 1
+    for width in (*WIDTHS[1 - axis if transposed else axis], *(("groups", "in_channels") if grouped else ())):
         if hasattr(part, width):
             setattr(part, width, len(places))
+
+
+def _same(small: nn.Module, given: tuple[Tensor, ...], expected: Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            tape = record(small, given)
+    except InputError:
+        return False
+    found = tape.values[tape.result]
+    scale = float(expected.detach().abs().max()) or 1.0
+    return found.shape == expected.shape and bool(((found - expected).abs() <= TOLERANCE * scale).all())
+
+
+def _why_not(anatomy: Anatomy, lost: Mapping[str, Tensor]) -> str:
+    names = [name for name, some in lost.items() if some.any()]
+    readers = {
+        anatomy.tape.ops[place].name
+        for part in anatomy.parts
+        if part.name in names
+        for site in part.sites
+        for place in site.readers
+    }
+    return (
+        f"units of {', '.join(names)} cannot be taken out of the model: their signal goes to"
+        f" {', '.join(sorted(readers))}, where no weight can be 0 in their place"
+    )
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -76,7 +76,7 @@ def _pairs(setup: Setup[Any], subnetwork: Subnetwork, ablation: Ablation, loss: 
 
 
 def _wiring(setup: Setup[Any], subnetwork: Subnetwork) -> Arrays:
-    if subnetwork.architecture.chain is None:
+    if not subnetwork.architecture.in_a_row:
         return {}
     graph = LayeredGraph.from_subnetwork(subnetwork)
     links, weights = [], []

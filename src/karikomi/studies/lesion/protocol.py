@@ -111,7 +111,7 @@ def _targeted(
 
 def _left(subnetwork: Subnetwork, orders: np.ndarray) -> Remaining:
     """Links and parameters that are left, ``[orders, steps + 1]``; NaN where the network is no chain of layers."""
-    if subnetwork.architecture.chain is None:
+    if not subnetwork.architecture.in_a_row:
         unknown = np.full((len(orders), orders.shape[1] + 1), np.nan)
         return Remaining(unknown, unknown)
     return remaining(subnetwork, orders)

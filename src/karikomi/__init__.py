@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from karikomi.api import compare as compare
     from karikomi.api import load as load
     from karikomi.data.dataset import Dataset as Dataset
+    from karikomi.description import describe as describe
     from karikomi.errors import InputError as InputError
     from karikomi.own import graph as graph
     from karikomi.own import knock_out as knock_out
@@ -21,6 +22,7 @@ _HOMES = {
     "Dataset": "karikomi.data.dataset",
     "InputError": "karikomi.errors",
     "compare": "karikomi.api",
+    "describe": "karikomi.description",
     "graph": "karikomi.own",
     "knock_out": "karikomi.own",
     "lesion_curve": "karikomi.own",

@@ -1,31 +1,20 @@
 """What your own trained model can lose, in one line each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from karikomi import seeds, statistics
-from karikomi.data.dataset import Examples
-from karikomi.engines.choice import choose
-from karikomi.engines.contract import Engine, Outcomes
-from karikomi.engines.lesion_input import AblationKind, ablation_by, check_numbers
-from karikomi.engines.population.given import Loss, Scoring, subject_of
-from karikomi.engines.population.lesions import along
-from karikomi.engines.population.subject import Subject
+from karikomi.engines.lesion_input import AblationKind
+from karikomi.engines.population.given import Loss, Scoring
 from karikomi.engines.population.tasks import TaskName
-from karikomi.errors import InputError, unknown
+from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph
-from karikomi.networks.anatomy import Kind
-from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.tape import unwrapped
-
-Group = Literal["all", "neurons", "channels", "heads", "recurrent", "embedding", "layers", "branches"]
-Units = Sequence[int] | Group
+from karikomi.networks.layers import check_numbers
+from karikomi.opened import Units, opened
 
 
 def graph(model: nn.Module) -> LayeredGraph:
@@ -97,15 +86,15 @@ def knock_out(
     >>> knock_out(model, x, y)[["unit", "layer", "index"]].values.tolist()
     [[0, 'fc1', 0], [1, 'fc1', 1], [2, 'fc1', 2]]
     """
-    opened = _open(model, x, y, units, ablation, Scoring(task, loss, metric))
-    outcomes = opened.without(opened.players)
-    table = {**opened.places, "loss_rise": outcomes.loss[1:] - outcomes.loss[0]}
+    model_of = opened(model, x, y, units, ablation, Scoring(task, loss, metric))
+    outcomes = model_of.without(model_of.players)
+    table = {**model_of.places, "loss_rise": outcomes.loss[1:] - outcomes.loss[0]}
     if outcomes.present.sum():
         table["accuracy_drop"] = outcomes.accuracy[0] - outcomes.accuracy[1:]
-    if opened.by_class:
+    if model_of.by_class:
         drops = outcomes.class_accuracy[0] - outcomes.class_accuracy[1:]
         table |= {f"accuracy_drop_{label}": drops[:, label] for label in range(drops.shape[1])}
-    return opened.told(pd.DataFrame(table))
+    return model_of.told(pd.DataFrame(table))
 
 
 def shapley(
@@ -153,14 +142,14 @@ def shapley(
     >>> shapley(model, x, y, permutations=5).shape
     (3, 5)
     """
-    opened = _open(model, x, y, units, ablation, Scoring(task, loss, metric))
-    orders = _random_orders(len(opened.players), permutations, seed)
-    outcomes = opened.along(orders)
+    model_of = opened(model, x, y, units, ablation, Scoring(task, loss, metric))
+    orders = _random_orders(len(model_of.players), permutations, seed)
+    outcomes = model_of.along(orders)
     total = outcomes.present.sum()
     # Whole numbers add up exactly; divided, they might not.
     values, errors = statistics.shapley(outcomes.correct.sum(axis=-1) if total else -outcomes.loss, orders)
-    return opened.told(
-        pd.DataFrame({**opened.places, "value": values / (total or 1), "standard_error": errors / (total or 1)})
+    return model_of.told(
+        pd.DataFrame({**model_of.places, "value": values / (total or 1), "standard_error": errors / (total or 1)})
     )
 
 
@@ -208,14 +197,14 @@ def lesion_curve(
     >>> lesion_curve(model, x, y, order=[2, 0])[["step", "unit"]].values.tolist()
     [[0, <NA>], [1, 2], [2, 0]]
     """
-    opened = _open(model, x, y, units if order is None else None, ablation, Scoring(task, loss, metric))
+    model_of = opened(model, x, y, units if order is None else None, ablation, Scoring(task, loss, metric))
     if order is None:
-        given = _random_orders(len(opened.players), orders, seed)
+        given = _random_orders(len(model_of.players), orders, seed)
     else:
-        given = check_numbers(np.atleast_2d(np.asarray(order)), len(opened.players))
-    outcomes = opened.along(given)
+        given = check_numbers(np.atleast_2d(np.asarray(order)), len(model_of.players))
+    outcomes = model_of.along(given)
     many, steps = given.shape
-    removed = {name: np.asarray(values, object)[given] for name, values in opened.places.items()}
+    removed = {name: np.asarray(values, object)[given] for name, values in model_of.places.items()}
     table = {
         "order": np.repeat(np.arange(many), steps + 1),
         "step": np.tile(np.arange(steps + 1), many),
@@ -225,143 +214,7 @@ def lesion_curve(
     }
     if outcomes.present.sum():
         table["accuracy"] = outcomes.accuracy.ravel()
-    return opened.told(pd.DataFrame(table))
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A model with examples, and what is removed from it: units, or groups of them.
-
-    Attributes:
-        backend: where lesions are computed: a perceptron's engine, or any model's subject.
-        players: the unit numbers of everything that is removed as one.
-        places: columns that say what that is.
-        by_class: whether accuracy is told by class.
-        task: what is scored.
-    """
-
-    backend: "_Perceptron | _Any"
-    players: list[np.ndarray]
-    places: dict[str, Any]
-    by_class: bool
-    task: str
-
-    def without(self, groups: Sequence[np.ndarray]) -> Outcomes:
-        """The whole model, then the model without each of the groups."""
-        return self.backend.without(groups)
-
-    def along(self, orders: np.ndarray) -> Outcomes:
-        """The model along orders of players, ``[orders, steps]``."""
-        return self.backend.along(orders, self.players)
-
-    def told(self, table: pd.DataFrame) -> pd.DataFrame:
-        table.attrs["task"] = self.task
-        return table
-
-
-class _Perceptron:
-    """A multilayer perceptron that classifies: its own engine, exact in every answer."""
-
-    def __init__(self, subnetwork: Subnetwork, examples: Examples, engine: Engine, ablation: AblationKind) -> None:
-        self.subnetwork, self.examples, self.engine = subnetwork, examples, engine
-
-        def means() -> np.ndarray:
-            return engine.activations(subnetwork, examples).activation.mean(axis=1)
-
-        self.ablation = ablation_by(ablation, means, len(examples), seeds.stream(0, "lesions"))
-
-    def without(self, groups: Sequence[np.ndarray]) -> Outcomes:
-        units = np.concatenate(groups)
-        return self.engine.knock_out(self.subnetwork, self.examples, self.ablation, units)
-
-    def along(self, orders: np.ndarray, players: Sequence[np.ndarray]) -> Outcomes:
-        units = np.concatenate(players)
-        return self.engine.remove_in_order(self.subnetwork, units[orders], self.examples, self.ablation)
-
-
-class _Any:
-    """Any model."""
-
-    def __init__(self, subject: Subject, ablation: AblationKind) -> None:
-        if ablation not in get_args(AblationKind):
-            raise unknown("ablation", ablation, get_args(AblationKind))
-        self.subject = subject.resampled() if ablation == "resample" else subject
-        self.means = subject.activations().activation.mean(axis=1) if ablation == "mean" else None
-
-    def without(self, groups: Sequence[np.ndarray]) -> Outcomes:
-        gone = np.zeros((1 + len(groups), self.subject.units), bool)
-        for row, group in enumerate(groups, start=1):
-            gone[row, group] = True
-        return self.subject.outcomes(gone, self.means)
-
-    def along(self, orders: np.ndarray, players: Sequence[np.ndarray]) -> Outcomes:
-        return along(self.subject, orders, self.means, players=players)
-
-
-def _open(model: nn.Module, x: Any, y: Any, units: Units | None, ablation: AblationKind, scoring: Scoring) -> _Opened:
-    perceptron = _perceptron(model, x, y, units, scoring)
-    if perceptron is not None:
-        backend = _Perceptron(*perceptron, ablation)
-        layers: dict[str, int] = perceptron[0].architecture.hidden_units
-        players, places = _single(layers, units)
-        return _Opened(backend, players, places, True, "multiclass")
-    subject = subject_of(model, x, y, scoring)
-    players, places = _chosen(subject, units)
-    name = subject.task.name + ("" if scoring.task or scoring.loss else " (guessed)")
-    return _Opened(_Any(subject, ablation), players, places, subject.task.by_class, name)
-
-
-def _perceptron(
-    model: nn.Module, x: Any, y: Any, units: Units | None, scoring: Scoring
-) -> tuple[Subnetwork, Examples, Engine] | None:
-    """The model for the engine of perceptrons; None for any other model, task or form of inputs."""
-    arrays = all(isinstance(one, Tensor | np.ndarray) for one in (x, y))
-    classifies = scoring.loss is None and scoring.task in (None, "multiclass") and not isinstance(units, str)
-    names = {name for part in model.modules() for name, _ in part.named_parameters(recurse=False)}
-    plain = names <= {"weight", "bias"} and all(value.dtype == torch.float32 for value in model.parameters())
-    if not arrays or not classifies or not plain or unwrapped(model) is not model:
-        return None
-    x, y = (one.detach().float() if getattr(one, "dtype", None) == torch.bfloat16 else one for one in (x, y))
-    x, y = (one.detach().cpu().numpy() if isinstance(one, Tensor) else one for one in (x, y))
-    if y.ndim != 1 or y.dtype.kind not in "iu":
-        return None
-    subnetwork = Subnetwork.from_module(model)
-    if subnetwork.architecture.perceptron is None or subnetwork.architecture.outputs[0].units < 2:
-        return None
-    return subnetwork, Examples.from_arrays(x, y), choose("auto", subnetwork.architecture)
-
-
-def _chosen(subject: Subject, units: Units | None) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """What is removed as one, and the columns that name it."""
-    layers = {part.name: part.units for part in subject.parts}
-    if not isinstance(units, str) or units == "all":
-        return _single(layers, None if isinstance(units, str) else units)
-    if units not in get_args(Group):
-        raise unknown("kind of unit", units, get_args(Group))
-    numbers = np.split(np.arange(subject.units), np.cumsum(list(layers.values()))[:-1])
-    if units in get_args(Kind):
-        chosen = [n for part, n in zip(subject.parts, numbers, strict=True) if part.kind == units]
-        if not chosen:
-            kinds = ", ".join(dict.fromkeys(part.kind for part in subject.parts))
-            raise InputError(f"the model has no {units}; it has {kinds}")
-        return _single(layers, np.concatenate(chosen))
-    branches = units == "branches"
-    parts = [
-        (part, n) for part, n in zip(subject.parts, numbers, strict=True) if not branches or subject.is_branch(part)
-    ]
-    if not parts:
-        raise InputError("the model has no residual branches")
-    missing = pd.array([pd.NA] * len(parts), dtype="Int64")
-    return [n for _, n in parts], {"unit": missing, "layer": [part.name for part, _ in parts], "index": missing}
-
-
-def _single(layers: dict[str, int], units: Any) -> tuple[list[np.ndarray], dict[str, Any]]:
-    total = sum(layers.values())
-    numbers = np.arange(total) if units is None else check_numbers(np.asarray(units), total)
-    ends = np.cumsum(list(layers.values()))
-    layer = np.searchsorted(ends, numbers, side="right")
-    names, firsts = np.array(list(layers), object), ends - list(layers.values())
-    return list(numbers[:, None]), {"unit": numbers, "layer": names[layer], "index": numbers - firsts[layer]}
+    return model_of.told(pd.DataFrame(table))
 
 
 def _random_orders(players: int, orders: int, seed: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Data in memory: examples, a data set, and its split into training and validation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -82,6 +82,11 @@ class Dataset:
     @property
     def sample_shape(self) -> tuple[int, ...]:
         return self.train.x.shape[1:]
+
+    def with_channels(self) -> Self:
+        """The same images ``[h, w]`` as images of one channel, ``[1, h, w]``."""
+        train, test = (replace(examples, x=examples.x[:, None]) for examples in (self.train, self.test))
+        return replace(self, train=train, test=test)
 
     @classmethod
     def from_arrays(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import inspect
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from karikomi.errors import InputError, unknown
@@ -25,16 +30,20 @@ class Network(Entry):
     Attributes:
         pattern: for a family of networks, what its names look like.
         example: one of them.
+        file: of a network of yours, the Python file that its function is in.
     """
 
     pattern: str = ""
     example: str = ""
+    file: str = ""
 
 
 class Networks(Registry[Network]):
     """Networks and families of networks."""
 
     def find(self, name: str) -> Network:
+        if written := re.fullmatch(r"(.+\.py):(\w+)", name):
+            return _in_file(*written.groups())
         if name in self and not self[name].pattern:
             return self[name]
         kin = [form for form in self if self[form].pattern and form.partition("-")[0] == name.partition("-")[0]]
@@ -67,6 +76,26 @@ NETWORKS = Networks(
         ),
     },
 )
+
+
+@lru_cache
+def _in_file(path: str, name: str) -> Network:
+    """The network that a function in a file of yours builds, from the shape of a sample and the number of classes."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise InputError(f"there is no file {path}; a network of your own is FILE.py:FUNCTION")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:
+        raise InputError(f"{path} cannot be run: {type(problem).__name__}: {problem}") from problem
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise InputError(f"{path} has no function {name}; it must give an nn.Module")
+    takes = len(inspect.signature(function).parameters)
+    code = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    build = lambda _, sample_shape, classes: function(*(sample_shape, classes)[:takes])  # noqa: E731
+    return Network(build, f"{name} in {path}", code=code, file=path)
 
 
 def build(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -37,7 +37,10 @@ REPLICATION = Parameter(group=Group("Replication", sort_key=5))
 OWN = "model"
 """The network of a run on your own modules."""
 
-ARCHITECTURE = f"Architecture: {', '.join(NETWORKS)}; a modular one has settings of its own (name it before --help)."
+ARCHITECTURE = (
+    f"Architecture: {', '.join(NETWORKS)}; a modular one has settings of its own (name it before --help). Or your own:"
+    " FILE.py:FUNCTION; it takes nothing, or a sample's shape and the number of classes, and gives a module."
+)
 ONLY_MODULAR = ("within", "long_range", "reach", "entry", "exit", "control", "wiring_cost")
 """Settings that say something of a modular network alone."""
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
+import torch
 from torch import nn
 
 from karikomi import data as datasets
@@ -106,7 +107,7 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
             raise InputError(f"{settings.data} has changed since this run began; choose another run folder")
         data = datasets.load(settings.data)
     module = models[0] if models else build(settings.network, data.sample_shape, data.classes)
-    architecture = Architecture(module)
+    data, architecture = fitted(module, data)
     trained = [Subnetwork.from_module(model, architecture) for model in models]
     places = None if models else layout(settings.network, architecture, settings.modular)
     setup = Setup(settings, data, architecture, choose(settings.engine, architecture), trained, places)
@@ -114,3 +115,25 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
     if settings.trains:
         _ = setup.splits
     return setup
+
+
+def fitted(module: nn.Module, data: Dataset) -> tuple[Dataset, Architecture]:
+    """The data as the module takes them, and the module's architecture.
+
+    Images without channels get an axis of them where only that is taken.
+
+    Raises:
+        InputError: if the module takes them in neither form.
+    """
+    problem = None
+    for form in (data, data.with_channels()) if len(data.sample_shape) == 2 else (data,):
+        some = form.train.take(np.arange(3))
+        architecture = Architecture(module, (torch.from_numpy(some.x).float() * some.scale,))
+        try:
+            _ = architecture.anatomy
+        except InputError as error:
+            problem = problem or error
+        else:
+            return form, architecture
+    assert problem, "one form was tried"
+    raise problem

@@ -58,7 +58,7 @@ def subject_of(model: nn.Module, x: Any, y: Any, scoring: Scoring = Scoring()) -
     """
     model = unwrapped(model)
     _check_weights(model)
-    place = next(chain(model.parameters(), model.buffers()), torch.zeros(0))
+    place = first_tensor(model)
     batches, count = _batches(x, y, place)
     first = next(batches(), None)
     if first is None or len(first.y) == 0:
@@ -120,6 +120,11 @@ def _reasons(left_out: Mapping[str, str]) -> str:
     return "".join(f"; {name}: {reason}" for name, reason in list(left_out.items())[:3])
 
 
+def first_tensor(model: nn.Module) -> Tensor:
+    """A parameter or buffer, which says on which device and in which precision the model is."""
+    return next(chain(model.parameters(), model.buffers()), torch.zeros(0))
+
+
 # Inputs.
 
 
@@ -137,7 +142,7 @@ def _batches(x: Any, y: Any, place: Tensor) -> tuple[Callable[[], Iterator[Batch
     if y is None:
         raise InputError("labels are missing: give y, or a Dataset or DataLoader that brings them along")
     inputs, named = ((), dict(x)) if isinstance(x, Mapping) else (tuple(x) if isinstance(x, tuple | list) else (x,), {})
-    inputs, named = tree_map(lambda leaf: _tensor(leaf, place), (inputs, named))
+    inputs, named = tree_map(lambda leaf: as_tensor(leaf, place), (inputs, named))
     labels = _labels(y)
     sizes = {len(leaf) for leaf in tree_leaves((inputs, named)) if isinstance(leaf, Tensor) and leaf.ndim}
     if sizes != {len(labels)}:
@@ -151,17 +156,17 @@ def _split(item: Any, place: Tensor) -> Batch:
         name = next((name for name in LABEL_NAMES if name in item), None)
         if name is None:
             raise InputError(f"which entry holds the labels? there are {', '.join(item)}; call it labels")
-        named = {key: _tensor(value, place) for key, value in item.items() if key != name}
+        named = {key: as_tensor(value, place) for key, value in item.items() if key != name}
         return Batch((), named, _labels(item[name]))
     if not isinstance(item, tuple | list) or len(item) < 2:
         raise InputError("every item must be a tuple of inputs and labels, or a mapping with an entry labels")
     inputs, labels = item[:-1], item[-1]
     if len(inputs) == 1 and isinstance(inputs[0], Mapping):
-        return Batch((), {key: _tensor(value, place) for key, value in inputs[0].items()}, _labels(labels))
-    return Batch(tuple(tree_map(lambda leaf: _tensor(leaf, place), list(inputs))), {}, _labels(labels))
+        return Batch((), {key: as_tensor(value, place) for key, value in inputs[0].items()}, _labels(labels))
+    return Batch(tuple(tree_map(lambda leaf: as_tensor(leaf, place), list(inputs))), {}, _labels(labels))
 
 
-def _tensor(given: Any, place: Tensor) -> Any:
+def as_tensor(given: Any, place: Tensor) -> Any:
     """An input as the model takes it: on its device, fractions in its precision, whole numbers as they are."""
     if not isinstance(given, Tensor | np.ndarray):
         return given

@@ -34,6 +34,9 @@ WORDS = {
 }
 """Operations by the names that people give them."""
 
+NOTHING = {"dropout", "contiguous", "clone", "to", "float"}
+"""Operations that change no number of a model in evaluation."""
+
 
 def describe(model: nn.Module, x: Any = None) -> Answer:
     """The layers of a model: their units, where they act, who reads them, and what is left out, with the reason.
@@ -91,7 +94,7 @@ def _made_by(anatomy: Anatomy, value: int, part: Part) -> Op | None:
     place, op = next((place, op) for place, op in enumerate(anatomy.tape.ops) if value in op.results)
     if place in part.calls:
         return None
-    return _made_by(anatomy, op.refs[0], part) if RESHAPING.fullmatch(op.name) else op
+    return _made_by(anatomy, op.refs[0], part) if RESHAPING.fullmatch(op.name) or op.name in NOTHING else op
 
 
 def _word(op: Op) -> str:

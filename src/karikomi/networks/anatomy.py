@@ -84,8 +84,8 @@ class Found(NamedTuple):
 class Anatomy:
     """Layers and sites of a model, from its forward on three examples and on two of them."""
 
-    def __init__(self, three: Tape, two: Tape) -> None:
-        self.tape, self.two = three, two
+    def __init__(self, three: Tape, two: Tape, by_name: bool = False) -> None:
+        self.tape, self.two, self.by_name = three, two, by_name
 
     @cached_property
     def readers(self) -> dict[int, list[int]]:
@@ -380,7 +380,7 @@ def _names(firsts: Mapping[tuple[Any, ...], Found], tape: Tape) -> dict[tuple[An
         else:
             owner = one.origin.partition(".parametrizations.")[0]
             owner = owner if owner != one.origin else one.origin.rpartition(".")[0]
-            choices = [owner, one.origin]
+            choices = [owner, tape.ops[one.place].module, one.origin]
         name = next((choice for choice in choices if choice and choice not in taken), "")
         number = 2
         while not name:

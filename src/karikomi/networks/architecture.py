@@ -100,7 +100,7 @@ class Architecture:
             three, two = (
                 record(self.module, *some_examples((inputs, dict(self._inputs_by_name)), many)) for many in (3, 2)
             )
-        return Anatomy(three, two)
+        return Anatomy(three, two, bool(self._inputs_by_name))
 
     def anatomy_on(self, inputs: tuple[Any, ...]) -> Anatomy:
         """The same, on these inputs, if none were given before."""

@@ -214,7 +214,7 @@ class _Recorder(TorchFunctionMode):
                 before = (kept, *before[0][1:]), before[1]
             else:
                 self.values[number] = kept
-            result, results, func = func(*args, **kwargs), [changed], _leaving_its_argument(func)
+            result, results, func = func(*args, **kwargs), [changed], _leaving_its_argument(func, name)
         else:
             result = func(*args, **kwargs)
             results = _tensors(result)
@@ -248,8 +248,15 @@ class _Recorder(TorchFunctionMode):
         return self._do(F.linear, "linear", (heads, weight, bias), {}), *rest
 
 
-def _leaving_its_argument(func: Callable[..., Any]) -> Callable[..., Tensor]:
-    """``func``, which changes its first argument, made to change a copy, and to give it."""
+def _leaving_its_argument(func: Callable[..., Any], name: str) -> Callable[..., Tensor]:
+    """What gives the result of ``func``, which changes its first argument, and leaves it as it is."""
+    twin = getattr(Tensor, name.removesuffix("_"), None)
+    if name.endswith("_") and not name.endswith("__") and twin is not None:
+        return twin
+
+    place = _place_of_inplace(func)
+    if place is not None:  # such as relu(x, inplace=True)
+        return lambda *args, **kwargs: func(*args[:place], **{**kwargs, "inplace": False})
 
     def outside(first: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         changed = first.clone()

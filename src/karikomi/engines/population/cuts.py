@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from karikomi.engines.population.folding import folded
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import CONVOLUTIONS, Anatomy, Part, Site
 from karikomi.networks.tape import Op, Ref, Tape
@@ -37,6 +38,7 @@ class Cuts:
     anatomy: Anatomy
     parts: Sequence[Part]
     plans: dict[frozenset[int], list[int]] = field(default_factory=dict)
+    folded: Mapping[int, tuple[Op | None, int]] | None = None
 
     def __post_init__(self) -> None:
         self.bounds = np.cumsum([0, *(part.units for part in self.parts)])
@@ -69,13 +71,17 @@ class Cuts:
                 lesioned[(number, *taken)] = signal
             return lesioned[(number, *taken)] if taken else signal
 
+        if self.folded is None:
+            self.folded = folded(self.anatomy, tape)
         for place in self._plan(frozenset(k for k, _ in lost)):
-            op = tape.ops[place]
+            op, reader = self.folded.get(place, (tape.ops[place], place))
+            if op is None:
+                continue
             if place in recurrent:
                 results = _without_recurrent(op, recurrent[place], partial(value, place))
             else:
-                results = self._taken_off(op, tape, cut, changed, partial(value, place))
-                results = results or op.run(partial(value, place))
+                results = self._taken_off(op, tape, cut, changed, partial(value, reader))
+                results = results or op.run(partial(value, reader))
             changed |= dict(zip(op.results, results, strict=True))
         return changed.get(result, tape.values[result])
 

@@ -1,6 +1,7 @@
 """A model under study: its anatomy, its task, and the examples, a batch at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -82,8 +83,12 @@ class Subject:
         correct, present, count = np.zeros((len(lesions), self.task.classes)), np.zeros(self.task.classes), 0
         for batch, tape in self.tapes():
             instead = self._instead(batch, tape, means)
-            for row, gone in enumerate(lesions):
-                score = self._score(self.cuts.without(tape, gone, instead, self.result), batch.y)
+
+            def scored(gone: np.ndarray, batch: Batch = batch, tape: Tape = tape, instead: Instead = instead) -> Score:
+                with torch.no_grad():
+                    return self._score(self.cuts.without(tape, gone, instead, self.result), batch.y)
+
+            for row, score in enumerate(in_parallel(scored, lesions, tape.values[self.result].device)):
                 loss[row] += float(score.loss)
                 correct[row] += score.correct.cpu().numpy()
                 if advance and self.count:
@@ -138,7 +143,23 @@ class Subject:
                 batch = whole if end - start == many else _piece(whole, start, end)
                 yield batch, self._record(batch.inputs, batch.named)
 
+    @cached_property
+    def takes_channels_last(self) -> bool:
+        """Whether images may lie in memory with channels last, which convolutions on CPUs are faster with."""
+        tape = self.anatomy.tape
+        images = [tape.values[number] for number in tape.inputs]
+        if not all(image.ndim == 4 and image.device.type == "cpu" for image in images) or self.anatomy.by_name:
+            return False
+        try:
+            with torch.no_grad():
+                record(self.module, tuple(map(_channels_last, images)))
+        except InputError:  # a view of what does not lie in a row
+            return False
+        return True
+
     def _record(self, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tape:
+        if self.takes_channels_last:
+            inputs = tuple(map(_channels_last, inputs))
         with torch.no_grad():
             tape = record(self.module, inputs, named)
         if [op.name for op in tape.ops] != [op.name for op in self.anatomy.tape.ops]:
@@ -199,6 +220,25 @@ class Subject:
             ]
             found.append(torch.stack(products).sum(0))
         return found
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def in_parallel(scored: Callable[[np.ndarray], Score], lesions: np.ndarray, device: torch.device) -> Iterator[Score]:
+    """What each lesion gives, in order: on CPUs as many lesions at once as there are threads, each on one."""
+    threads = torch.get_num_threads()
+    first = scored(lesions[0])  # what is shared is made by one thread
+    yield first
+    if device.type != "cpu" or threads == 1 or len(lesions) < 4 * threads:
+        yield from map(scored, lesions[1:])
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(scored, lesions[1:])
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _piece(batch: Batch, start: int, end: int) -> Batch:

@@ -18,7 +18,7 @@ from karikomi.errors import InputError
 X, Y = torch.randn(40, 5, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 3
 
 
-def perceptron(last: int = 3, *end: nn.Module) -> nn.Sequential:
+def perceptron(last: int = 3, *end: nn.Module) -> Any:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, last), *end)
     with torch.no_grad():

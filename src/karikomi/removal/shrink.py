@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
-from karikomi.engines.population.cuts import Cuts
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import CONVOLUTIONS, PRODUCTS, Anatomy, Part
 from karikomi.networks.architecture import Architecture
+from karikomi.networks.cuts import Cuts
 from karikomi.networks.layers import Numbers
 from karikomi.networks.tape import Op, Ref, Tape, record, unwrapped
 from karikomi.removal.dimensions import Dimensions

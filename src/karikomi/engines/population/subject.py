@@ -14,10 +14,10 @@ from torch.utils._pytree import tree_map
 
 from karikomi import seeds
 from karikomi.engines.contract import Activations, Advance, Outcomes
-from karikomi.engines.population.cuts import Cuts, Instead, by_unit, spread
 from karikomi.engines.population.tasks import Score, Task
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.cuts import Cuts, Instead, by_unit, spread
 from karikomi.networks.tape import Tape, record
 
 BLOCK_BYTES = 2**27

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from karikomi.engines.population.folding import folded
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import CONVOLUTIONS, Anatomy, Part, Site
+from karikomi.networks.folding import folded
 from karikomi.networks.tape import Op, Ref, Tape
 
 FEW = 0.5

@@ -20,7 +20,7 @@ X, Y = torch.randn(40, 5, generator=torch.Generator().manual_seed(0)), torch.ara
 
 def perceptron(last: int = 3, *end: nn.Module) -> Any:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, last), *end)
+    model: Any = nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, last), *end)
     with torch.no_grad():
         model[2].weight *= 3
     return model

@@ -54,6 +54,8 @@ WRONG = [
     ("lottery --data mnits", "did you mean 'mnist'?"),
     ("lottery --data absent.npz", "cannot read absent.npz: No such file or directory"),
     ("lottery --data broken.npz", "broken.npz is no readable .npz file"),
+    ("lottery --batch 100000", "batch must be at most 50000, the training examples that are left"),
+    ("lottery --network nowhere.py:build", "there is no file nowhere.py"),
     ("lottery --validation 60000", "validation must lie between 10 and 59990 examples for mnist"),
     ("lottery --out /proc/run", "cannot write the run folder /proc/run"),
     ("lottery --out broken.npz", "broken.npz"),

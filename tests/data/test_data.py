@@ -49,6 +49,7 @@ def test_a_file_of_your_own(tmp_path):
         ({"y_train": GOOD["y_train"] - 1}, "whole numbers from 0"),
         ({"y_train": GOOD["y_train"] * 2}, r"it lacks \[1, 3\]"),
         ({"y_train": GOOD["y_train"] * 0}, "C at least 2"),
+        ({"y_train": GOOD["y_train"].astype(str)}, "y_train holds text; give numbers"),
         ({"y_test": GOOD["y_test"] + 1}, "y_test has the label 3"),
         ({"x_test": GOOD["x_test"][:, :3]}, "same kind of sample"),
         ({"x_train": np.where(np.arange(4) == 2, np.nan, GOOD["x_train"])}, "NaN"),

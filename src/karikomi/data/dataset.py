@@ -28,6 +28,8 @@ class Examples:
         x, y = np.asarray(x), np.asarray(y)
         if y.ndim != 1 or len(x) != len(y) or len(y) == 0 or x.ndim < 2:
             raise InputError(f"x{of} must be [n, …] and y{of} [n] with n at least 1; they are {x.shape} and {y.shape}")
+        if y.dtype.kind in "OUS":
+            raise InputError(f"y{of} holds text; give numbers, such as np.unique(y, return_inverse=True)[1]")
         if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
             raise InputError(f"y{of} must hold whole numbers from 0; it is {y.dtype}, smallest {y.min()}")
         if x.dtype != np.uint8:

@@ -112,8 +112,12 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
     places = None if models else layout(settings.network, architecture, settings.modular)
     setup = Setup(settings, data, architecture, choose(settings.engine, architecture), trained, places)
     _ = setup.wirings, setup.link_cost
-    if settings.trains:
-        _ = setup.splits
+    for split in setup.splits if settings.trains else ():
+        if settings.batch > len(split.train):
+            raise InputError(
+                f"batch must be at most {len(split.train)}, the training examples that are left without validation; it"
+                f" is {settings.batch}"
+            )
     return setup
 
 

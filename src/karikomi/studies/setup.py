@@ -32,6 +32,7 @@ class Setup(Generic[SettingsT]):
     Attributes:
         trained: networks that are trained already, one per replicate; none where they are trained here.
         layout: groups and places of a modular network's units; None for any other network.
+        built_for: the shape of a sample that the network was built for; the data may have got an axis of channels.
     """
 
     settings: SettingsT
@@ -40,6 +41,7 @@ class Setup(Generic[SettingsT]):
     engine: Engine
     trained: Sequence[Subnetwork] = ()
     layout: Layout | None = None
+    built_for: tuple[int, ...] = ()
 
     @cached_property
     def splits(self) -> list[Split]:
@@ -107,10 +109,11 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
             raise InputError(f"{settings.data} has changed since this run began; choose another run folder")
         data = datasets.load(settings.data)
     module = models[0] if models else build(settings.network, data.sample_shape, data.classes)
+    built_for = data.sample_shape
     data, architecture = fitted(module, data)
     trained = [Subnetwork.from_module(model, architecture) for model in models]
     places = None if models else layout(settings.network, architecture, settings.modular)
-    setup = Setup(settings, data, architecture, choose(settings.engine, architecture), trained, places)
+    setup = Setup(settings, data, architecture, choose(settings.engine, architecture), trained, places, built_for)
     _ = setup.wirings, setup.link_cost
     for split in setup.splits if settings.trains else ():
         if settings.batch > len(split.train):

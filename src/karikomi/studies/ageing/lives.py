@@ -76,7 +76,7 @@ def write_lives(
     }
     data, settings = setup.data, setup.settings.model_dump_json()
     where = {"study": "ageing", "settings": settings, "replicate": replicate, "cycle": cycle}
-    write_arrays(path, arrays, provenance_of(setup.settings.network, data.sample_shape, data.classes, **where))
+    write_arrays(path, arrays, provenance_of(setup.settings.network, setup.built_for, data.classes, **where))
 
 
 def read_lives(path: Path, architecture: Architecture) -> dict[Life, Aged]:

@@ -104,6 +104,6 @@ def _write(setup: Setup[Any], folder: RunFolder, step: int, networks: Sequence[H
     s, data = setup.settings, setup.data
     for subnetwork, row in networks:
         where = {"study": folder.study, "settings": s.model_dump_json(), "replicate": row["replicate"]}
-        provenance = provenance_of(s.network, data.sample_shape, data.classes, **where, test_accuracy=row["accuracy"])
+        provenance = provenance_of(s.network, setup.built_for, data.classes, **where, test_accuracy=row["accuracy"])
         Checkpoint(subnetwork, {}, provenance).save(network_file(folder, row["replicate"]))
     return {"rows": [row for _, row in networks]}

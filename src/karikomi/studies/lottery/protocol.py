@@ -194,7 +194,7 @@ def _ticket(
         past[REWIND] = result.snapshot.weights
     provenance = provenance_of(
         setup.settings.network,
-        setup.data.sample_shape,
+        setup.built_for,
         setup.data.classes,
         study="lottery",
         settings=setup.settings.model_dump_json(),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from peak import UNIT
-from texts import HEAD, LESIONS, LOTTERY, MEMORY, SCALING, STEPS
+from texts import HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, STEPS
 
 
 def page(results: dict) -> str:
@@ -13,6 +13,7 @@ def page(results: dict) -> str:
         ("steps", _steps, "Training steps"),
         ("lottery", _lottery, "Whole lotteries"),
         ("lesions", _lesions, "Lesions"),
+        ("models", _models, "Lesions of any model"),
         ("scaling", _scaling, "How cost grows"),
         ("memory", _memory, "Peak memory"),
     ):
@@ -146,6 +147,16 @@ def _lesions(lesions: dict) -> str:
             [(f"{graph['karikomi']:.3f} s", f"{graph['networkx']:.1f} s", f"{graph['ratio']:.0f}")],
         ),
     )
+
+
+def _models(models: dict) -> str:
+    rows = []
+    for name, one in models["models"].items():
+        rivals = [f"{one[rival]:.1f} s" if rival in one else "" for rival in ("hooks", "captum")]
+        faster = [f"{one[rival] / one['karikomi']:.1f}" if rival in one else "" for rival in ("hooks", "captum")]
+        rows.append((name, one["units"], f"{one['karikomi']:.1f} s", *rivals, *faster))
+    head = ("lesions", "units", "karikomi", "hooks", "captum", "times faster than hooks", "than captum")
+    return MODELS.format(images=f"{models['images']:,}", sequences=models["sequences"], table=_table(head, rows))
 
 
 def _density(row: dict) -> str:

@@ -205,6 +205,34 @@ def test_kinds_layers_and_branches() -> None:
         karikomi.knock_out(model, X, Y, units="heads")
 
 
+def test_pixels_have_labels_too() -> None:
+    torch.manual_seed(0)
+    model: Any = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 1))
+    x, y = torch.randn(6, 1, 5, 5), torch.arange(150).view(6, 5, 5) % 3
+    y[0] = -100
+    table = karikomi.knock_out(model, x, y)
+    lesioned = copy.deepcopy(model)
+    with torch.no_grad():
+        lesioned[2].weight[:, 1] = 0
+        rise = F.cross_entropy(lesioned(x), y) - F.cross_entropy(model(x), y)
+    assert table["loss_rise"][1] == pytest.approx(float(rise), abs=1e-6)
+
+
+def test_what_only_attention_reads_may_be_a_layer_of_its_own() -> None:
+    class Reading(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.enter, self.attention = nn.Linear(5, 8), nn.MultiheadAttention(8, 2, batch_first=True)
+            self.out = nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.enter(x)[:, None].expand(-1, 4, -1)
+            return self.out(self.attention(x, x, x)[0].mean(1))
+
+    layers = karikomi.knock_out(Reading(), X, Y).groupby("layer", sort=False).size()
+    assert layers.to_dict() == {"enter": 8, "attention": 2, "attention.out_proj": 8}
+
+
 def test_what_a_loader_brings_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
 

@@ -86,6 +86,8 @@ def _of(part: Part, anatomy: Anatomy) -> tuple[str, ...]:
     ops = anatomy.tape.ops
     behind = {_word(op) for site in part.sites if (op := _made_by(anatomy, site.value, part)) is not None}
     readers = {_word(ops[place]) for site in part.sites for place in site.readers}
+    if part.recurrent:
+        readers = {_word(op) for op in ops if set(op.refs) & set(ops[part.calls[0]].results)}
     return f"{part.units:,}", part.kind, ", ".join(sorted(behind)) or "–", ", ".join(sorted(readers)) or "the outputs"
 
 

@@ -18,7 +18,8 @@ TRANSPOSED = {f"conv_transpose{n}d" for n in (1, 2, 3)}
 PRODUCTS = {"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm"}
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 CELLS = {"lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
-ATTENTION = {"scaled_dot_product_attention", "multi_head_attention"}
+WITH_PROJECTIONS = "multi_head_attention"
+ATTENTION = {"scaled_dot_product_attention", WITH_PROJECTIONS}
 
 
 class Site(NamedTuple):
@@ -275,7 +276,9 @@ class Anatomy:
 
     def _only_attended(self, part: Part) -> bool:
         following = set[int]().union(*(self._next_layers(place) for place in part.calls))
-        heads = {one.place for one in self.found if one.kind == "heads"}
+        # nn.MultiheadAttention has its projections inside.
+        ops = self.tape.ops
+        heads = {one.place for one in self.found if one.kind == "heads" and ops[one.place].name != WITH_PROJECTIONS}
         return bool(following) and following <= heads
 
     def _layers_of(self, place: int, op: Op, softmaxed: set[int]) -> Iterator[Found]:
@@ -303,7 +306,7 @@ class Anatomy:
 
     def _heads(self, op: Op, result: Tensor) -> tuple[int, int]:
         """The axis of heads, and how many there are."""
-        if op.name == "multi_head_attention":
+        if op.name == WITH_PROJECTIONS:
             return result.ndim - 1, op.args[4]
         if op.name == "einsum":
             equation = op.args[0].replace(" ", "")

@@ -222,7 +222,9 @@ def _task(outputs: Tensor, y: Tensor, scoring: Scoring, probable: bool) -> tuple
         _refuse(y.shape[1:] != outputs.shape[1:], f"multilabel needs a label for each output; {fitting}")
         return multilabel(width), lambda labels: labels
     if name == "tokens":
-        _refuse(outputs.ndim != y.ndim + 1, f"tokens needs a label for each position; {fitting}")
+        last = y.shape[1:] == outputs.shape[1:-1]
+        _refuse(not last and y.shape[1:] != outputs.shape[2:], f"tokens needs a label for each position; {fitting}")
+        outputs = outputs if last else outputs.movedim(1, -1)
         _refuse(int(y.max()) >= outputs.shape[-1], f"there is a label {int(y.max())}, but {outputs.shape[-1]} outputs")
         return tokens(), lambda labels: labels.long()
     same = y.shape[1:].numel() == outputs.shape[1:].numel()

@@ -88,10 +88,14 @@ def regression() -> Task:
 
 
 def tokens() -> Task:
-    """Cross-entropy (nats) per position of ``[n, positions, vocabulary]``; the label -100 does not count."""
+    """Cross-entropy (nats) per position of ``[n, positions, classes]`` or of pixels ``[n, classes, h, w]``.
+
+    The label -100 does not count.
+    """
 
     def score(outputs: Tensor, y: Tensor) -> Score:
         kept = y != IGNORED
+        outputs = outputs if y.shape == outputs.shape[:-1] else outputs.movedim(1, -1)
         logits, labels = outputs[kept].float(), y[kept]
         right = (logits.argmax(1) == labels).double().sum()[None]
         loss = cross_entropy(logits, labels, reduction="sum").double()

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.zoo import ORACLES, MobileNet, Oracle, ResNet, trained
-from torch import Tensor
+from torch import Tensor, nn
 
 import karikomi
 from karikomi.errors import InputError
@@ -87,6 +87,29 @@ def test_a_shrunken_model_gives_what_the_lesioned_one_gives(model: Oracle) -> No
         torch.testing.assert_close(smaller(*inputs), expected, rtol=1e-4, atol=1e-5)
         assert smaller.training == model.training
         assert len(smaller.shrunk.cut) + len(smaller.shrunk.zeroed) == len(removed)
+
+
+@torch.no_grad()
+def test_views_of_signals_are_kept_in_line() -> None:
+    """Where a forward takes views, convolutions must not lay their results out in another way."""
+
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.norm = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 5, 2), nn.BatchNorm2d(5)
+            self.out = nn.Linear(5 * 25, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.norm(self.second(F.relu(self.first(x))))
+            return self.out(x.view(x.size(0), -1))
+
+    torch.manual_seed(0)
+    model: Any = Viewing().eval()
+    x = torch.randn(9, 1, 8, 8)
+    removed = [0, 1, 2, 3]
+    curve = karikomi.lesion_curve(model, x, torch.zeros(9, dtype=torch.long), order=removed)
+    model.second.weight.zero_()
+    assert curve["loss"].iloc[-1] == pytest.approx(float(F.cross_entropy(model(x), torch.zeros(9).long())), abs=1e-5)
 
 
 @torch.no_grad()

@@ -81,6 +81,7 @@ def knock_out(
     References:
         Morcos et al. 2018, On the importance of single directions for generalization (arXiv 1803.06959).
 
+    >>> import torch
     >>> from karikomi.networks import build
     >>> model, x, y = build("mlp-3", (4,), 2), torch.rand(10, 4), torch.arange(10) % 2
     >>> knock_out(model, x, y)[["unit", "layer", "index"]].values.tolist()
@@ -137,6 +138,7 @@ def shapley(
     References:
         Shapley 1953; Castro et al. 2009 (sampled orders); Fakhar & Hilgetag 2022 (multi-perturbation analysis).
 
+    >>> import torch
     >>> from karikomi.networks import build
     >>> model, x, y = build("mlp-3", (4,), 2), torch.rand(10, 4), torch.arange(10) % 2
     >>> shapley(model, x, y, permutations=5).shape
@@ -192,6 +194,7 @@ def lesion_curve(
     References:
         Morcos et al. 2018 (cumulative ablation); Meyes et al. 2019.
 
+    >>> import torch
     >>> from karikomi.networks import build
     >>> model, x, y = build("mlp-3", (4,), 2), torch.rand(10, 4), torch.arange(10) % 2
     >>> lesion_curve(model, x, y, order=[2, 0])[["step", "unit"]].values.tolist()

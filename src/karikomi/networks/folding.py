@@ -31,8 +31,9 @@ def folded(anatomy: Anatomy, tape: Tape) -> Mapping[int, tuple[Op | None, int]]:
         scale, shift = behind
         weight = weight * scale.view(-1, *[1] * (weight.ndim - 1))
         shift = shift if bias is None else shift + scale * bias
-        if weight.ndim == 4:
-            weight = weight.contiguous(memory_format=torch.channels_last)
+        signal = tape.values[op.results[0]]
+        if signal.ndim == 4 and not signal.is_contiguous():
+            weight = weight.contiguous(memory_format=torch.channels_last)  # as the signals lie in memory
         settings = {name: value for name, value in op.kwargs.items() if name not in ("weight", "bias")}
         args = (op.args[0], weight, shift, *op.args[3:])
         found[place] = None, place

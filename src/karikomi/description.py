@@ -9,8 +9,9 @@ from torch.utils._pytree import tree_map
 
 from karikomi.engines.population.given import as_tensor, first_tensor
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import ATTENTION, CONVOLUTIONS, TRANSPOSED, Anatomy, Part
+from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.architecture import Architecture
+from karikomi.networks.detection import ATTENTION, CONVOLUTIONS, TRANSPOSED
 from karikomi.networks.regions import RESHAPING
 from karikomi.networks.tape import Op, unwrapped
 from karikomi.studies.show import Answer, DisplayTable

@@ -14,11 +14,12 @@ from karikomi.data.dataset import Examples
 from karikomi.engines.choice import choose
 from karikomi.engines.contract import Engine, Outcomes
 from karikomi.engines.lesion_input import AblationKind, ablation_by
-from karikomi.engines.population.given import Scoring, subject_of
+from karikomi.engines.population.given import subject_of
+from karikomi.engines.population.labels import Scoring
 from karikomi.engines.population.lesions import along
 from karikomi.engines.population.subject import Subject
 from karikomi.errors import InputError, unknown
-from karikomi.networks.anatomy import Kind
+from karikomi.networks.detection import Kind
 from karikomi.networks.layers import check_numbers
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.networks.tape import unwrapped

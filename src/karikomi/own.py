@@ -9,7 +9,7 @@ from torch import nn
 
 from karikomi import seeds, statistics
 from karikomi.engines.lesion_input import AblationKind
-from karikomi.engines.population.given import Loss, Scoring
+from karikomi.engines.population.labels import Loss, Scoring
 from karikomi.engines.population.tasks import TaskName
 from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph

@@ -3,23 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from karikomi.networks.detection import WITH_PROJECTIONS, Found, Kind, layers_on, names_of
 from karikomi.networks.regions import NONLINEAR, RESHAPING, through
-from karikomi.networks.tape import READ_OUT, Op, Ref, Tape
-
-Kind = Literal["neurons", "channels", "heads", "recurrent", "embedding"]
-
-CONVOLUTIONS = {f"conv{n}d" for n in (1, 2, 3)}
-TRANSPOSED = {f"conv_transpose{n}d" for n in (1, 2, 3)}
-PRODUCTS = {"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm"}
-RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
-CELLS = {"lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
-WITH_PROJECTIONS = "multi_head_attention"
-ATTENTION = {"scaled_dot_product_attention", WITH_PROJECTIONS}
+from karikomi.networks.tape import READ_OUT, Op, Tape
 
 
 class Site(NamedTuple):
@@ -70,18 +61,6 @@ class Part:
     recurrent: tuple[int, int] | None = None
 
 
-class Found(NamedTuple):
-    """An operation that is a layer's, with the labels of its results."""
-
-    key: tuple[Any, ...]
-    kind: Kind
-    units: int
-    place: int
-    origin: str
-    labels: Mapping[int, Tensor]
-    recurrent: tuple[int, int] | None = None
-
-
 class Anatomy:
     """Layers and sites of a model, from its forward on three examples and on two of them."""
 
@@ -100,15 +79,7 @@ class Anatomy:
     @cached_property
     def found(self) -> list[Found]:
         """The operations that are layers, in order."""
-        softmaxed = set[int]()
-        found = list[Found]()
-        for place, op in enumerate(self.tape.ops):
-            if op.name == "softmax" or (
-                op.refs and op.refs[0] in softmaxed and op.name not in PRODUCTS and op.name != "einsum"
-            ):
-                softmaxed |= set(op.results)
-            found += self._layers_of(place, op, softmaxed)
-        return found
+        return layers_on(self.tape)
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -170,7 +141,7 @@ class Anatomy:
         calls: dict[tuple[Any, ...], list[Found]] = {}
         for one in self.found:
             calls.setdefault(one.key, []).append(one)
-        names = _names({key: some[0] for key, some in calls.items()}, self.tape)
+        names = names_of({key: some[0] for key, some in calls.items()}, self.tape)
         return {key: self._part(names[key], some) for key, some in calls.items()}
 
     def _part(self, name: str, calls: Sequence[Found]) -> Part:
@@ -280,115 +251,3 @@ class Anatomy:
         ops = self.tape.ops
         heads = {one.place for one in self.found if one.kind == "heads" and ops[one.place].name != WITH_PROJECTIONS}
         return bool(following) and following <= heads
-
-    def _layers_of(self, place: int, op: Op, softmaxed: set[int]) -> Iterator[Found]:
-        if not op.results:
-            return
-        result = self.tape.values[op.results[0]]
-        if op.name in ATTENTION or self._attends(op, softmaxed):
-            axis, units = self._heads(op, result)
-            labels = _along(result, axis, units)
-            yield Found(("heads", place), "heads", units, place, "", {op.results[0]: labels})
-            return
-        if op.name in RECURRENT:
-            yield from self._recurrent(place, op)
-            return
-        weight, kind, axis = _weight(op)
-        origin = self.tape.origin(weight)
-        if not origin or axis is None:
-            return
-        units = result.shape[axis]
-        key = (op.name, origin, tuple(weight.shape), weight.is_leaf and id(weight))
-        yield Found(key, kind, units, place, origin, {op.results[0]: _along(result, axis, units)})
-
-    def _attends(self, op: Op, softmaxed: set[int]) -> bool:
-        return op.name in {*PRODUCTS, "einsum"} and len(op.refs) == 2 and bool(softmaxed & set(op.refs))
-
-    def _heads(self, op: Op, result: Tensor) -> tuple[int, int]:
-        """The axis of heads, and how many there are."""
-        if op.name == WITH_PROJECTIONS:
-            return result.ndim - 1, op.args[4]
-        if op.name == "einsum":
-            equation = op.args[0].replace(" ", "")
-            (one, other), out = equation.split("->")[0].split(","), equation.split("->")[1]
-            common = [axis for axis, letter in enumerate(out) if letter in one and letter in other]
-            if len(common) > 1:
-                return common[-1], result.shape[common[-1]]
-            return 0, max(1, result.shape[0] // 3)
-        if result.ndim >= 4:
-            return result.ndim - 3, result.shape[-3]
-        return 0, max(1, result.shape[0] // 3)
-
-    def _recurrent(self, place: int, op: Op) -> Iterator[Found]:
-        packed = isinstance(op.args[3], list | tuple)
-        params, numbers = (op.args[3], op.args[4:]) if packed else (op.args[2], op.args[3:])
-        biases, layers, _, _, both = numbers[:5]
-        origin = self.tape.origin(params[0])
-        owner, per = origin.rpartition(".")[0], 4 if biases else 2
-        hidden, ways = params[1].shape[1], 2 if both else 1
-        if len(params) != per * layers * ways:
-            return  # projections
-        output = self.tape.values[op.results[0]]
-        for layer in range(layers):
-            for way in range(ways):
-                labels = torch.full(output.shape, -1)
-                if layer == layers - 1:
-                    labels[..., way * hidden : (way + 1) * hidden] = torch.arange(hidden)
-                name = owner if layers * ways == 1 else f"{owner}.l{layer}" + ("_reverse" if way else "")
-                key = ("recurrent", name.removeprefix("."), id(params[0]))
-                yield Found(key, "recurrent", hidden, place, origin, {op.results[0]: labels}, (layer, way))
-
-
-def _along(result: Tensor, axis: int, units: int) -> Tensor:
-    """Labels of ``units`` along an axis, on which each has as many places in a row, or examples come first."""
-    axis %= result.ndim
-    length = result.shape[axis]
-    labels = torch.arange(length) // (length // units) if axis else torch.arange(length) % units
-    return labels.view(-1, *[1] * (result.ndim - axis - 1)).expand(result.shape)
-
-
-def _weight(op: Op) -> tuple[Any, Kind, int | None]:
-    """The weight of a layer's operation, what its units are, and their axis; None for the axis where it is no layer."""
-    nothing = (None, "neurons", None)
-    if op.name in ("linear", "bilinear"):
-        weight = op.argument(1 if op.name == "linear" else 2, "weight")
-        return nothing if isinstance(weight, Ref) else (weight, "neurons", -1)
-    if op.name in CONVOLUTIONS | TRANSPOSED:
-        weight = op.argument(1, "weight")
-        return nothing if isinstance(weight, Ref) else (weight, "channels", 1 - weight.ndim)
-    if op.name == "embedding":
-        return op.argument(1, "weight"), "embedding", -1
-    if op.name in CELLS:
-        return op.args[3], "recurrent", -1
-    if op.name in PRODUCTS:
-        operands = op.args[1:] if op.name in ("addmm", "baddbmm") else op.args
-        if op.name == "__rmatmul__":
-            operands = operands[::-1]
-        if len(operands) < 2 or isinstance(operands[0], Ref) == isinstance(operands[1], Ref):
-            return nothing
-        right = isinstance(operands[0], Ref)
-        weight = operands[1] if right else operands[0]
-        return nothing if weight.ndim < 2 else (weight, "neurons", -1 if right else -2)
-    return nothing
-
-
-def _names(firsts: Mapping[tuple[Any, ...], Found], tape: Tape) -> dict[tuple[Any, ...], str]:
-    """A name for every layer: its submodule's, or where a submodule has several, its parameter's."""
-    names, taken = {}, set[str]()
-    for key, one in firsts.items():
-        if one.kind == "heads":
-            choices = [tape.ops[one.place].module, "attention"]
-        elif one.key[0] == "recurrent":
-            choices = [one.key[1]]
-        else:
-            owner = one.origin.partition(".parametrizations.")[0]
-            owner = owner if owner != one.origin else one.origin.rpartition(".")[0]
-            choices = [owner, tape.ops[one.place].module, one.origin]
-        name = next((choice for choice in choices if choice and choice not in taken), "")
-        number = 2
-        while not name:
-            other = f"{choices[0] or choices[-1]}:{number}"
-            name, number = (other if other not in taken else ""), number + 1
-        names[key] = name
-        taken.add(name)
-    return names

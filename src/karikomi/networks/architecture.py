@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from karikomi.errors import InputError, unknown
-from karikomi.networks.anatomy import CONVOLUTIONS as KERNELS
 from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.detection import CONVOLUTIONS as KERNELS
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record

@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import CONVOLUTIONS, Anatomy, Part, Site
+from karikomi.networks.anatomy import Anatomy, Part, Site
+from karikomi.networks.detection import CONVOLUTIONS
 from karikomi.networks.folding import folded
-from karikomi.networks.tape import Op, Ref, Tape
+from karikomi.networks.nested import Ref
+from karikomi.networks.tape import Op, Tape
 
 FEW = 0.5
 """Up to this share of a reader's inputs, what they brought is taken off its result, else all of it is computed anew."""

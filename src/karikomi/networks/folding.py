@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from karikomi.networks.anatomy import CONVOLUTIONS, Anatomy
-from karikomi.networks.tape import Op, Ref, Tape
+from karikomi.networks.anatomy import Anatomy
+from karikomi.networks.detection import CONVOLUTIONS
+from karikomi.networks.nested import Ref
+from karikomi.networks.tape import Op, Tape
 
 
 def folded(anatomy: Anatomy, tape: Tape) -> Mapping[int, tuple[Op | None, int]]:

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from karikomi.networks.tape import Op, Ref
+from karikomi.networks.nested import Ref
+from karikomi.networks.tape import Op
 
 NONLINEAR = re.compile(
     r"(relu|relu6|leaky_relu|rrelu|[cs]?elu|gelu|silu|mish|soft(plus|sign|shrink)|hard(tanh|sigmoid|swish|shrink)|tanh"

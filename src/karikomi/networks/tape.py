@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,16 +18,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from karikomi.errors import InputError
+from karikomi.networks.nested import Ref, filled, leaves, mapped, tensors
 
 # What brings a value into Python, where nothing can be followed.
 READ_OUT = {"item", "tolist", "numpy", "equal", "allclose", "is_nonzero", "__bool__", "__int__", "__float__"}
 CHANGES_SELF = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__", "__iand__", "__ior__"}
-
-
-class Ref(NamedTuple):
-    """The number of a value, in place of the tensor."""
-
-    number: int
 
 
 @dataclass(frozen=True)
@@ -53,12 +48,12 @@ class Op:
     @property
     def refs(self) -> list[int]:
         """The numbers of the values that it takes."""
-        return [leaf.number for leaf in _leaves((self.args, self.kwargs)) if isinstance(leaf, Ref)]
+        return [leaf.number for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Ref)]
 
     def run(self, value: Callable[[int], Tensor]) -> list[Tensor]:
         """What it gives for other values."""
-        args, kwargs = _filled((self.args, dict(self.kwargs)), value)
-        return _tensors(self.function(*args, **kwargs))
+        args, kwargs = filled((self.args, dict(self.kwargs)), value)
+        return tensors(self.function(*args, **kwargs))
 
     def argument(self, place: int, name: str) -> Any:
         """The argument at a place, or by its name; None if it was not given."""
@@ -150,7 +145,7 @@ def _outputs(output: Any) -> list[Tensor]:
     """The tensors that a module gave, the one with the logits first."""
     if isinstance(output, Mapping) and isinstance(output.get("logits"), Tensor):
         return [output["logits"]]
-    return [leaf for leaf in _leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+    return [leaf for leaf in leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
 
 
 class _Recorder(TorchFunctionMode):
@@ -217,20 +212,20 @@ class _Recorder(TorchFunctionMode):
             result, results, func = func(*args, **kwargs), [changed], _leaving_its_argument(func, name)
         else:
             result = func(*args, **kwargs)
-            results = _tensors(result)
-        depends = any(isinstance(leaf, Ref) for leaf in _leaves(before))
+            results = tensors(result)
+        depends = any(isinstance(leaf, Ref) for leaf in leaves(before))
         if depends and (results or name in READ_OUT):
             numbers = tuple(self._number(tensor) for tensor in results)
             self.ops.append(Op(func, name, before[0], before[1], numbers, self.calls[-1]))
         elif results and not depends:
-            origin = next((o for leaf in _leaves(before) if (o := self.origins.get(id(leaf)))), "")
+            origin = next((o for leaf in leaves(before) if (o := self.origins.get(id(leaf)))), "")
             if origin:
                 self.alive += results
                 self.origins |= {id(tensor): self.origins.get(id(tensor), origin) for tensor in results}
         return result
 
     def _filed(self, given: Any) -> Any:
-        return _mapped(given, lambda leaf: Ref(self.numbers[id(leaf)]) if id(leaf) in self.numbers else leaf)
+        return mapped(given, lambda leaf: Ref(self.numbers[id(leaf)]) if id(leaf) in self.numbers else leaf)
 
     def _number(self, tensor: Tensor) -> int:
         self.alive.append(tensor)
@@ -279,29 +274,3 @@ def _place_of_inplace(func: Any) -> int | None:
         return None
     names = list(inspect.signature(func).parameters)
     return names.index("inplace") if "inplace" in names else None
-
-
-def _mapped(given: Any, change: Callable[[Any], Any]) -> Any:
-    """Of nested lists, tuples and dicts with every leaf changed."""
-    if isinstance(given, dict):
-        return {key: _mapped(value, change) for key, value in given.items()}
-    if isinstance(given, slice):
-        return slice(*(_mapped(part, change) for part in (given.start, given.stop, given.step)))
-    if isinstance(given, list | tuple) and not isinstance(given, Ref):
-        changed = [_mapped(value, change) for value in given]
-        return changed if isinstance(given, list) else tuple(changed)
-    return change(given)
-
-
-def _leaves(given: Any) -> list[Any]:
-    found: list[Any] = []
-    _mapped(dict(given) if isinstance(given, Mapping) else given, found.append)
-    return found
-
-
-def _filled(given: Any, value: Callable[[int], Tensor]) -> Any:
-    return _mapped(given, lambda leaf: value(leaf.number) if isinstance(leaf, Ref) else leaf)
-
-
-def _tensors(result: Any) -> list[Tensor]:
-    return [leaf for leaf in _leaves(result) if isinstance(leaf, Tensor)]

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from karikomi.networks.anatomy import CONVOLUTIONS, TRANSPOSED, Anatomy, Found
+from karikomi.networks.anatomy import Anatomy
+from karikomi.networks.detection import CONVOLUTIONS, TRANSPOSED, Found
+from karikomi.networks.nested import Ref
 from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, through
-from karikomi.networks.tape import Op, Ref
+from karikomi.networks.tape import Op
 
 
 class Slice(NamedTuple):

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import CONVOLUTIONS, PRODUCTS, Anatomy, Part
+from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.cuts import Cuts
+from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS
 from karikomi.networks.layers import Numbers
-from karikomi.networks.tape import Op, Ref, Tape, record, unwrapped
+from karikomi.networks.nested import Ref
+from karikomi.networks.tape import Op, Tape, record, unwrapped
 from karikomi.removal.dimensions import Dimensions
 
 TOLERANCE = 1e-4

@@ -233,17 +233,24 @@ def test_what_only_attention_reads_may_be_a_layer_of_its_own() -> None:
     assert layers.to_dict() == {"enter": 8, "attention": 2, "attention.out_proj": 8}
 
 
-def test_what_a_loader_brings_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[int] = []
+def test_what_a_loader_brings_is_streamed() -> None:
+    """A batch is drawn when the one before it is done with."""
+    log: list[str] = []
 
-    class Endless(torch.utils.data.IterableDataset):
+    class Drawn(torch.utils.data.IterableDataset):
         def __iter__(self):
             for start in range(0, 40, 8):
-                held.append(start)
+                log.append("drawn")
                 yield X[start : start + 8], Y[start : start + 8]
 
-    table = karikomi.knock_out(perceptron(), DataLoader(Endless(), batch_size=None), None)
+    class Logging(Named):
+        def forward(self, x: Tensor) -> Any:
+            log.append("passed")
+            return super().forward(x)
+
+    table = karikomi.knock_out(Logging(lambda logits: logits), DataLoader(Drawn(), batch_size=None), None)
     np.testing.assert_allclose(table["loss_rise"], EXPECTED, atol=2e-6)
+    assert log[-10:] == 5 * ["drawn", "passed"]
 
 
 def text(y: Tensor) -> np.ndarray:

@@ -53,45 +53,36 @@ def zeroed(model: Any, weight: str, units: slice, axis: int, bias: str = "") -> 
     return lesioned
 
 
+def check(model: Any, y: Tensor, table: Any, layer: str, weight: str, axis: int, each: int = 1, bias: str = "") -> None:
+    """Every unit of a layer costs what a copy costs in which its ``each`` rows or columns of a weight are 0."""
+    rises, whole = table[table["layer"] == layer].set_index("index")["loss_rise"], loss(model, y)
+    assert len(rises) * each == model.get_parameter(weight).shape[axis]
+    for unit, rise in rises.items():
+        lesioned = zeroed(model, weight, slice(each * unit, each * (unit + 1)), axis, bias)
+        assert rise == pytest.approx(loss(lesioned, y) - whole, abs=1e-5)
+
+
 @torch.no_grad()
 def test_distilbert() -> None:
-    model = distilbert()
-    table = karikomi.knock_out(model, TOKENS, CLASSES).set_index(["layer", "index"])["loss_rise"]
-    whole = loss(model, CLASSES)
-    block = "distilbert.transformer.layer.1"
-    for head in range(2):
-        lesioned = zeroed(model, f"{block}.attention.out_lin.weight", slice(8 * head, 8 * head + 8), 1)
-        assert table[f"{block}.attention", head] == pytest.approx(loss(lesioned, CLASSES) - whole, abs=1e-5)
-    for unit in range(24):
-        lesioned = zeroed(model, f"{block}.ffn.lin2.weight", slice(unit, unit + 1), 1)
-        assert table[f"{block}.ffn.lin1", unit] == pytest.approx(loss(lesioned, CLASSES) - whole, abs=1e-5)
-    for unit in range(16):
-        one = slice(unit, unit + 1)
-        lesioned = zeroed(model, f"{block}.ffn.lin2.weight", one, 0, f"{block}.ffn.lin2.bias")
-        assert table[f"{block}.ffn.lin2", unit] == pytest.approx(loss(lesioned, CLASSES) - whole, abs=1e-5)
-        lesioned = zeroed(model, "classifier.weight", one, 1)
-        assert table["pre_classifier", unit] == pytest.approx(loss(lesioned, CLASSES) - whole, abs=1e-5)
+    model, block = distilbert(), "distilbert.transformer.layer.1"
+    table = karikomi.knock_out(model, TOKENS, CLASSES)
+    check(model, CLASSES, table, f"{block}.attention", f"{block}.attention.out_lin.weight", 1, each=8)
+    check(model, CLASSES, table, f"{block}.ffn.lin1", f"{block}.ffn.lin2.weight", 1)
+    check(model, CLASSES, table, f"{block}.ffn.lin2", f"{block}.ffn.lin2.weight", 0, bias=f"{block}.ffn.lin2.bias")
+    check(model, CLASSES, table, "pre_classifier", "classifier.weight", 1)
     left_out = {row[0]: row[1] for row in karikomi.describe(model, TOKENS).tables[1].rows}
     assert "a projection of attention" in left_out["distilbert.transformer.layer.0…1.attention.q_lin"]
 
 
 @torch.no_grad()
 def test_gpt2_predicts_tokens() -> None:
-    model = gpt2()
+    model, block = gpt2(), "transformer.h.0"
     table = karikomi.knock_out(model, TOKENS, NEXT)
     assert table.attrs["task"] == "tokens (guessed)"
-    rises, whole = table.set_index(["layer", "index"])["loss_rise"], loss(model, NEXT)
-    block = "transformer.h.0"
-    for head in range(4):
-        lesioned = zeroed(model, f"{block}.attn.c_proj.weight", slice(4 * head, 4 * head + 4), 0)
-        assert rises[f"{block}.attn", head] == pytest.approx(loss(lesioned, NEXT) - whole, abs=1e-5)
-    for unit in range(0, 64, 5):
-        lesioned = zeroed(model, f"{block}.mlp.c_proj.weight", slice(unit, unit + 1), 0)
-        assert rises[f"{block}.mlp.c_fc", unit] == pytest.approx(loss(lesioned, NEXT) - whole, abs=1e-5)
-    for unit in range(16):
-        one = slice(unit, unit + 1)
-        lesioned = zeroed(model, f"{block}.attn.c_proj.weight", one, 1, f"{block}.attn.c_proj.bias")
-        assert rises[f"{block}.attn.c_proj", unit] == pytest.approx(loss(lesioned, NEXT) - whole, abs=1e-5)
+    projection = f"{block}.attn.c_proj"
+    check(model, NEXT, table, f"{block}.attn", f"{projection}.weight", 0, each=4)
+    check(model, NEXT, table, f"{block}.mlp.c_fc", f"{block}.mlp.c_proj.weight", 0)
+    check(model, NEXT, table, projection, f"{projection}.weight", 1, bias=f"{projection}.bias")
 
 
 @pytest.mark.parametrize("make", [distilbert, gpt2])

@@ -1,18 +1,17 @@
 """What the units of a model are, on one screen."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
-from torch.utils._pytree import tree_map
 
-from karikomi.engines.population.given import as_tensor, first_tensor
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.detection import ATTENTION, CONVOLUTIONS, TRANSPOSED
 from karikomi.networks.regions import RESHAPING
+from karikomi.networks.samples import first_tensor, inputs_of
 from karikomi.networks.tape import Op, unwrapped
 from karikomi.studies.show import Answer, DisplayTable
 
@@ -58,16 +57,15 @@ def describe(model: nn.Module, x: Any = None) -> Answer:
     12 units in 2 layers; output: output.
     """
     model = unwrapped(model)
-    place = first_tensor(model)
-    inputs, named = ((), x) if isinstance(x, Mapping) else (tuple(x) if isinstance(x, tuple | list) else (x,), {})
-    inputs, named = tree_map(lambda leaf: as_tensor(leaf, place), (inputs, dict(named)))
+    inputs, named = inputs_of(x, first_tensor(model))
     anatomy = Architecture(model, None if x is None else inputs, named).anatomy
     if not anatomy.found:
         raise InputError("the model has no layers with units")
-    left = [(name, reason) for name, reason in anatomy.left_out.items()]
     tables = [
         DisplayTable("Layers", ("layer", "units", "kind", "behind", "read by"), _rows(anatomy)),
-        DisplayTable("Left out", ("layer", "why"), _alike([(name, (reason,)) for name, reason in left])),
+        DisplayTable(
+            "Left out", ("layer", "why"), _alike([(name, (reason,)) for name, reason in anatomy.left_out.items()])
+        ),
     ]
     total = sum(part.units for part in anatomy.parts)
     outputs = ", ".join(anatomy.outputs) or "none"

@@ -12,7 +12,7 @@ from torch.nn import functional
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.mlp import mlp
-from karikomi.networks.tracing import Step, calls, follow
+from karikomi.networks.tracing import Step, follow
 
 
 def passed(signal: Tensor, steps: Sequence[Step], module: nn.Module) -> Tensor:
@@ -172,25 +172,3 @@ def test_the_module_stays_as_it_was() -> None:
     follow(module)
     assert module.training
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
-
-
-class Branching(nn.Module):
-    """Declares its output layer first, one layer that nothing calls, and one of two outputs in the middle."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.head, self.spare, self.b, self.a = (nn.Linear(4, 4) for _ in range(4))
-        self.encoder = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.encoder(self.a(x))
-        return self.head(x) + self.b(x.relu())
-
-
-def test_calls_come_in_the_order_of_the_forward_and_the_last_ones_by_data_flow() -> None:
-    parts = ["head", "spare", "b", "a", "encoder.self_attn", "encoder.linear1", "encoder.linear2"]
-    found = calls(Branching(), parts)
-    assert found is not None
-    assert found.order == ["a", "encoder.self_attn", "encoder.linear1", "encoder.linear2", "head", "b"]
-    assert found.last == ["head", "b"]
-    assert calls(Choosing(), ["inner"]) is None

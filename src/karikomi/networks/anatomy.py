@@ -124,7 +124,7 @@ class Anatomy:
         later, dependent = self.dependent(dict.fromkeys(values))
         return later, values | dependent
 
-    def dependent(self, first: Mapping[int, frozenset[int] | None]) -> tuple[list[int], set[int]]:
+    def dependent(self, first: Mapping[int, frozenset[int]] | Mapping[int, None]) -> tuple[list[int], set[int]]:
         """The operations that depend on the values ``first``, each taken by certain operations or by any (None).
 
         In order, with the values that they give.

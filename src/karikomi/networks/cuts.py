@@ -91,7 +91,9 @@ class Cuts:
         """The operations that depend on units of these layers, in order."""
         if affected not in self.plans:
             parts = [self.parts[k] for k in affected]
-            first = {site.value: site.readers for part in parts for site in part.sites}
+            first: dict[int, frozenset[int]] = {}
+            for site in (site for part in parts for site in part.sites):  # side by side, layers share a signal
+                first[site.value] = first.get(site.value, frozenset()) | site.readers
             inner = {part.calls[0] for part in parts if part.recurrent}
             places = {*self.anatomy.dependent(first)[0], *inner, *self.anatomy.behind(*inner)[0]}
             self.plans[affected] = sorted(places)

@@ -1,4 +1,4 @@
-"""Convolutions and the batch normalization behind them as one operation: half of the passes over their signals."""
+"""Convolutions and the batch normalization behind them as one operation."""
 
 from collections.abc import Mapping
 

@@ -12,7 +12,6 @@ from karikomi.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-    from torch import Tensor
 
 Numbers = Sequence[int] | np.ndarray
 
@@ -64,22 +63,6 @@ class Layer:
     weight: str = ""
     owned: tuple[str, ...] = ()
     reads: tuple[Reading, ...] = ()
-
-    def split(self, signal: Tensor, examples: int = 1) -> Tensor:
-        """A view of ``signal`` ``[examples, …]`` where units have an axis of their own, and each its numbers behind it.
-
-        Channels follow the ``examples`` axes, flattened or not; neurons and heads are at the end.
-        """
-        return signal.unflatten(examples if self.channels else -1, (self.units, -1))
-
-    def spread(self, by_unit: Tensor, signal: Tensor) -> Tensor:
-        """``by_unit`` ``[k, units]`` in a shape that fits ``split(signal, 2)`` for a ``signal`` ``[k, n, …]``."""
-        ones = [1] * (signal.ndim - 3)
-        return by_unit.view(-1, 1, *((self.units, 1, *ones) if self.channels else (*ones, self.units, 1)))
-
-    def by_unit(self, signal: Tensor) -> Tensor:
-        """``signal`` ``[n, …]`` as ``[n, units, numbers of each]``."""
-        return self.split(signal).movedim(1 if self.channels else -2, 1).flatten(2)
 
 
 class Linear(NamedTuple):

@@ -1,9 +1,10 @@
-"""Inputs to follow a model's forward on."""
+"""Inputs of a model, in any form, and some to follow its forward on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
@@ -33,7 +34,7 @@ def guessed(module: nn.Module) -> tuple[Tensor, ...]:
     Raises:
         InputError: if none that is tried is taken.
     """
-    first = next(chain(module.parameters(), module.buffers()), torch.zeros(0))
+    first = first_tensor(module)
     floating = first.dtype if first.is_floating_point() else torch.float32
     generator, problem = torch.Generator().manual_seed(0), None
     for shape, top in _candidates(module):
@@ -64,3 +65,31 @@ def _candidates(module: nn.Module) -> Iterator[tuple[tuple[int, ...], int]]:
             yield (8, part.input_size), 0
         elif isinstance(part, nn.MultiheadAttention):
             yield (8, part.embed_dim), 0
+
+
+def first_tensor(model: nn.Module) -> Tensor:
+    """A parameter or buffer, which says on which device and in which precision the model is."""
+    return next(chain(model.parameters(), model.buffers()), torch.zeros(0))
+
+
+def inputs_of(x: Any, place: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What is given of inputs, in order and by name, as the model takes it; ``place`` is that of ``first_tensor``."""
+    inputs, named = ((), dict(x)) if isinstance(x, Mapping) else (tuple(x) if isinstance(x, tuple | list) else (x,), {})
+    return tree_map(lambda leaf: as_tensor(leaf, place), (inputs, named))
+
+
+def as_tensor(given: Any, place: Tensor) -> Any:
+    """An input as the model takes it: on its device, fractions in its precision, whole numbers as they are."""
+    if not isinstance(given, Tensor | np.ndarray):
+        return given
+    if isinstance(given, np.ndarray) and given.dtype.kind not in "biuf":
+        raise InputError(f"inputs must be numbers; these are {given.dtype}")
+    tensor = given.detach() if isinstance(given, Tensor) else torch.from_numpy(np.ascontiguousarray(given))
+    floating = place.dtype if place.is_floating_point() else torch.float32
+    if tensor.dtype == torch.uint8:
+        tensor = tensor.to(floating) / 255
+    elif tensor.is_floating_point():
+        tensor = tensor.to(floating)
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        raise InputError("the examples hold NaN or infinite values")
+    return tensor.to(place.device)

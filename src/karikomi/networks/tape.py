@@ -1,12 +1,13 @@
 """A forward, recorded operation by operation, so that any part of it can be repeated.
 
 ``torch.export`` and ``torch.fx`` rewrite a forward as a program; here it runs as it is, under a mode that sees every
-call of a PyTorch function. So control flow, sizes in Python and models of any library are followed, at no cost.
+call of a PyTorch function. So control flow, sizes in Python and models of any library are followed as they are.
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -107,7 +108,9 @@ def record(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | 
         raise InputError("the model is compiled to TorchScript, which hides its operations; give the nn.Module")
     recorder = _Recorder(module)
     given = tree_map(recorder.enter, (tuple(inputs), dict(named or {})))
-    with evaluating(module), recorder.named_calls(), torch.compiler.set_stance("force_eager"):
+    # Loading the compiler takes seconds; nothing is compiled where it is not loaded.
+    compiled = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    with evaluating(module), recorder.named_calls(), compiled:
         try:
             with recorder:
                 output = module(*given[0], **given[1])

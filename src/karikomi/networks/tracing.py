@@ -1,4 +1,4 @@
-"""A module's forward, traced once: as a chain of layers, or as the order in which it calls its parts."""
+"""A module's forward, traced once, as a chain of layers."""
 
 import operator
 import re
@@ -142,35 +142,6 @@ def follow(module: nn.Module) -> Chain:
     if not stages:
         raise InputError("the model has no linear or convolutional layer")
     return Chain(entrance, stages)
-
-
-class Calls(NamedTuple):
-    """The parts that a forward calls, in its order; and those whose signal leads to the outputs alone."""
-
-    order: Sequence[str]
-    last: Sequence[str]
-
-
-def calls(module: nn.Module, parts: Sequence[str]) -> Calls | None:
-    """Which of ``parts``, by name, the forward calls, and which are the last by data flow; None if it is not traceable.
-
-    Those inside one of PyTorch's own modules are called with it, one after the other.
-    """
-    try:
-        nodes = _trace(module)
-    except InputError:
-        return None
-    direct: dict[fx.Node, set[str]] = {}  # parts whose signal a node sees without another part between them
-    order, read = list[str](), set[str]()
-    for node in nodes:
-        seen = set[str]().union(*(direct[other] for other in node.all_input_nodes))
-        own = [name for name in parts if f"{name}.".startswith(f"{node.target}.")] if node.op == "call_module" else []
-        if own:
-            order += own
-            read |= seen | set(own[:-1])
-        direct[node] = {own[-1]} if own else seen
-    last = direct[nodes[-1]] - read
-    return Calls(list(dict.fromkeys(order)), [name for name in dict.fromkeys(order) if name in last])
 
 
 def _places(name: str, layer: Linked, before: Stage) -> int:

@@ -66,10 +66,6 @@ class Dimensions:
         """The group at each place; -1 where there is none."""
         return [self.group(one) if one >= 0 else -1 for one in ids.tolist()]
 
-    def can_go(self, group: int) -> bool:
-        """Whether nothing else depends on it."""
-        return group not in {self.group(one) for one in self.fixed}
-
     def _layer(self, op: Op, found: Found) -> None:
         weight = self._parameter(op, found)
         result = self.anatomy.tape.values[op.results[0]]
@@ -127,7 +123,7 @@ class Dimensions:
         if given is None or any(tensor.ndim for tensor in _constants(op)):
             for number in known:
                 self._fix(self.ids[number])
-        elif given is not None:
+        else:
             self.ids |= dict(zip(op.results, given, strict=True))
 
     def _elementwise(self, op: Op, known: list[int], result: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Removed units taken out of the model itself, which becomes smaller in memory and faster everywhere."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.cuts import Cuts
-from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS
+from karikomi.networks.detection import CONVOLUTIONS
 from karikomi.networks.layers import Numbers
-from karikomi.networks.nested import Ref
-from karikomi.networks.tape import Op, Tape, record, unwrapped
+from karikomi.networks.samples import first_tensor, inputs_of
+from karikomi.networks.tape import Tape, record, unwrapped
 from karikomi.removal.dimensions import Dimensions
+from karikomi.removal.zeroing import zero
 
 TOLERANCE = 1e-4
 """How far outputs may be from those of the lesioned model, as a share of the largest."""
@@ -74,8 +75,9 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = 
     (Linear(in_features=250, out_features=100, bias=True), (266610, 222360))
     """
     whole = _permanent(unwrapped(model))
-    inputs = None if x is None else tuple(x) if isinstance(x, tuple | list) else (x,)
-    architecture = Architecture(whole, inputs)
+    if isinstance(x, Mapping):
+        raise InputError("shrink takes inputs in order, not by name")
+    architecture = Architecture(whole, None if x is None else inputs_of(x, first_tensor(whole))[0])
     anatomy, numbers = architecture.anatomy, architecture.unit_numbers(removed)
     gone = np.isin(np.arange(architecture.units), numbers)
     with torch.no_grad():
@@ -137,7 +139,7 @@ def _taken_out(
     going = _groups(anatomy, dimensions, lost, layers)
     for part in anatomy.parts:
         if lost[part.name].any():
-            _zero(small, anatomy, part, lost[part.name])
+            zero(small, anatomy, part, lost[part.name])
     kept: dict[tuple[str, int], Tensor] = {}
     for one in dimensions.slices:
         stays = torch.tensor([group not in going for group in dimensions.groups(one.ids)])
@@ -174,64 +176,6 @@ def _groups(anatomy: Anatomy, dimensions: Dimensions, lost: Mapping[str, Tensor]
         if going.issuperset(groups):
             going.discard(groups[0])
     return going
-
-
-def _zero(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> None:
-    """Have nothing read the units, or where they are added to something, have them be 0."""
-    joins = bool(part.recurrent)
-    for site in part.sites:
-        for place in site.readers:
-            op = anatomy.tape.ops[place]
-            columns = _columns(anatomy, op, site.value)
-            if columns is None:
-                joins = True
-                continue
-            name, axis, at = columns
-            if at != site.axis:
-                joins = True
-                continue
-            along = torch.cat([lost, lost.new_zeros(1)])[site.units]
-            weight = small.get_parameter(name).data
-            weight[(slice(None),) * axis + (along.to(weight.device),)] = 0
-    if joins or not part.sites:
-        _zero_rows(small, anatomy, part, lost)
-
-
-def _columns(anatomy: Anatomy, op: Op, value: int) -> tuple[str, int, int] | None:
-    """The weight of a linear reader, its axis of inputs, and the axis of the signal that it sums over."""
-    if op.name not in ("linear", "addmm", *CONVOLUTIONS) or op.argument(6, "groups") not in (None, 1):
-        return None
-    place = 2 if op.name == "addmm" else 1
-    weight, signal = op.argument(place, "weight"), op.args[place - 1]
-    uses = sum(any(weight is leaf for leaf in other.args) for other in anatomy.tape.ops)
-    if not isinstance(weight, nn.Parameter) or signal != Ref(value) or uses > 1:
-        return None
-    ndim = anatomy.tape.values[value].ndim
-    return (
-        anatomy.tape.origin(weight),
-        0 if op.name == "addmm" else 1,
-        ndim - weight.ndim + 1 if op.name in CONVOLUTIONS else ndim - 1,
-    )
-
-
-def _zero_rows(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> None:
-    """Rows, biases, and scale and shift of normalizations behind them become 0."""
-    for name, axis in _own_numbers(anatomy, part):
-        value = small.get_parameter(name).data
-        if axis < value.ndim and value.shape[axis] == part.units:
-            value[(slice(None),) * axis + (lost.to(value.device),)] = 0
-
-
-def _own_numbers(anatomy: Anatomy, part: Part) -> Iterator[tuple[str, int]]:
-    """What gives the units their signal: parameters, and their axis of units."""
-    yield from ((name, 0) for name in part.owned)
-    for place in part.calls:
-        op = anatomy.tape.ops[place]
-        turned = op.name in ("embedding", "addmm") or op.name.startswith("conv_transpose")
-        turned = turned or (op.name in PRODUCTS and isinstance(op.args[0], Ref))
-        for tensor in (*op.args, *op.kwargs.values()):
-            if isinstance(tensor, nn.Parameter) and tensor.ndim > 1:
-                yield anatomy.tape.origin(tensor), 1 if turned else 0
 
 
 def _keep(small: nn.Module, name: str, axis: int, places: Tensor) -> None:

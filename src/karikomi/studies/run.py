@@ -48,8 +48,9 @@ def run(
     if models and cluster is not None:
         raise InputError("a cluster's workers cannot see your modules; save their weights as safetensors files")
     settings = settings.fingerprinted(data, models)
-    mine = [entry for entry in settings.registered(None) if entry.code and not getattr(entry, "file", "")]
-    if mine and cluster is not None:
+    if cluster is not None and any(
+        entry.code and not getattr(entry, "file", "") for entry in settings.registered(settings.data)
+    ):
         raise InputError("a cluster's workers cannot see what you registered; run it here, or add it to the package")
     record = settings.model_dump()
     path = out or default_path(study.name, identity(study.name, record, SCHEMA))

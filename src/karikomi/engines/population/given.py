@@ -1,21 +1,19 @@
 """What people bring, understood: a model as it is, inputs of any form, labels of any form, and the task they make."""
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, Dataset
 
 from karikomi.engines.population.labels import Scoring, labels_of, task_of
 from karikomi.engines.population.subject import Batch, Subject
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
-from karikomi.networks.samples import some_examples
-from karikomi.networks.tape import unwrapped
+from karikomi.networks.samples import first_tensor, inputs_of, some_examples
+from karikomi.networks.tape import Tape, unwrapped
 
 LABEL_NAMES = ("labels", "label", "y", "target", "targets")
 PROBABILITIES = {"softmax", "log_softmax", "sigmoid", "logsigmoid", "log_sigmoid"}
@@ -47,10 +45,10 @@ def subject_of(model: nn.Module, x: Any, y: Any, scoring: Scoring) -> Subject:
     anatomy = architecture.anatomy
     if not anatomy.parts:
         raise InputError("the network has no hidden units to observe or remove" + _reasons(anatomy.left_out))
-    result, probable = _scored(anatomy.tape)
+    result = _scored(anatomy.tape)
     outputs = anatomy.tape.values[result]
     labels = first.y if y is None else labels_of(y)
-    task, shape = task_of(outputs, labels, scoring, probable)
+    task, shape = task_of(outputs, labels, scoring)
 
     def prepared() -> Iterator[Batch]:
         for batch in batches():
@@ -85,26 +83,18 @@ def _fitting(model: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]
     return architecture, False
 
 
-def _scored(tape: Any) -> tuple[int, bool]:
-    """The value that is scored, before a softmax or sigmoid at the end; and whether there is one."""
+def _scored(tape: Tape) -> int:
+    """The value that is scored: the outputs, before a softmax or sigmoid at the end."""
     if tape.result < 0:
         raise InputError("what the model gives does not depend on its inputs, or holds no tensor of numbers")
     last = next((op for op in reversed(tape.ops) if tape.result in op.results), None)
     if last is not None and last.name in PROBABILITIES:
-        return last.refs[0], True
-    return tape.result, False
+        return last.refs[0]
+    return tape.result
 
 
 def _reasons(left_out: Mapping[str, str]) -> str:
     return "".join(f"; {name}: {reason}" for name, reason in list(left_out.items())[:3])
-
-
-def first_tensor(model: nn.Module) -> Tensor:
-    """A parameter or buffer, which says on which device and in which precision the model is."""
-    return next(chain(model.parameters(), model.buffers()), torch.zeros(0))
-
-
-# Inputs.
 
 
 def _batches(x: Any, y: Any, place: Tensor) -> tuple[Callable[[], Iterator[Batch]], int]:
@@ -120,8 +110,7 @@ def _batches(x: Any, y: Any, place: Tensor) -> tuple[Callable[[], Iterator[Batch
         return lambda: (_split(item, place) for item in loader), 0
     if y is None:
         raise InputError("labels are missing: give y, or a Dataset or DataLoader that brings them along")
-    inputs, named = ((), dict(x)) if isinstance(x, Mapping) else (tuple(x) if isinstance(x, tuple | list) else (x,), {})
-    inputs, named = tree_map(lambda leaf: as_tensor(leaf, place), (inputs, named))
+    inputs, named = inputs_of(x, place)
     labels = labels_of(y)
     sizes = {len(leaf) for leaf in tree_leaves((inputs, named)) if isinstance(leaf, Tensor) and leaf.ndim}
     if sizes != {len(labels)}:
@@ -135,28 +124,9 @@ def _split(item: Any, place: Tensor) -> Batch:
         name = next((name for name in LABEL_NAMES if name in item), None)
         if name is None:
             raise InputError(f"which entry holds the labels? there are {', '.join(item)}; call it labels")
-        named = {key: as_tensor(value, place) for key, value in item.items() if key != name}
-        return Batch((), named, labels_of(item[name]))
+        named = {key: value for key, value in item.items() if key != name}
+        return Batch(*inputs_of(named, place), labels_of(item[name]))
     if not isinstance(item, tuple | list) or len(item) < 2:
         raise InputError("every item must be a tuple of inputs and labels, or a mapping with an entry labels")
     inputs, labels = item[:-1], item[-1]
-    if len(inputs) == 1 and isinstance(inputs[0], Mapping):
-        return Batch((), {key: as_tensor(value, place) for key, value in inputs[0].items()}, labels_of(labels))
-    return Batch(tuple(tree_map(lambda leaf: as_tensor(leaf, place), list(inputs))), {}, labels_of(labels))
-
-
-def as_tensor(given: Any, place: Tensor) -> Any:
-    """An input as the model takes it: on its device, fractions in its precision, whole numbers as they are."""
-    if not isinstance(given, Tensor | np.ndarray):
-        return given
-    if isinstance(given, np.ndarray) and given.dtype.kind not in "biuf":
-        raise InputError(f"inputs must be numbers; these are {given.dtype}")
-    tensor = given.detach() if isinstance(given, Tensor) else torch.from_numpy(np.ascontiguousarray(given))
-    floating = place.dtype if place.is_floating_point() else torch.float32
-    if tensor.dtype == torch.uint8:
-        tensor = tensor.to(floating) / 255
-    elif tensor.is_floating_point():
-        tensor = tensor.to(floating)
-    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-        raise InputError("the examples hold NaN or infinite values")
-    return tensor.to(place.device)
+    return Batch(*inputs_of(inputs[0] if len(inputs) == 1 else inputs, place), labels_of(labels))

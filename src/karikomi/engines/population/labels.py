@@ -35,7 +35,7 @@ def labels_of(given: Any) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def task_of(outputs: Tensor, y: Tensor, scoring: Scoring, probable: bool) -> tuple[Task, Callable[[Tensor], Tensor]]:
+def task_of(outputs: Tensor, y: Tensor, scoring: Scoring) -> tuple[Task, Callable[[Tensor], Tensor]]:
     """The task, and what makes of labels what it takes."""
     if scoring.loss is not None:
         return own(scoring.loss, scoring.metric), lambda labels: labels

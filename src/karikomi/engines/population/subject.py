@@ -86,7 +86,7 @@ class Subject:
 
             def scored(gone: np.ndarray, batch: Batch = batch, tape: Tape = tape, instead: Instead = instead) -> Score:
                 with torch.no_grad():
-                    return self._score(self.cuts.without(tape, gone, instead, self.result), batch.y)
+                    return self.task.score(self.cuts.without(tape, gone, instead, self.result), batch.y)
 
             for row, score in enumerate(in_parallel(scored, lesions, tape.values[self.result].device)):
                 loss[row] += float(score.loss)
@@ -96,7 +96,7 @@ class Subject:
                     advance(done - told)
                     told = done
             seen += len(batch.y)
-            whole = self._score(tape.values[self.result], batch.y)
+            whole = self.task.score(tape.values[self.result], batch.y)
             present, count = present + whole.present.cpu().numpy(), count + whole.examples
         if count == 0:
             raise InputError("there are no examples to evaluate on")
@@ -120,9 +120,9 @@ class Subject:
 
     def resampled(self) -> "Subject":
         """The same, with another example for each one, whose activations removed units can show."""
-        rng = seeds.stream(0, "lesions")
 
         def batches() -> Iterator[Batch]:
+            rng = seeds.stream(0, "lesions")
             for batch in self.batches():
                 other = torch.from_numpy(rng.permutation(len(batch.y)))
                 yield batch._replace(donors=_picked(batch, other, len(batch.y))[0])
@@ -166,9 +166,6 @@ class Subject:
             raise InputError("the forward takes another course on these inputs; its units cannot be followed")
         return tape
 
-    def _score(self, outputs: Tensor, y: Tensor) -> Score:
-        return self.task.score(outputs, y)
-
     def _check_replacement(self, means: np.ndarray | None) -> None:
         for part in self.parts if means is not None else ():
             if part.recurrent or len(part.sites) > 1:
@@ -202,8 +199,6 @@ class Subject:
         with torch.enable_grad():
             extra = {site.value: torch.zeros_like(tape.values[site.value], requires_grad=True) for _, site in sites}
             values = list(tape.values)
-            for number in tape.inputs:
-                values[number] = tape.values[number]
             for number, zero in extra.items():
                 values[number] = values[number] + zero
             for op in tape.ops:

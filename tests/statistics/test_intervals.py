@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from karikomi.statistics import mean_interval, paired_difference
+from karikomi.statistics import ALPHA, mean_interval, one_sided, paired_difference
 
 VALUES = st.lists(st.floats(-100, 100), min_size=3, max_size=12).filter(lambda v: np.std(v) > 1e-6)
 
@@ -35,3 +35,20 @@ def test_one_replicate_has_no_interval():
 def test_equal_differences():
     assert paired_difference([2.0, 3, 4], [1.0, 2, 3]) == (1, 1, 1, 0)
     assert paired_difference([2.0, 3, 4], [2.0, 3, 4]) == (0, 0, 0, 1)
+
+
+@given(VALUES, st.floats(-5, 5))
+def test_one_sided_tests_are_scipys_and_say_what_the_interval_says(values, bound):
+    below, above = one_sided(values, bound)
+    for found, side in ((below, "less"), (above, "greater")):
+        expected = min(1, 2 * stats.ttest_1samp(values, bound, alternative=side).pvalue)
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    _, low, high = mean_interval(values)
+    if min(abs(bound - low), abs(bound - high)) > 1e-6:
+        assert (below < ALPHA, above < ALPHA) == (high < bound, low > bound)
+
+
+def test_one_sided_tests_of_one_value_and_of_equal_values():
+    assert np.isnan(one_sided([3.0], 1)).all()
+    assert one_sided([2.0, 2.0], 1) == (1, 0)
+    assert one_sided([2.0, 2.0], 2) == (1, 1)

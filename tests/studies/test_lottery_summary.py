@@ -86,19 +86,46 @@ def test_one_replicate_shows_nothing():
     assert "±" not in "".join(cell for t in (*summary.tables, *summary.details) for row in t.rows for cell in row)
 
 
+def test_p_of_winning_and_of_lost_are_one_sided_tests_against_both_margins():
+    frame = table()
+    found = summarize(frame, LotterySettings(rounds=2)).verdicts
+    dense = frame.query("arm == 'dense'").set_index("replicate")
+    for _, row in found.iterrows():
+        ticket = frame[(frame["arm"] == "ticket") & (frame["round"] == row["round"])].set_index("replicate")
+        slower = ticket["early_stop_iteration"] - dense["early_stop_iteration"]
+        worse = dense["test_accuracy"] - ticket["test_accuracy"]
+        pairs = [(slower, 0.05 * dense["early_stop_iteration"].mean()), (worse, 0.002)]
+        within, beyond = (
+            [min(1, 2 * stats.ttest_1samp(d, bound, alternative=side).pvalue) for d, bound in pairs]
+            for side in ("less", "greater")
+        )
+        assert (row["p_winning"], row["p_lost"]) == pytest.approx((max(within), min(beyond)))
+    for name in ("p_winning", "p_lost"):
+        assert found[f"{name}_holm"].to_numpy() == pytest.approx(holm(found[name]))
+
+
 @pytest.mark.parametrize(
-    ("slower", "worse", "expected"),
-    [
-        ((-0.1, 0.05), (-0.001, 0.002), WINNING),
-        ((-0.1, 0.051), (-0.001, 0.002), NOT_SHOWN),
-        ((-0.1, 0.05), (-0.001, 0.0021), NOT_SHOWN),
-        ((0.051, 0.2), (-0.001, 0.002), LOST),
-        ((-0.3, -0.2), (0.0021, 0.01), LOST),
-        ((np.nan, np.nan), (-0.001, 0.002), NOT_SHOWN),
-    ],
+    ("p_winning", "p_lost", "expected"),
+    [(0.049, 1, WINNING), (0.05, 1, NOT_SHOWN), (1, 0.049, LOST), (1, 0.05, NOT_SHOWN), (np.nan, np.nan, NOT_SHOWN)],
 )
-def test_verdict(slower, worse, expected):
-    assert verdict(slower, worse) == expected
+def test_verdict(p_winning, p_lost, expected):
+    assert verdict(p_winning, p_lost) == expected
+
+
+def test_a_p_that_shows_something_before_its_correction_alone_is_given_too():
+    frame = table().query("arm != 'reinit'")
+    late = frame.query("arm == 'ticket' and round == 1")
+    rows = [frame]
+    for number in range(3, 15):  # many densities of which nothing is shown
+        accuracy = 0.978 + 0.004 * np.array([-1, 1, -1, 1, 0])
+        rows.append(late.assign(round=number, density=0.8**number, test_accuracy=accuracy))
+    rows.append(late.assign(round=15, density=0.8**15, test_accuracy=0.9768 + 0.0005 * np.array([-1, 1, -1, 1, 0])))
+    summary = summarize(pd.concat(rows), LotterySettings(rounds=15))
+    last = summary.verdicts.iloc[-1]
+    assert last["p_lost"] < 0.05 <= last["p_lost_holm"]
+    assert last["verdict"] == NOT_SHOWN
+    [cells] = [row for row in summary.tables[-1].rows if row[0] == percent(0.8**15)]
+    assert cells[4] == f"{last['p_lost_holm']:.3f} ({last['p_lost']:.3f} alone)"
 
 
 def test_the_posts_rows_stand_beside_ours_only_for_its_experiment():

@@ -11,7 +11,15 @@ from karikomi.statistics.bootstrap import hierarchical_difference, hierarchical_
 from karikomi.statistics.cliff import Cliff, Drop, cliff_test, compare_drops, largest_drop
 from karikomi.statistics.corrections import benjamini_hochberg, fisher_combined, holm
 from karikomi.statistics.curves import f50, robustness
-from karikomi.statistics.intervals import ALPHA, CONFIDENCE, Difference, Interval, mean_interval, paired_difference
+from karikomi.statistics.intervals import (
+    ALPHA,
+    CONFIDENCE,
+    Difference,
+    Interval,
+    mean_interval,
+    one_sided,
+    paired_difference,
+)
 from karikomi.statistics.shapley import ShapleyValues, interaction, marginals, shapley
 
 __all__ = [
@@ -35,6 +43,7 @@ __all__ = [
     "largest_drop",
     "marginals",
     "mean_interval",
+    "one_sided",
     "paired_difference",
     "partial_spearman",
     "pooled_spearman",

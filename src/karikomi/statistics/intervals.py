@@ -43,6 +43,27 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+class Sides(NamedTuple):
+    """P-values that a mean lies below a bound, and above it; NaN for a single value."""
+
+    below: float
+    above: float
+
+
+def one_sided(values: Sequence[float] | np.ndarray, bound: float) -> Sides:
+    """One-sided t-tests of the mean of ``values`` against a bound, such as the margin of non-inferiority.
+
+    Each p is twice that of its test, at most 1: below 0.05 exactly where the 95 % interval ends before the bound. Two
+    of them, against both margins, are the two one-sided tests of equivalence (Schuirmann 1987).
+
+    >>> [round(p, 3) for p in one_sided([1.0, 2.0, 3.0], 4.5)]
+    [0.049, 1.0]
+    """
+    p = paired_difference(values, np.full(len(values), bound)).p
+    middle = float(np.mean(values))
+    return Sides(p if middle < bound or p != p else 1.0, p if middle > bound or p != p else 1.0)
+
+
 def paired_difference(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> Difference:
     """Mean of a − b over pairs, its 95 % interval, and the p-value of the paired t-test.
 

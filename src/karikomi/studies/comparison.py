@@ -12,7 +12,7 @@ from karikomi.statistics.frames import REPLICATE, Question, differences
 from karikomi.studies.result import Result
 from karikomi.studies.show import Answer, DisplayTable
 from karikomi.studies.study import MeasureFormat
-from karikomi.studies.words import listed, p_value, plus_minus
+from karikomi.studies.words import listed, p_holm, plus_minus
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +118,7 @@ def _tables(differences: pd.DataFrame, compared: Mapping[str, MeasureFormat]) ->
                 *(str(row[key]) for key in keys),
                 *(f"{shown.factor * row[side]:.{shown.digits}f}" for side in ("run", "against")),
                 plus_minus(row, shown.factor, shown.digits, "+"),
-                p_value(row["p_holm"]),
+                p_holm(row),
             )
             for row in differences[differences["measure"] == measure].to_dict("records")
         ]

@@ -1,10 +1,12 @@
 """Numbers and lists in words, as all answers write them."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from karikomi.errors import InputError
+from karikomi.statistics.intervals import ALPHA
 
 
 def plus_minus(found: Mapping[str, float], factor: float = 1, digits: int = 2, sign: str = "") -> str:
@@ -19,13 +21,19 @@ def plus_minus(found: Mapping[str, float], factor: float = 1, digits: int = 2, s
     return f"{factor * found['mean']:{sign}.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
 
-def p_value(p: float) -> str:
-    """A p-value, or a dash for none.
+def p_value(p: float, uncorrected: float = math.nan) -> str:
+    """A p-value, or a dash for none; beside it the uncorrected one where that alone would show something.
 
-    >>> p_value(0.00004), p_value(0.04), p_value(float("nan"))
-    ('< 0.001', '0.040', '–')
+    >>> p_value(0.00004), p_value(0.04), p_value(float("nan")), p_value(0.06, 0.03)
+    ('< 0.001', '0.040', '–', '0.060 (0.030 alone)')
     """
-    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    alone = f" ({uncorrected:.3f} alone)" if uncorrected < ALPHA <= p else ""
+    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}{alone}"
+
+
+def p_holm(found: Mapping[str, float]) -> str:
+    """The corrected p-value of a difference, as :func:`p_value` writes it."""
+    return p_value(found["p_holm"], found["p"])
 
 
 def listed(words: Sequence[str], last: str = " and ") -> str:

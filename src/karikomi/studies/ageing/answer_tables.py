@@ -7,7 +7,7 @@ import pandas as pd
 from karikomi.studies.ageing.answer import VERDICTS, Frames, life_name, points, unnamed
 from karikomi.studies.publications import SHIN_MIZ
 from karikomi.studies.show import DisplayTable
-from karikomi.studies.words import p_value, plus_minus
+from karikomi.studies.words import p_holm, plus_minus
 
 
 def main_tables(found: Frames) -> list[DisplayTable]:
@@ -59,8 +59,8 @@ def _comparison(differences: pd.DataFrame, title: str) -> DisplayTable:
     for _, group in differences.groupby(pair, sort=False):
         by = group.set_index("measure")
         end = by.loc["final"]
-        whole = (points(by.loc["life"]), p_value(by.loc["life", "p_holm"])) if "life" in by.index else ("", "")
-        rows.append((_pair(end), points(end), p_value(end["p_holm"]), VERDICTS[end["verdict"]], *whole))
+        whole = (points(by.loc["life"]), p_holm(by.loc["life"])) if "life" in by.index else ("", "")
+        rows.append((_pair(end), points(end), p_holm(end), VERDICTS[end["verdict"]], *whole))
     columns = ("", "end, points", "p", "verdict", "over life", "p")
     return DisplayTable(title, columns, rows)
 

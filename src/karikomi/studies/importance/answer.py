@@ -11,7 +11,7 @@ from karikomi.studies.importance.associations import IMPORTANCE, difference
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.show import DisplayTable
 from karikomi.studies.verdict import NOT_SHOWN, Verdict
-from karikomi.studies.words import headline, listed, p_value, plus_minus
+from karikomi.studies.words import headline, listed, p_holm, p_value, plus_minus
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -127,8 +127,8 @@ def _associations(associations: pd.DataFrame, settings: ImportanceSettings) -> D
     rows = []
     for _, row in associations.iterrows():
         partial = row[["partial_rho", "partial_low", "partial_high"]].set_axis(["rho", "low", "high"])
-        held = (interval(partial), p_value(row["partial_q"])) if settings.given else ()
-        rows.append((row["criterion"], interval(row), p_value(row["q"]), verdict(row), *held))
+        held = (interval(partial), p_value(row["partial_q"], row["partial_p"])) if settings.given else ()
+        rows.append((row["criterion"], interval(row), p_value(row["q"], row["p"]), verdict(row), *held))
     columns = ("score", "ρ with importance", "q", "", *(("partial ρ", "q") if settings.given else ()))
     return DisplayTable("Which scores predict unit importance", columns, rows)
 
@@ -141,7 +141,7 @@ def _nulls(nulls: pd.DataFrame) -> DisplayTable:
             number(row["rho"]),
             number(row["null_rho"]),
             plus_minus(row, sign="+"),
-            p_value(row["p_holm"]),
+            p_holm(row),
         )
         for _, row in nulls.iterrows()
     ]
@@ -166,7 +166,7 @@ def _layers(layers: pd.DataFrame) -> DisplayTable:
 
 def _layer_differences(differences: pd.DataFrame) -> DisplayTable:
     rows = [
-        (f"{row['layer']} minus {row['against']}", plus_minus(row, 1000, sign="+"), p_value(row["p_holm"]))
+        (f"{row['layer']} minus {row['against']}", plus_minus(row, 1000, sign="+"), p_holm(row))
         for _, row in differences.iterrows()
     ]
     return DisplayTable("Mean importance by layer, paired by replicate", ("", "loss, 10⁻³ nats", "p"), rows)

@@ -7,7 +7,7 @@ from karikomi.studies.lesion.answer import ARM, VERDICTS, Frames, order_name
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm
 from karikomi.studies.publications import PARAMETER_SHARE, SHIN_MIZ
 from karikomi.studies.show import DisplayTable
-from karikomi.studies.words import p_value, plus_minus
+from karikomi.studies.words import p_holm, plus_minus
 
 SAYS = {"worse": ("is worse than random", "random"), "stays": ("leaves accuracy unchanged", "healthy")}
 
@@ -48,7 +48,7 @@ def _verdicts(found: Frames) -> DisplayTable:
                 order_name(judged),
                 *cells,
                 plus_minus(difference, 1, 3, "+"),
-                p_value(difference["p_holm"]),
+                p_holm(difference),
                 VERDICTS[judged["verdict"]],
             )
         )
@@ -61,7 +61,12 @@ def _nulls(found: Frames) -> DisplayTable:
     differences = found["differences"]
     for _, row in differences[differences["against"].isin(NULLS)].iterrows():
         ours, null = (means.loc[(*row[ARM], control)] for control in (TARGETED, row["against"]))
-        cells = (plus_minus(ours, 1, 3), plus_minus(null, 1, 3), plus_minus(row, 1, 3, "+"), p_value(row["p_holm"]))
+        cells = (
+            plus_minus(ours, 1, 3),
+            plus_minus(null, 1, 3),
+            plus_minus(row, 1, 3, "+"),
+            p_holm(row),
+        )
         rows.append((order_name(row), row["against"], *cells))
     columns = ("removed first", "null network", "R", "by its scores", "difference", "p")
     return DisplayTable("Robustness, orders by the scores of a null network", columns, rows)
@@ -80,7 +85,7 @@ def _cliffs(cliffs: pd.DataFrame) -> DisplayTable:
                 size,
                 f"{100 * row['random']:.2f}",
                 place,
-                p_value(row["p_holm"]),
+                p_holm(row),
                 VERDICTS[row["verdict"]],
             )
         )
@@ -107,7 +112,12 @@ def _comparisons(differences: pd.DataFrame) -> DisplayTable:
     rows = []
     for key, row in random.iterrows():
         its = loss.loc[key]
-        cells = (plus_minus(row, 1, 3, "+"), p_value(row["p_holm"]), plus_minus(its, 1, 2, "+"), p_value(its["p_holm"]))
+        cells = (
+            plus_minus(row, 1, 3, "+"),
+            p_holm(row),
+            plus_minus(its, 1, 2, "+"),
+            p_holm(its),
+        )
         rows.append((order_name(dict(zip(ARM, key, strict=True))), *cells))
     columns = ("removed first", "R minus random", "p", "loss minus layer-matched, nats", "p")
     return DisplayTable("Other comparisons", columns, rows)

@@ -1,15 +1,15 @@
 """When a ticket is winning and when it is lost, and the answer of a lottery in words and tables."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import pandas as pd
 
+from karikomi.statistics import ALPHA
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.publications import LOTTERY_CONDITIONS, TMTK
 from karikomi.studies.show import DisplayTable
 from karikomi.studies.verdict import NOT_SHOWN, Verdict, by_text
-from karikomi.studies.words import few, headline, p_value, plus_minus
+from karikomi.studies.words import few, headline, p_holm, p_value, plus_minus
 
 ACCURACY_MARGIN = 0.002
 """How much less accurate than the dense network still counts as no less accurate (0.002 is 0.2 points)."""
@@ -26,21 +26,13 @@ MEASURED = "test_accuracy"  # any measure: every arm and round has a row for eac
 COMPARED = {"early_stop_iteration": (1, 0), "test_accuracy": (100, 2)}
 
 
-def verdict(slower: tuple[float, float], worse: tuple[float, float], margin: float = ACCURACY_MARGIN) -> Verdict:
-    """The verdict from the intervals of how much slower (a share of the dense early stop) and how much less accurate.
+def verdict(p_winning: float, p_lost: float) -> Verdict:
+    """The verdict from the corrected p-values of both; a NaN shows nothing.
 
-    >>> str(verdict(slower=(-0.2, -0.1), worse=(-0.003, 0.001)))
-    'winning ticket'
-    >>> str(verdict(slower=(-0.2, 0.1), worse=(-0.003, 0.001)))
-    'not shown'
-    >>> str(verdict(slower=(-0.2, 0.1), worse=(0.004, 0.006)))
-    'lost'
+    >>> [str(verdict(*p)) for p in ((0.01, 1), (0.2, 1), (1, 0.01))]
+    ['winning ticket', 'not shown', 'lost']
     """
-    if any(math.isnan(end) for end in (*slower, *worse)):
-        return NOT_SHOWN
-    if slower[1] <= SLOWNESS_MARGIN and worse[1] <= margin:
-        return WINNING
-    return LOST if slower[0] > SLOWNESS_MARGIN or worse[0] > margin else NOT_SHOWN
+    return WINNING if p_winning < ALPHA else LOST if p_lost < ALPHA else NOT_SHOWN
 
 
 def in_a_sentence(verdicts: pd.DataFrame) -> str:
@@ -60,10 +52,11 @@ def explanation(accuracy_margin: float) -> str:
     return (
         "Early stop: the iteration of minimum validation loss; accuracy: test accuracy there. Winning: no slower than"
         f" the dense network (within {SLOWNESS_MARGIN:.0%} of its early stop) and no less accurate (within"
-        f" {100 * accuracy_margin:g} points), by the 95 % intervals of the differences paired by replicate. Lost:"
-        " slower or less accurate by more than these margins. Else: not shown. ± is half a 95 % interval (Student's t"
-        " over replicates). p tests whether there is a difference, not whether it is within a margin; Holm-corrected"
-        " over the densities."
+        f" {100 * accuracy_margin:g} points). Lost: slower or less accurate by more than these margins. Else: not"
+        " shown. Both are t-tests of the differences, paired by replicate, against the margins; p is the larger of the"
+        " two for winning and the smaller for lost, two-sided, so that p < 0.05 says that a 95 % interval lies beyond"
+        " the margin. Every p is Holm-corrected over the densities; a p that would show something alone stands beside"
+        " it. ± is half a 95 % interval (Student's t over replicates)."
     )
 
 
@@ -71,16 +64,14 @@ def main_tables(
     arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, settings: LotterySettings, margin: float
 ) -> list[DisplayTable]:
     """Published rows beside ours, if the run repeats their protocol, and the verdicts."""
-    judged = dict(zip(verdicts["round"], verdicts["verdict"].map(VERDICTS), strict=True))
-    margins = f"margins: early stop +{SLOWNESS_MARGIN:.0%}, accuracy −{100 * margin:g} points"
-    tickets = _against(arms, differences, "ticket", "dense", f"Ticket minus dense ({margins})", judged)
+    tickets = _tickets(arms, differences, verdicts, margin)
     return [_published(arms, settings), tickets] if repeats_the_blog_post(settings) else [tickets]
 
 
 def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:
     """Every arm's means (``arms`` is indexed by arm, round and measure), and all other paired differences."""
     pairs = [("ticket", "reinit"), *((arm, "dense") for arm in settings.arms if arm not in ("dense", "ticket"))]
-    compared = [_against(arms, differences, arm, other, f"{arm.capitalize()} minus {other}") for arm, other in pairs]
+    compared = [_against(arms, differences, arm, other) for arm, other in pairs]
     return [table for table in (_arms(arms), *compared) if table.rows]
 
 
@@ -113,25 +104,36 @@ def _arms(arms: pd.DataFrame) -> DisplayTable:
     return DisplayTable("Every arm: means over replicates", columns, rows)
 
 
-def _against(
-    arms: pd.DataFrame,
-    differences: pd.DataFrame,
-    arm: str,
-    against: str,
-    title: str,
-    verdicts: Mapping[int, Verdict] | None = None,
-) -> DisplayTable:
-    chosen = differences.query("arm == @arm and against == @against")
-    density = arms.xs(MEASURED, level="measure")["density"]
-    rows = []
-    for number, group in chosen.groupby("round"):
-        by = group.set_index("measure")
-        row = [percent(density[arm, number])]
-        for measure, (factor, digits) in COMPARED.items():
-            row += [plus_minus(by.loc[measure], factor, digits, "+"), p_value(by.loc[measure, "p_holm"])]
-        rows.append((*row, verdicts[number]) if verdicts else tuple(row))
+def _against(arms: pd.DataFrame, differences: pd.DataFrame, arm: str, against: str) -> DisplayTable:
+    rows = [
+        (density, *(cell for measure in COMPARED for cell in (_difference(by, measure), p_holm(by.loc[measure]))))
+        for _, density, by in _by_density(arms, differences, arm, against)
+    ]
     columns = ("links left", "early stop", "p of a difference", "accuracy, points", "p of a difference")
-    return DisplayTable(title, (*columns, "verdict") if verdicts else columns, rows)
+    return DisplayTable(f"{arm.capitalize()} minus {against}", columns, rows)
+
+
+def _tickets(arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, margin: float) -> DisplayTable:
+    judged, rows = verdicts.set_index("round"), list[tuple[str, ...]]()
+    for number, density, by in _by_density(arms, differences, "ticket", "dense"):
+        own = judged.loc[number]
+        tests = [p_value(own[f"{name}_holm"], own[name]) for name in ("p_winning", "p_lost")]
+        rows.append((density, *(_difference(by, name) for name in COMPARED), *tests, VERDICTS[own["verdict"]]))
+    title = f"Ticket minus dense (margins: early stop +{SLOWNESS_MARGIN:.0%}, accuracy −{100 * margin:g} points)"
+    return DisplayTable(title, ("links left", "early stop", "accuracy, points", "p winning", "p lost", "verdict"), rows)
+
+
+def _by_density(
+    arms: pd.DataFrame, differences: pd.DataFrame, arm: str, against: str
+) -> Iterator[tuple[int, str, pd.DataFrame]]:
+    """Round, density and the differences by measure."""
+    density = arms.xs(MEASURED, level="measure")["density"]
+    for number, group in differences.query("arm == @arm and against == @against").groupby("round"):
+        yield int(str(number)), percent(density[arm, number]), group.set_index("measure")
+
+
+def _difference(by: pd.DataFrame, measure: str) -> str:
+    return plus_minus(by.loc[measure], *COMPARED[measure], "+")
 
 
 def percent(density: float) -> str:

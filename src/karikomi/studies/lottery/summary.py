@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from karikomi.statistics import holm, one_sided
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.lottery import answer
 from karikomi.studies.lottery.answer import ACCURACY_MARGIN
@@ -32,7 +34,8 @@ class LotterySummary(Answer):
             are averaged first): arm, round, density, links, measure, mean, low, high, replicates.
         differences: paired by replicate, per arm, round, measure and ``against`` (dense, reinit): mean, low, high,
             p (paired t-test, two-sided) and p_holm (Holm over the rounds of the same comparison and measure).
-        verdicts: per round the ticket's verdict against the dense network.
+        verdicts: per round the ticket's verdict against the dense network, with the p-values of winning and of lost
+            (twice the one-sided ones, so that they say what a 95 % interval says), and Holm's.
     """
 
     arms: pd.DataFrame
@@ -45,16 +48,16 @@ def summarize(
 ) -> LotterySummary:
     """Summarize the tables of a lottery.
 
-    A ticket is *winning* if it is shown to be no slower and no less accurate than the dense network: the 95 %
-    intervals of both paired differences end within the margins. It is *lost* if it is shown to be slower or less
-    accurate by more than the margin. Else, *not shown*.
+    A ticket is *winning* if it is shown to be no slower and no less accurate than the dense network: both paired
+    differences lie within the margins, by one-sided t-tests. It is *lost* if it is shown to be slower or less accurate
+    by more than the margin. Holm-corrected over the rounds. Else, *not shown*.
     """
     check_margin(accuracy_margin)
     networks = by_replicate(tables).reset_index()
     sizes = networks.groupby(["arm", "round"], as_index=False, sort=False)[["density", "links"]].mean()
     arms = sizes.round({"links": 0}).merge(intervals(networks, ["arm", "round"], MEASURES), on=["arm", "round"])
     compared = _differences(networks)
-    verdicts = _verdicts(arms, compared, accuracy_margin)
+    verdicts = _verdicts(networks, accuracy_margin)
     cells = arms.set_index(["arm", "round", "measure"])
     return LotterySummary(
         headline=answer.in_a_sentence(verdicts),
@@ -86,20 +89,19 @@ def _differences(each: pd.DataFrame) -> pd.DataFrame:
     return differences(questions, ["arm", "against", "round", "measure"], family=["arm", "against", "measure"])
 
 
-def _verdicts(arms: pd.DataFrame, compared: pd.DataFrame, margin: float) -> pd.DataFrame:
-    tickets = compared.query("arm == 'ticket' and against == 'dense'")
-    density = arms.query("arm == 'ticket'").groupby("round")[["density", "links"]].first()
-    dense_stop = float(arms.query("arm == 'dense' and measure == 'early_stop_iteration'")["mean"].iloc[0])
-    rows = []
-    for number, group in tickets.groupby("round"):
-        by = group.set_index("measure")
-        slower = (by.loc["early_stop_iteration", ["low", "high"]] / dense_stop).to_numpy(float)
-        worse = -by.loc["test_accuracy", ["high", "low"]].to_numpy(float)
-        rows.append(
-            {
-                "round": number,
-                **density.loc[number].to_dict(),
-                "verdict": answer.verdict(tuple(slower), tuple(worse), margin),
-            }
-        )
-    return pd.DataFrame(rows, columns=["round", "density", "links", "verdict"])
+def _verdicts(each: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """Winning: within both margins, so the larger p (Berger 1982); lost: beyond either, so the smaller."""
+    wide = each.set_index(["arm", "round", "replicate"]).sort_index()
+    dense, rows = wide.loc[("dense", 0)], []
+    latest, sizes = answer.SLOWNESS_MARGIN * dense["early_stop_iteration"].mean(), ["density", "links"]
+    for number, ticket in wide.query("arm == 'ticket'").groupby("round"):
+        more = ticket.droplevel([0, 1]) - dense
+        slower, worse = one_sided(more["early_stop_iteration"], latest), one_sided(-more["test_accuracy"], margin)
+        p_winning = float(np.maximum(slower.below, worse.below))
+        p_lost = float(np.minimum(slower.above, worse.above))
+        rows.append({"round": number, **ticket[sizes].mean(), "p_winning": p_winning, "p_lost": p_lost})
+    found = pd.DataFrame(rows, columns=["round", *sizes, "p_winning", "p_lost"])
+    for name in ("p_winning", "p_lost"):
+        found[f"{name}_holm"] = holm(found[name].to_numpy(float))
+    found["verdict"] = [answer.verdict(*p) for p in found[["p_winning_holm", "p_lost_holm"]].to_numpy()]
+    return found

@@ -138,7 +138,7 @@ class Result:
             Section("Figures", figures=figures),
             Section("Details", tables=answer.details),
         ]
-        title = f"{self.study.name.capitalize()}: {self.settings.network} on {self.settings.data}"
+        title = f"{self.study.name.capitalize()}: {self.settings.title} on {self.settings.data}"
         facts = {
             "Settings": self.folder.settings,
             "Run": {"folder": self.folder.path.name, "identity": self.folder.identity},

@@ -122,6 +122,11 @@ class StudySettings(BaseModel):
     )
 
     @property
+    def title(self) -> str:
+        """What networks a run is about, on its page."""
+        return self.network
+
+    @property
     def modular(self) -> Modular:
         """How the groups of a modular network are wired."""
         return Modular(self.within, self.long_range, self.reach, self.entry, self.exit, self.control)

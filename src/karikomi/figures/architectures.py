@@ -48,7 +48,8 @@ def effects(table: pd.DataFrame) -> alt.TopLevelMixin:
     """Effects on robustness, accuracy and recovery with 95 % intervals; filled marks are shown to differ from 0.
 
     Args:
-        table: a row per contrast and measure, with columns factor, level, against, at, measure, mean, low, high, p_holm.
+        table: a row per contrast and measure, with columns factor, level, against, at, measure, mean, low, high,
+            p_holm.
     """
     titles = {"robustness": "robustness R", "accuracy": "accuracy (points)", "recovered": "recovered (points)"}
     rows = table[table["measure"].isin(titles)]

@@ -1,12 +1,13 @@
 """The protocol: train the networks of a condition, remove their units at random, and let them age."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from karikomi import seeds
-from karikomi.engines.contract import Recipe, Trained
+from karikomi.engines.contract import Trained
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.deaths import death_counts, die, in_cycles, surviving_state
 from karikomi.removal.orders import in_proportion, random_order
@@ -91,7 +92,7 @@ def _aged(
     dying = {r: in_cycles(order, counts, units) for r, order in orders.items()}
     left = {r: result.best for r, result in trained.items()}
     lives = {r: (result.best, None) for r, result in trained.items()}
-    recipe = _retraining(own)
+    recipe = replace(own.recipe(), iterations=s.retraining, validate_every=s.retraining)
     for cycle in range(s.cycles):
         left = {r: die(network, dying[r][cycle]) for r, network in left.items()}
         trials = []
@@ -107,9 +108,3 @@ def _aged(
         r: {"aged": untrained, "retrained": retrained}
         for r, untrained, retrained in zip(left, accuracy[: len(left)], accuracy[len(left) :], strict=True)
     }
-
-
-def _retraining(own: ArchitecturesSetup) -> Recipe:
-    from dataclasses import replace
-
-    return replace(own.recipe(), iterations=own.settings.retraining, validate_every=own.settings.retraining)

@@ -4,8 +4,8 @@ from karikomi.studies.architectures.settings import ArchitecturesSettings
 from karikomi.studies.study import MeasureFormat, study
 
 CAPTIONS = {
-    "curves": "Test accuracy while units are removed at random, layers in proportion, in every condition; bands are 95 %"
-    " intervals over replicates.",
+    "curves": "Test accuracy while units are removed at random, layers in proportion, in every condition; bands are"
+    " 95 % intervals over replicates.",
     "effects": "Effects of size, depth, dropout and normalization on robustness R, averaged over the other factors,"
     " with 95 % intervals. Filled marks are shown to differ from 0 (p < 0.05, Holm-corrected).",
     "recovery": "Accuracy of each network after ageing without training, and retrained.",

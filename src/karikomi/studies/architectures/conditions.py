@@ -61,11 +61,16 @@ def perceptron(parameters: int, layers: int, inputs: int, classes: int, normaliz
     return "mlp" + layers * f"-{width}"
 
 
+def settings_of(settings: ArchitecturesSettings, condition: Condition) -> ArchitecturesSettings:
+    """The settings by which the networks of a condition are built and trained."""
+    options = {"dropout": condition.dropout, "normalization": condition.normalization} if condition.parameters else {}
+    return settings.changed(network=condition.network, **options)
+
+
 def setup_of(setup: ArchitecturesSetup, condition: Condition) -> ArchitecturesSetup:
     """The setup of a condition, on the same data.
 
     Raises:
         InputError: if the network does not take the data.
     """
-    varied = {name: getattr(condition, name) for name in ("network", "dropout", "normalization")}
-    return prepare(setup.settings.changed(**varied), setup.data)
+    return prepare(settings_of(setup.settings, condition), setup.data)

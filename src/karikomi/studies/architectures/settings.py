@@ -7,12 +7,11 @@ from cyclopts import Group, Parameter
 from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
-from karikomi.networks import check_network
+from karikomi.networks import Normalization, check_network
 from karikomi.studies.settings import NETWORK, START, TRAINING, StudySettings
 
 SHAPES = Parameter(group=Group("Architectures", sort_key=2))
 LESIONS = Parameter(group=Group("Lesions and ageing", sort_key=3))
-NORMALIZATIONS = Literal["none", "batch"]
 
 
 class ArchitecturesSettings(StudySettings):
@@ -59,13 +58,15 @@ class ArchitecturesSettings(StudySettings):
     dropouts: Annotated[tuple[float, ...], SHAPES] = Field(
         default=(0.0, 0.5), description="Rates of dropout behind the hidden layers of the perceptrons."
     )
-    normalizations: Annotated[tuple[NORMALIZATIONS, ...], SHAPES] = Field(
+    normalizations: Annotated[tuple[Normalization, ...], SHAPES] = Field(
         default=("none", "batch"), description="Normalization of the hidden layers of the perceptrons."
     )
     # What varies here, and is a setting of every other study.
     network: Annotated[str, Parameter(parse=False)] = Field(default="lenet-300-100", description="Of a condition.")
-    dropout: Annotated[float, Parameter(parse=False)] = Field(default=0.0, description="Of a condition.")
-    normalization: Annotated[str, Parameter(parse=False)] = Field(default="none", description="Of a condition.")
+    dropout: Annotated[float | None, Parameter(parse=False)] = Field(default=None, description="Of a condition.")
+    normalization: Annotated[Normalization | None, Parameter(parse=False)] = Field(
+        default=None, description="Of a condition."
+    )
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
         default="kaiming", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
     )

@@ -10,7 +10,7 @@ from karikomi.errors import InputError
 from karikomi.runs.checkpoint import Checkpoint, provenance_of
 from karikomi.runs.folder import RunFolder
 from karikomi.studies import setup as every_study
-from karikomi.studies.architectures.conditions import ArchitecturesSetup, Condition, conditions, setup_of
+from karikomi.studies.architectures.conditions import ArchitecturesSetup, Condition, conditions, settings_of, setup_of
 from karikomi.studies.architectures.protocol import Measured, measure, steps_of
 from karikomi.studies.architectures.settings import ArchitecturesSettings
 from karikomi.studies.architectures.tables import CONDITIONS, network_file
@@ -50,7 +50,7 @@ def _write(setup: ArchitecturesSetup, folder: RunFolder, step: Condition, found:
             setup.data.sample_shape,
             setup.data.classes,
             study=folder.study,
-            settings=setup.settings.model_dump_json(),
+            settings=settings_of(setup.settings, Condition(*step)).model_dump_json(),
             replicate=row["replicate"],
             test_accuracy=row["accuracy"],
         )

@@ -9,6 +9,7 @@ import pytest
 
 from karikomi import load_network
 from karikomi.cli import main
+from karikomi.networks import NETWORKS
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
 from karikomi.studies.settings import ONLY_MODULAR
@@ -48,6 +49,9 @@ WRONG = [
     ("lottery --rat 0.1", "Did you mean --rate?"),
     ("lottery 0.1", "what is '0.1'? Settings are given by name"),
     ("lottery --network lenet-300", "did you mean 'lenet-300-100'?"),
+    ("lottery --network resnet-8 --dropout 0.5", "dropout can be chosen for lenet-300-100, mlp-<h1>-<h2>-…; not for"),
+    ("lottery --activation gel", "--activation should be 'relu', 'tanh'"),
+    ("lottery --dropout 1", "--dropout should be less than 1; it is 1"),
     ("lottery --network mlp-0", "is not of the form mlp-<h1>-<h2>-…"),
     ("lottery --criterion magnitud", "did you mean 'magnitude'?"),
     ("lottery --preset papr", "did you mean 'paper'?"),
@@ -131,6 +135,24 @@ def test_two_runs_side_by_side(command):
     status, _, err = command("compare", "0", "0")
     assert (status, err.count("\n")) == (2, 1)
     assert "same settings" in err
+
+
+def test_a_perceptron_with_options_comes_back_as_it_was(command):
+    options = ["--activation", "gelu", "--dropout", "0.2", "--normalization", "batch"]
+    assert command("lottery", *SMALL, *options, "--out", "run")[0] == 0
+    assert command("export", "run", "--round", "1", "--to", "t.safetensors")[0] == 0
+    ticket = load_network("t.safetensors")
+    names = ["flatten", "fc1", "norm1", "gelu1", "dropout1", "output"]
+    assert [name for name, _ in ticket.module().named_children()] == names
+
+
+def test_networks_are_listed_with_their_sizes_and_studies(command):
+    status, out, _ = command("networks")
+    assert status == 0
+    lines = {line.split()[0]: " ".join(line.split()) for line in out.splitlines()}
+    assert {entry.example or name for name, entry in NETWORKS.items()} <= lines.keys()
+    assert lines["lenet-5"].startswith("lenet-5 61,706 226 all two convolutions and a perceptron")
+    assert " 269,322 512 all mlp-<h1>-<h2>-…: perceptron" in lines["mlp-256-256"]
 
 
 def test_quiet_is_quiet(command):

@@ -34,7 +34,7 @@ def package(tmp_path_factory) -> Path:
     (rooms / "removal/scores/sensitivity.py").write_text(criterion)
     insert("removal/scores/__init__.py", "size, wiring\n", "sensitivity, ")
     insert("removal/scores/__init__.py", '"random": Entry(chance.random,', its_line)
-    (rooms / "networks/resnet.py").write_text(network)
+    (rooms / "networks/tiny.py").write_text(network)
     insert("networks/__init__.py", '"mlp-<h1>-<h2>-…": Network(', network_line)
     (rooms / "data/csv.py").write_text(loader)
     insert("data/__init__.py", '".npz": Entry(', loader_line)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from itertools import chain
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -148,6 +149,19 @@ def test_a_criterion_of_one_s_own_is_part_of_the_run_s_identity(tmp_path):
         done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=True)
         told.append(done.stdout)
     assert told[0] == told[1] != told[2]
+
+
+@mock.patch.dict(NETWORKS._entries)
+def test_a_network_of_one_s_own_is_built_by_its_name():
+    @karikomi.register("network", "mine", meaning="one layer")
+    def mine(name, sample_shape, classes):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, classes))
+
+    assert build("mine", (2, 2), 3)(torch.zeros(5, 2, 2)).shape == (5, 3)
+    with pytest.raises(InputError, match=r"dropout can be chosen for lenet-300-100, .*; not for mine"):
+        build("mine", (2, 2), 3, dropout=0.5)
+    with pytest.raises(InputError, match="unknown network 'min'; did you mean 'mine'"):
+        build("min", (2, 2), 3)
 
 
 def test_what_cannot_be_registered_costs_one_line():

@@ -41,10 +41,21 @@ def __getattr__(name: str) -> Callable[..., None]:
 
 
 def networks() -> None:
-    """List the networks by name."""
-    from karikomi.networks import NETWORKS
+    """List the networks by name: how large they are, and which studies take them.
 
-    _print_registry("network", NETWORKS)
+    Parameters and hidden units are those for MNIST, 28 × 28 pixels and 10 classes.
+    """
+    from karikomi.studies.overview import overview
+
+    numbers = [Column(name, justify="right") for name in ("parameters", "units")]
+    meanings = Column("meaning", overflow="fold")
+    table = Table(Column("network", no_wrap=True), *numbers, "studies", meanings, "paper", box=None, pad_edge=False)
+    for name, entry, parameters, units, studies in overview():
+        meaning = f"{name}: {entry.meaning}" if entry.example else entry.meaning
+        refused = [study for study in STUDIES if study not in studies]
+        taken = f"all but {', '.join(refused)}" if refused else "all"
+        table.add_row(entry.example or name, f"{parameters:,}", f"{units:,}", taken, meaning, entry.paper)
+    _console().print(table, markup=False)
 
 
 def datasets() -> None:

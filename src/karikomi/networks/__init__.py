@@ -6,10 +6,11 @@ import hashlib
 import importlib.util
 import inspect
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from karikomi.errors import InputError, unknown
 from karikomi.networks.modular import Layout, Modular, lay_out
@@ -22,17 +23,24 @@ if TYPE_CHECKING:
 
 _WIDTH = "(-[1-9][0-9]{0,5})"
 
+Activation = Literal["relu", "tanh", "gelu", "silu", "sigmoid"]
+Normalization = Literal["none", "batch", "layer"]
+OPTIONS = ("activation", "dropout", "normalization")
+"""What can be chosen of some networks beside their names."""
+
 
 @dataclass(frozen=True)
 class Network(Entry):
     """A network: ``function`` takes its name, the shape of a sample and the number of classes, and builds the module.
 
     Attributes:
+        options: which of ``OPTIONS`` it takes, by name.
         pattern: for a family of networks, what its names look like.
         example: one of them.
         file: of a network of yours, the Python file that its function is in.
     """
 
+    options: tuple[str, ...] = ()
     pattern: str = ""
     example: str = ""
     file: str = ""
@@ -40,6 +48,9 @@ class Network(Entry):
 
 class Networks(Registry[Network]):
     """Networks and families of networks."""
+
+    def add(self, name: str, entry: Entry) -> None:
+        super().add(name, Network(**vars(entry)))
 
     def find(self, name: str) -> Network:
         if written := re.fullmatch(r"(.+\.py):(\w+)", name):
@@ -58,14 +69,21 @@ class Networks(Registry[Network]):
 
 
 _perceptron = later("karikomi.networks.mlp:build")
+_conv = later("karikomi.networks.convolutional:conv")
+_resnet = later("karikomi.networks.resnet:build")
+_LOTTERY = "Frankle & Carbin 2019"
 NETWORKS = Networks(
     "network",
     {
         "lenet-300-100": Network(
-            _perceptron, "perceptron of the lottery ticket paper, ReLU", paper="LeCun et al. 1998"
+            _perceptron, "perceptron of the lottery ticket paper, ReLU", paper="LeCun et al. 1998", options=OPTIONS
         ),
         "mlp-<h1>-<h2>-…": Network(
-            _perceptron, "perceptron with these hidden layers and ReLU", pattern=f"mlp{_WIDTH}+", example="mlp-256-256"
+            _perceptron,
+            "perceptron with these hidden layers and ReLU",
+            options=OPTIONS,
+            pattern=f"mlp{_WIDTH}+",
+            example="mlp-256-256",
         ),
         "modular-<groups>-<h1>-<h2>-<h3>-…": Network(
             _perceptron,
@@ -73,6 +91,39 @@ NETWORKS = Networks(
             paper="Achterberg et al. 2023",
             pattern=f"modular{_WIDTH}{{4,}}",
             example="modular-5-100-400-100",
+        ),
+        "lenet-5": Network(
+            later("karikomi.networks.convolutional:lenet_5"),
+            "two convolutions and a perceptron, ReLU and max pooling",
+            paper="LeCun et al. 1998",
+        ),
+        "conv-2": Network(_conv, "two convolutions of 64 channels and a perceptron", paper=_LOTTERY),
+        "conv-4": Network(_conv, "and two of 128", paper=_LOTTERY),
+        "conv-6": Network(_conv, "and two of 256", paper=_LOTTERY),
+        "conv-2-small": Network(_conv, "conv-2 with an eighth of its units", paper=_LOTTERY),
+        "conv-4-small": Network(_conv, "conv-4 with an eighth of its units", paper=_LOTTERY),
+        "conv-6-small": Network(_conv, "conv-6 with an eighth of its units", paper=_LOTTERY),
+        "vgg-11-small": Network(
+            later("karikomi.networks.convolutional:vgg_11_small"),
+            "eight convolutions, batch normalization, an eighth of VGG-11's channels",
+            paper="Simonyan & Zisserman 2015",
+        ),
+        "resnet-8": Network(_resnet, "three residual blocks of 16, 32 and 64 channels", paper="He et al. 2016"),
+        "resnet-20": Network(_resnet, "nine residual blocks of 16, 32 and 64 channels", paper="He et al. 2016"),
+        "vit": Network(
+            later("karikomi.networks.transformer:build"),
+            "vision transformer: three blocks of attention over patches, 32 units, 4 heads",
+            paper="Dosovitskiy et al. 2021",
+        ),
+        "patch-gnn": Network(
+            later("karikomi.networks.patches:build"),
+            "three rounds of messages over a grid of patches, 64 features",
+            paper="Hamilton et al. 2017",
+        ),
+        "gru": Network(
+            later("karikomi.networks.recurrent:build"),
+            "64 gated recurrent units that read an image row by row",
+            paper="Cho et al. 2014",
         ),
     },
 )
@@ -98,29 +149,43 @@ def _in_file(path: str, name: str) -> Network:
     return Network(build, f"{name} in {path}", code=code, file=path)
 
 
-def build(name: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
+def build(name: str, sample_shape: tuple[int, ...], classes: int, **options: Any) -> nn.Module:
     """The network called ``name`` for samples of ``sample_shape``, with PyTorch's own initial weights.
 
     Which links a modular network has is not in the module but in its masks, which
     :func:`karikomi.networks.modular.wire` draws for its :func:`layout`.
 
+    Args:
+        name: one that ``karikomi networks`` lists, or one of yours.
+        sample_shape: shape of a sample: ``(28, 28)`` for MNIST, ``(3, 32, 32)`` for images of three channels.
+        classes: how many outputs.
+        options: of perceptrons ``activation`` (relu, tanh, gelu, silu, sigmoid), ``dropout`` (a probability below 1)
+            and ``normalization`` (none, batch, layer).
+
     >>> sum(p.numel() for p in build("lenet-300-100", (28, 28), 10).parameters())
     266610
+    >>> build("mlp-8", (28, 28), 10, activation="tanh")[2]
+    Tanh()
 
     Raises:
-        InputError: for an unknown name, offering the nearest.
+        InputError: for an unknown name, offering the nearest; for options that the network does not take, or samples
+            that it cannot take.
     """
-    return NETWORKS.find(check_network(name)).function(name, sample_shape, classes)
+    return NETWORKS.find(check_network(name, options)).function(name, sample_shape, classes, **options)
 
 
-def check_network(name: str) -> str:
-    """The name, once it is sure that there is such a network.
+def check_network(name: str, options: Iterable[str] = ()) -> str:
+    """The name, once it is sure that there is such a network, and that it takes ``options``.
 
     Raises:
-        InputError: for an unknown name, offering the nearest.
+        InputError: for an unknown name, offering the nearest; for an option that it does not take.
     """
-    NETWORKS.find(name)
+    taken = NETWORKS.find(name).options
     group_count(name)
+    for option in options:
+        if option not in taken:
+            takers = ", ".join(form for form, entry in NETWORKS.items() if option in entry.options)
+            raise InputError(f"{option} can be chosen for {takers}; not for {name}")
     return name
 
 

@@ -48,13 +48,16 @@ class Architecture:
     def link_weights(self) -> tuple[str, ...]:
         """Names of the weights that hold links, in the module's own order.
 
-        Links are the weights of linear, convolutional and attention layers; biases and normalization are not links.
+        Links are the weights of linear, convolutional, attention and recurrent layers; biases and normalization are not
+        links.
         """
         names = list[str]()
         for name, part in self.module.named_modules():
             if isinstance(part, nn.MultiheadAttention):
                 own = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
                 names += [f"{name}.{key}" for key in own if getattr(part, key) is not None]
+            elif isinstance(part, nn.RNNBase | nn.RNNCellBase):
+                names += [f"{name}.{key}" for key, _ in part.named_parameters() if key.startswith("weight")]
             elif isinstance(part, LINKED):
                 names.append(f"{name}.weight")
         return tuple(name.removeprefix(".") for name in names)

@@ -1,5 +1,6 @@
 """Initial weights, drawn from a named stream."""
 
+import re
 from typing import Literal, get_args
 
 import numpy as np
@@ -45,7 +46,7 @@ def initialize(
     masks = {name: given[name] for name in architecture.link_weights}
     for name, mask in masks.items():
         fan_in, fan_out = _fans(mask)
-        bias = name.removesuffix("weight") + "bias"
+        bias = re.sub(r"weight([^.]*)$", r"bias\1", name)  # of a recurrent layer bias_hh_l0 beside weight_hh_l0
         if scheme == "pytorch":
             # PyTorch has counted every column. A unit that no link leads to gets no bias, as PyTorch has it too.
             scale = np.where(fan_in, np.sqrt(mask[0].size / np.maximum(fan_in, 1)), 0).astype(np.float32)
@@ -70,10 +71,13 @@ def _pytorch(module: nn.Module, rng: np.random.Generator) -> dict[str, np.ndarra
     before = {name: value.clone() for name, value in module.state_dict().items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))
-        for part in module.modules():
-            reset = getattr(part, "reset_parameters", None)
-            if callable(reset):
-                reset()
+        parts = list(module.modules())
+        # Attention calls its own _reset_parameters, and draws behind the layers within it.
+        for name, order in (("reset_parameters", parts), ("_reset_parameters", parts[::-1])):
+            for part in order:
+                reset = getattr(part, name, None)
+                if callable(reset):
+                    reset()
         drawn = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
     module.load_state_dict(before)
     return drawn

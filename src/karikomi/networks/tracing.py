@@ -131,7 +131,7 @@ def follow(module: nn.Module) -> Chain:
             places = _places(step.name, step.part, stages[-1]) if stages else 1
             passed = list[Step]()
             stages.append(Stage(step, step.part, places, passed))
-        elif _is_unitwise(step) or step.mixes:
+        elif _is_unitwise(step) or step.mixes or (not stages and isinstance(step.part, nn.Unflatten)):
             passed.append(step)
         else:
             what = f"{step.name}, a {type(step.part).__name__}" if step.part else step.name

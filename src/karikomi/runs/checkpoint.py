@@ -1,5 +1,6 @@
 """Networks on disk: weights, masks, what they began with, and where they come from; safetensors, never pickles."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from karikomi.errors import InputError
-from karikomi.networks import build
+from karikomi.networks import OPTIONS, build
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.runs.files import read_arrays, write_arrays
@@ -121,8 +122,11 @@ def read_networks(path: Path, architecture: Architecture | None = None) -> dict[
     if architecture is None:
         if not {*DESCRIBED} <= provenance.keys():
             raise InputError(f"{path} does not name its network; give the module that it belongs to")
-        module = build(provenance["network"], _shape(provenance), int(provenance["classes"]))
-        architecture = Architecture(module)
+        settings = json.loads(provenance.get("settings", "{}"))
+        options = {name: settings[name] for name in OPTIONS if settings.get(name) is not None}
+        shape = _shape(provenance)
+        module = build(provenance["network"], shape, int(provenance["classes"]), **options)
+        architecture = Architecture(module, (torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)),))
     return {life: _checkpoint(architecture, groups, provenance, str(path)) for life, groups in lives.items()}
 
 

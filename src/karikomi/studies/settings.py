@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from karikomi import data as datasets
 from karikomi.errors import InputError, unknown
-from karikomi.networks import NETWORKS, check_network, group_count
+from karikomi.networks import NETWORKS, OPTIONS, Activation, Normalization, check_network, group_count
 from karikomi.networks.modular import Control, Modular
 from karikomi.registry import Entry
 
@@ -66,6 +66,18 @@ class StudySettings(BaseModel):
     network: Annotated[str, NETWORK] = Field(default="lenet-300-100", description=ARCHITECTURE)
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
         default="glorot", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
+    )
+    activation: Annotated[Activation | None, NETWORK] = Field(
+        default=None, description="Of perceptrons, behind every hidden layer; by default ReLU."
+    )
+    dropout: Annotated[float | None, NETWORK] = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Of perceptrons, the probability of a hidden unit to be 0 in a training step; by default 0.",
+    )
+    normalization: Annotated[Normalization | None, NETWORK] = Field(
+        default=None, description="Of perceptrons, between a hidden layer and its activation; by default none."
     )
     within: Annotated[float, MODULAR] = Field(
         default=Modular.within, description="Probability of a link within a group, above 0 to 1."
@@ -122,6 +134,11 @@ class StudySettings(BaseModel):
     )
 
     @property
+    def options(self) -> dict[str, Any]:
+        """What is chosen of the network beside its name."""
+        return {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+
+    @property
     def modular(self) -> Modular:
         """How the groups of a modular network are wired."""
         return Modular(self.within, self.long_range, self.reach, self.entry, self.exit, self.control)
@@ -129,7 +146,7 @@ class StudySettings(BaseModel):
     @model_validator(mode="after")
     def _network_and_its_own_settings(self) -> Self:
         if self.network != OWN or "models" not in type(self).model_fields:
-            check_network(self.network)
+            check_network(self.network, self.options)
         _ = self.modular
         for name in ONLY_MODULAR if group_count(self.network) is None else ():
             if getattr(self, name) != type(self).model_fields[name].default:

@@ -108,7 +108,7 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
         if settings.data_sha256 and datasets.fingerprint(settings.data) != settings.data_sha256:
             raise InputError(f"{settings.data} has changed since this run began; choose another run folder")
         data = datasets.load(settings.data)
-    module = models[0] if models else build(settings.network, data.sample_shape, data.classes)
+    module = models[0] if models else build(settings.network, data.sample_shape, data.classes, **settings.options)
     built_for = data.sample_shape
     data, architecture = fitted(module, data)
     trained = [Subnetwork.from_module(model, architecture) for model in models]

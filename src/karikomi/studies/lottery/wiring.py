@@ -1,5 +1,7 @@
 """Tables of the surviving links, read from the tickets of a run."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -24,7 +26,7 @@ def pixels(folder: RunFolder) -> pd.DataFrame:
     for replicate in range(LotterySettings.of(**folder.settings).replicates):
         for number, ticket, density in _tickets(folder, replicate):
             shape, first = ticket.sample_shape, _first_mask(ticket)
-            if first.ndim != 2 or len(shape) != 2:
+            if len(shape) != 2 or first.shape[1:] != (math.prod(shape),):
                 return pd.DataFrame()
             row, column = (place.ravel() for place in np.indices(shape))
             links = {"row": row, "column": column, "links": first.sum(axis=0)}

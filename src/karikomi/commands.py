@@ -47,11 +47,22 @@ def networks() -> None:
     _print_registry("network", NETWORKS)
 
 
-def datasets() -> None:
-    """List the data sets by name, and the kinds of file."""
-    from karikomi.data import DATASETS
+def datasets(
+    *, get: Annotated[str | None, Parameter(help="Download this one; nothing is downloaded unasked.")] = None
+) -> None:
+    """List the data sets by name, which of them are here, and the kinds of file; or download one."""
+    from karikomi.data import DATASETS, missing
 
-    _print_registry("data set", DATASETS)
+    if get is not None:
+        from karikomi.runs.download import download
+
+        _console().print(f"{download(get)}", soft_wrap=True)
+        return
+    table = Table(Column("data set", no_wrap=True), "meaning", "here", "paper", box=None, pad_edge=False)
+    for name, entry in DATASETS.items():
+        here = "" if name.startswith("*") else missing(name) or "yes"
+        table.add_row(name, entry.meaning, here, entry.paper)
+    _console().print(table, markup=False)
 
 
 def criteria() -> None:

@@ -149,23 +149,25 @@ def fingerprint(source: str | Dataset) -> str:
         return digest.hexdigest()
     from karikomi.data.arrays import read
 
-    key = _key(source)
-    if not key.startswith("*"):
-        return ""
-    files = _files(source, key)
-    if len(files) == 1:
-        return hashlib.sha256(read(files[0])).hexdigest()
-    for file in files:
-        name = file.relative_to(source if key == "*/" else file.parent).as_posix()
+    found, top = files(source), Path(source)
+    if len(found) < 2:
+        return hashlib.sha256(read(found[0])).hexdigest() if found else ""
+    for file in found:
+        name = file.relative_to(top if top.is_dir() else top.parent).as_posix()
         digest.update(f"{hashlib.sha256(read(file)).hexdigest()}  {name}\n".encode())
     return digest.hexdigest()
 
 
-def _files(source: str, key: str) -> Sequence[Path]:
-    """What a data set is read from."""
+def files(source: str) -> Sequence[Path]:
+    """The files that a data set is read from, by its path; none for a data set by name.
+
+    Raises:
+        InputError: if there is no such data set, or a folder cannot be read.
+    """
     from karikomi.data.idx import beside
     from karikomi.data.images import visible_files
 
+    key = _key(source)
     if key == "*/":
         return visible_files(Path(source))
-    return beside(source) if "idx" in key else [Path(source)]
+    return beside(source) if "idx" in key else [Path(source)] if key.startswith("*") else []

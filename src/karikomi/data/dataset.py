@@ -138,15 +138,9 @@ class Dataset:
         x = self.train.x
         axes = (0,) if x.ndim == 2 else (0, 1, 2) if x.ndim == 3 else (0, *range(2, x.ndim))
         mean, deviation = (of(x, axes, dtype=np.float64, keepdims=True) for of in (np.mean, np.std))
-        deviation[deviation == 0] = 1
-
-        def of(examples: Examples) -> Examples:
-            changed = examples.x.astype(np.float32)
-            changed -= mean.astype(np.float32)
-            changed /= deviation.astype(np.float32)
-            return replace(examples, x=changed)
-
-        return replace(self, train=of(self.train), test=of(self.test))
+        shift, width = mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
+        train, test = (replace(part, x=(part.x - shift) / width) for part in (self.train, self.test))
+        return replace(self, train=train, test=test)
 
     @classmethod
     def from_arrays(

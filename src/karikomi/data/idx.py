@@ -3,6 +3,7 @@
 import gzip
 import math
 import re
+import struct
 import zlib
 from pathlib import Path
 
@@ -64,8 +65,7 @@ def array(content: bytes, source: str) -> np.ndarray:
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise InputError(f"{source} is no IDX file: it begins with {content[:4].hex() or 'nothing'}, not with 00000803")
     begin = 4 + 4 * content[3]
-    shape = np.frombuffer(content[4:begin], ">u4").tolist() if len(content) >= begin else [math.inf]
-    dtype = np.dtype(TYPES[content[2]])
+    dtype, shape = np.dtype(TYPES[content[2]]), struct.unpack_from(f">{content[3]}I", content.ljust(begin, b"\0"), 4)
     if len(content) - begin != math.prod(shape) * dtype.itemsize:
         raise InputError(f"{source} is cut off or too long: {' × '.join(map(str, shape))} numbers do not fit it")
     return np.frombuffer(content, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder("="))

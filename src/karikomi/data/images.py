@@ -10,14 +10,14 @@ from karikomi.data.labelled import labelled
 from karikomi.errors import InputError
 
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
-"""What Pillow calls an image, and what it is read as: grey ``[h, w]`` (L) or colour ``[3, h, w]`` (RGB), uint8."""
+"""Pillow's modes of images, and which they are read in: grey (L) or colour (RGB)."""
 
 
 def folder(source: str) -> Dataset:
-    """The data set in a folder: ``train/CLASS/*`` and ``test/CLASS/*``, or ``CLASS/*`` and a fifth to test; or IDX files.
+    """The data set in a folder: ``train/CLASS/*`` and ``test/CLASS/*``, or ``CLASS/*`` with a fifth as the test set.
 
-    Classes are numbered in the order of their names. Files that Pillow reads, all of one shape; hidden ones do not
-    count.
+    Classes are numbered in the order of their names. Their files are images that Pillow reads, all of one shape: grey
+    ``[h, w]`` or colour ``[3, h, w]``, uint8. Hidden files do not count. Or a folder of IDX files (:func:`idx`).
 
     Raises:
         InputError: if something in it is no image or of another shape, a class is empty, or only the test set has it.

@@ -13,8 +13,8 @@ DEFAULT = "teacher-20-50-10"
 def teacher(name: str) -> Dataset:
     """The data set of ``teacher-<inputs>-<hidden>-<classes>``; ``teacher`` is ``teacher-20-50-10``.
 
-    x ~ N(0, I), 60,000 to train and 10,000 to test; the label is argmax V (relu(W x) − E relu(W x)), the weights W and V
-    of the teacher being Gaussian. Subtracting the expectation, ‖w‖ / √(2π) for a unit with weights w, makes the classes
+    x ~ N(0, I), 60,000 to train and 10,000 to test; the label is argmax V (relu(W x) − E relu(W x)), with the teacher's
+    weights W and V Gaussian. The expectation, ‖w‖ / √(2π) for a unit with weights w, is subtracted so that classes are
     about as frequent. The same name gives the same data.
 
     Raises:

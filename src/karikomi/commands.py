@@ -58,11 +58,15 @@ def datasets(
 
         _console().print(f"{download(get)}", soft_wrap=True)
         return
-    table = Table(Column("data set", no_wrap=True), "meaning", "here", "paper", box=None, pad_edge=False)
+    named = Table(Column("data set", no_wrap=True), "meaning", "here", "paper", box=None, pad_edge=False)
+    paths = Table(Column("path", no_wrap=True), "meaning", box=None, pad_edge=False)
+    not_here = {name: line for name in DATASETS if (line := missing(name))}
     for name, entry in DATASETS.items():
-        here = "" if name.startswith("*") else missing(name) or "yes"
-        table.add_row(name, entry.meaning, here, entry.paper)
-    _console().print(table, markup=False)
+        if name.startswith("*"):
+            paths.add_row(name, entry.meaning)
+        else:
+            named.add_row(name, entry.meaning, "no" if name in not_here else "yes", entry.paper)
+    _console().print(named, "", paths, "", *not_here.values(), sep="\n", markup=False, soft_wrap=True)
 
 
 def criteria() -> None:

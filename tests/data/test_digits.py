@@ -21,6 +21,6 @@ def test_digits():
 
 
 def test_without_scikit_learn_one_line_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(InputError, match="get it with: pip install scikit-learn"):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(InputError, match="digits is not here; get it with: pip install scikit-learn"):
         data.load("digits")

@@ -107,7 +107,8 @@ def test_what_is_not_here_is_refused_with_the_command_that_gets_it(monkeypatch, 
         "kmnist": "karikomi datasets --get kmnist",
         "cifar-10": "karikomi datasets --get cifar-10",
     }.items():
-        assert data.missing(name) == how
-        with pytest.raises(InputError, match=f"^{name} is not here; get it with: {how}$"):
+        line = f"{name} is not here; get it with: {how}"
+        assert data.missing(name) == line
+        with pytest.raises(InputError, match=f"^{line}$"):
             data.load(name)
     assert not (tmp_path / "cache").exists()

@@ -11,13 +11,13 @@ from karikomi.errors import InputError
 def test_the_labels_are_those_of_a_relu_network_whose_outputs_are_centred():
     found = data.load("teacher-7-12-4")
     rng = seeds.stream(0, "teacher", 7, 12, 4)
-    network = torch.nn.Sequential(torch.nn.Linear(7, 12, bias=False), torch.nn.ReLU(), torch.nn.Linear(12, 4)).double()
+    first, second = torch.nn.Linear(7, 12, bias=False).double(), torch.nn.Linear(12, 4, bias=False).double()
     with torch.no_grad():
-        network[0].weight.copy_(torch.from_numpy(rng.standard_normal((12, 7))))
-        network[2].weight.copy_(torch.from_numpy(rng.standard_normal((4, 12))))
-        network[2].bias.zero_()
-        outputs = torch.cat([network(torch.from_numpy(part.x).double()) for part in (found.train, found.test)])
-        expected = network[2](network[0].weight.norm(dim=1) / np.sqrt(2 * np.pi))
+        for layer in (first, second):
+            layer.weight.copy_(torch.from_numpy(rng.standard_normal(layer.weight.shape)))
+        x = np.concatenate([found.train.x, found.test.x])
+        outputs = second(first(torch.from_numpy(x).double()).relu())
+        expected = second(first.weight.norm(dim=1) / np.sqrt(2 * np.pi))
         answers = (outputs - expected).argmax(dim=1).numpy()
     np.testing.assert_array_equal(answers, np.concatenate([found.train.y, found.test.y]))
     spread = outputs.std(dim=0) / np.sqrt(len(outputs))

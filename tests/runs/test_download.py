@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write({"changed": b"x" * 10, "cut": content[:5], "gone": b""}.get(how, content))
 
-    def log_message(self, *_):
+    def log_message(self, format, *args):
         pass
 
 

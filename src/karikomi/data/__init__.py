@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from karikomi.data.dataset import Dataset
-from karikomi.errors import unknown
+from karikomi.errors import InputError, unknown
 from karikomi.registry import Entry, Registry, later
 
 
@@ -28,34 +28,34 @@ DATASETS: Registry[Entry] = Registry(
     {
         "mnist": Entry(
             later("karikomi.data.arrays:mnist"),
-            "handwritten digits, 60,000 to train and 10,000 to test, 28 × 28; inside the package, CC BY-SA 3.0",
+            "handwritten digits, 28 × 28, 60,000 to train, 10,000 to test; in the package, CC BY-SA 3.0",
             paper="LeCun et al. 1998",
         ),
         "fashion-mnist": Entry(
             later("karikomi.data.published:mnist_like"),
-            "clothes, in the shape of MNIST; MIT licence, 30 MB",
+            "clothes, in the form of MNIST; MIT licence, 31 MB",
             paper="Xiao et al. 2017",
         ),
         "kmnist": Entry(
             later("karikomi.data.published:mnist_like"),
-            "cursive Japanese characters, in the shape of MNIST; CC BY-SA 4.0, 21 MB",
+            "cursive Japanese characters, in the form of MNIST; CC BY-SA 4.0, 21 MB",
             paper="Clanuwat et al. 2018",
         ),
         "cifar-10": Entry(
             later("karikomi.data.published:cifar"),
-            "photographs, 50,000 to train and 10,000 to test, 3 × 32 × 32; the binary version, 170 MB",
+            "photographs, 3 × 32 × 32, 50,000 to train, 10,000 to test; the binary version, 170 MB",
             paper="Krizhevsky 2009",
         ),
         "digits": Entry(
             later("karikomi.data.digits:digits"),
-            "handwritten digits, 1,797 in all, 8 × 8",
+            "handwritten digits, 8 × 8, 1,797 in all",
             ("scikit-learn",),
             paper="Alpaydin & Kaynak 1998",
         ),
         "teacher": Entry(later("karikomi.data.teacher:teacher"), "teacher-20-50-10"),
         "teacher-<inputs>-<hidden>-<classes>": Family(
             later("karikomi.data.teacher:teacher"),
-            "labels of a random teacher network on Gaussian inputs, 60,000 to train and 10,000 to test",
+            "Gaussian inputs, labels of a random network; 60,000 to train, 10,000 to test",
             paper="Gardner & Derrida 1989",
             pattern="teacher(-[1-9][0-9]{0,3}){3}",
             example="teacher-5-20-3",
@@ -122,17 +122,21 @@ def load(source: str, label_column: str | None = None) -> Dataset:
     Raises:
         InputError: for an unknown name, data that are not here, or a missing, corrupt or ill-formed file.
     """
+    if line := missing(source):
+        raise InputError(line)
     given = {} if label_column is None else {"label_column": label_column}
     return find(source).function(source, **given)
 
 
 def missing(name: str) -> str:
-    """How to get a data set by name that is not here; empty if it is."""
-    from karikomi.data.published import PUBLISHED, how_to_get, place
+    """That a data set by name is not here, and how to get it; empty if it is here."""
+    from karikomi.data.published import PUBLISHED, place
 
+    how = "pip install scikit-learn" if name == "digits" and find_spec("sklearn") is None else ""
     if name in PUBLISHED and place(name) is None:
-        return how_to_get(name)
-    return "pip install scikit-learn" if name == "digits" and find_spec("sklearn") is None else ""
+        package = PUBLISHED[name].package
+        how = f"karikomi datasets --get {name}" + (f", or apt install {package}" if package else "")
+    return f"{name} is not here; get it with: {how}" if how else ""
 
 
 def fingerprint(source: str | Dataset) -> str:

@@ -77,17 +77,11 @@ def place(name: str) -> Path | None:
     return next((folder for folder in folders if all((folder / file).is_file() for file in published.files)), None)
 
 
-def how_to_get(name: str) -> str:
-    """What to do to have a published data set here."""
-    package = PUBLISHED[name].package
-    return f"karikomi datasets --get {name}" + (f", or apt install {package}" if package else "")
-
-
 def mnist_like(name: str) -> Dataset:
     """A data set in MNIST's four files, gzipped.
 
     Raises:
-        InputError: if it is not here, saying how to get it, or damaged.
+        InputError: if it is not here, or damaged.
     """
     x, y, x_test, y_test = (array(content, file) for file, content in _contents(name).items())
     return labelled((x, y), (x_test, y_test), source=name, name=name)
@@ -99,7 +93,7 @@ def cifar(name: str) -> Dataset:
     A batch is a file of records, each a label and 3 · 32 · 32 bytes.
 
     Raises:
-        InputError: if it is not here, saying how to get it, or damaged.
+        InputError: if it is not here, or damaged.
 
     References:
         Krizhevsky 2009, Learning multiple layers of features from tiny images.
@@ -114,7 +108,7 @@ def cifar(name: str) -> Dataset:
                 if (file := archive.extractfile(f"cifar-10-batches-bin/{batch}.bin"))
             )
     except (tarfile.TarError, KeyError, ValueError, OSError, EOFError, zlib.error) as problem:
-        raise InputError(f"the file of {name} is damaged ({problem}); get it again: {how_to_get(name)}") from problem
+        raise InputError(f"the file of {name} is damaged ({problem}); remove it and get it again") from problem
     (x, y), (x_test, y_test) = (
         (records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]) for records in (np.concatenate(train), test)
     )
@@ -123,9 +117,7 @@ def cifar(name: str) -> Dataset:
 
 def _contents(name: str) -> dict[str, bytes]:
     """The published files by name, once their checksums are right; of Debian's files its packages have them."""
-    folder, published = place(name), PUBLISHED[name]
-    if folder is None:
-        raise InputError(f"{name} is not here; get it with: {how_to_get(name)}")
+    folder, published = place(name) or cache(name), PUBLISHED[name]
     contents = {file: read(folder / file) for file in published.files}
     for file, content in contents.items() if folder == cache(name) else ():
         if hashlib.sha256(content).hexdigest() != published.files[file]:

@@ -27,8 +27,8 @@ def labelled(
 
     >>> x, labels = np.arange(20.0).reshape(10, 2), np.array(["dog", "cat"] * 5)
     >>> data = labelled((x, labels), None, source="pets.csv", name="pets")
-    >>> data.train.y, data.test.y
-    (array([1, 0, 1, 0, 1, 0, 1, 0]), array([1, 0]))
+    >>> data.test.y, data.classes
+    (array([1, 0]), 2)
     """
     x, labels = train
     classes, y = np.unique(labels, return_inverse=True)

@@ -53,9 +53,10 @@ def _fetch(url: str, checksum: str) -> bytes:
             with wrap_file(answer, total, description=url.rsplit("/")[-1], console=Console(stderr=True)) as file:
                 shutil.copyfileobj(file, content)
     except HTTPError as problem:
+        problem.close()
         raise InputError(f"cannot download {url}: {problem.code} {problem.reason}") from problem
     except (OSError, HTTPException) as problem:
-        raise InputError(f"cannot download {url}: {' '.join(str(problem).split())}") from problem
+        raise InputError(f"cannot download {url}: {getattr(problem, 'reason', problem)}") from problem
     if hashlib.sha256(content.getvalue()).hexdigest() != checksum:
         raise InputError(
             f"{url} gave {len(content.getvalue()):,} bytes that are not the published file (other SHA-256); nothing was"

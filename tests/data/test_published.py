@@ -1,5 +1,6 @@
 """Published data sets: Debian's Fashion-MNIST against the published checksums; CIFAR-10's records; what is not here."""
 
+import gzip
 import hashlib
 import io
 import struct
@@ -90,6 +91,28 @@ def test_an_archive_that_is_not_cifar_costs_one_line(monkeypatch, content):
     with pytest.raises(InputError, match="the file of cifar-10 is damaged") as refused:
         data.load("cifar-10")
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_like_mnist_from_the_cache(monkeypatch):
+    rng, folder = np.random.default_rng(0), cache("kmnist")
+    folder.mkdir(parents=True)
+    arrays = {"train": (rng.integers(0, 256, (20, 28, 28)), np.arange(20) % 10)}
+    arrays["t10k"] = (rng.integers(0, 256, (10, 28, 28)), np.arange(10))
+    for part, (x, y) in arrays.items():
+        images = struct.pack(">4i", 2051, *x.shape) + x.astype(np.uint8).tobytes()
+        labels = struct.pack(">2i", 2049, len(y)) + y.astype(np.uint8).tobytes()
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    files = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in PUBLISHED["kmnist"].files}
+    monkeypatch.setitem(PUBLISHED, "kmnist", Published("https://example.org/", files))
+    found = data.load("kmnist")
+    assert found.name == "kmnist"
+    for examples, (x, y) in zip((found.train, found.test), arrays.values(), strict=True):
+        np.testing.assert_array_equal(examples.x, x)
+        np.testing.assert_array_equal(examples.y, y)
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels, mtime=1))
+    with pytest.raises(InputError, match=r"t10k-labels-idx1-ubyte\.gz is damaged \(its SHA-256 is wrong\)"):
+        data.load("kmnist")
 
 
 def test_a_changed_file_in_the_cache_is_noticed(monkeypatch):

@@ -116,7 +116,7 @@ def cifar(name: str) -> Dataset:
 
 
 def _contents(name: str) -> dict[str, bytes]:
-    """The published files by name, once their checksums are right; of Debian's files its packages have them."""
+    """The published files by name; those in the cache have the published checksums (Debian checks its own)."""
     folder, published = place(name) or cache(name), PUBLISHED[name]
     contents = {file: read(folder / file) for file in published.files}
     for file, content in contents.items() if folder == cache(name) else ():

@@ -9,6 +9,7 @@ import pytest
 
 from karikomi import load_network
 from karikomi.cli import main
+from karikomi.data import DATASETS
 from karikomi.networks import NETWORKS
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
@@ -19,9 +20,10 @@ SMALL += ["--engine", "population"]
 
 
 @pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs ``karikomi ARGUMENTS`` in an empty folder; gives the status, stdout and stderr."""
+def command(capsys, monkeypatch, tmp_path, tmp_path_factory):
+    """Runs ``karikomi ARGUMENTS`` in an empty folder, with an empty cache; gives the status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
     def call(*arguments):
         with mock.patch.object(Result, "draw"):
@@ -57,6 +59,13 @@ WRONG = [
     ("lottery --preset papr", "did you mean 'paper'?"),
     ("lottery --data mnits", "did you mean 'mnist'?"),
     ("lottery --data absent.npz", "cannot read absent.npz: No such file or directory"),
+    ("lottery --data kmnist", "kmnist is not here; get it with: karikomi datasets --get kmnist"),
+    ("lottery --data absent/", "cannot read absent: No such file or directory"),
+    ("lottery --data teacher-5", "unknown data set 'teacher-5'; did you mean 'teacher'?"),
+    ("lottery --label-column kind", "label_column needs a table, such as a .csv file; the data are mnist"),
+    ("lottery --label-noise 1", "--label-noise should be less than 1; it is 1"),
+    ("lottery --train-share 0", "--train-share should be greater than 0; it is 0"),
+    ("datasets --get mnist", "unknown data set to download 'mnist'; did you mean 'kmnist'?"),
     ("lottery --data broken.npz", "broken.npz is no readable .npz file"),
     ("lottery --batch 100000", "batch must be at most 50000, the training examples that are left"),
     ("lottery --network nowhere.py:build", "there is no file nowhere.py"),
@@ -161,6 +170,16 @@ def test_quiet_is_quiet(command):
     assert out
 
 
+def test_data_sets_are_listed_with_how_to_get_what_is_not_here(command):
+    status, out, err = command("datasets")
+    assert (status, err) == (0, "")
+    told = [" ".join(line.split()) for line in out.splitlines()]
+    assert all(any(line.startswith(f"{name} ") for line in told) for name in DATASETS)
+    assert any("in the package, CC BY-SA 3.0 yes LeCun" in line for line in told)
+    assert any(line.startswith("cifar-10 photographs") and " no Krizhevsky" in line for line in told)
+    assert "kmnist is not here; get it with: karikomi datasets --get kmnist" in told
+
+
 def test_no_runs_yet(command):
     status, out, err = command("runs")
     assert (status, out) == (0, "")
@@ -173,7 +192,7 @@ def loaded(*arguments):
     return set(told.stdout.split())
 
 
-@pytest.mark.parametrize("line", ["--help", "lottery --help", "lesion --help", "ageing --help", "runs"])
+@pytest.mark.parametrize("line", ["--help", "lottery --help", "lesion --help", "ageing --help", "runs", "datasets"])
 def test_help_and_lists_load_nothing_heavy(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not loaded(*line.split()) & {"torch", "numba", "pandas", "scipy", "altair"}

@@ -35,7 +35,7 @@ app.command(
 )
 app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")
 app.command("karikomi.commands:networks", name="networks", help="List the networks by name.")
-app.command("karikomi.commands:datasets", name="datasets", help="List the data sets by name, and the kinds of file.")
+app.command("karikomi.commands:datasets", name="datasets", help="List the data sets, which are here; or download one.")
 app.command("karikomi.commands:criteria", name="criteria", help="List the criteria for links and for units.")
 app.command("karikomi.commands:export", name="export", help="Write a network of a run to a file.")
 

@@ -1,22 +1,20 @@
-"""From a network to the blocks of its graph."""
+"""From a network to the blocks of links of its graph."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
 from torch import Tensor, nn
 
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
-from karikomi.networks.detection import CONVOLUTIONS, TRANSPOSED
-from karikomi.networks.layers import INPUTS, Layer, Reading
-from karikomi.networks.streams import Reader
+from karikomi.networks.layers import INPUTS, Reading
 from karikomi.networks.subnetwork import Subnetwork
 
+Pair = tuple[int, int]
 Block = tuple[np.ndarray, np.ndarray]
-"""Weight and mask ``[out, in]`` between the units of two layers."""
+"""Weight and mask ``[out, in]``."""
 
 
 class Blocks(NamedTuple):
@@ -25,51 +23,72 @@ class Blocks(NamedTuple):
     layers: tuple[str, ...]
     weights: tuple[np.ndarray, ...]
     masks: tuple[np.ndarray, ...]
-    pairs: tuple[tuple[int, int], ...] = ()
+    pairs: tuple[Pair, ...]
 
 
 def blocks(architecture: Architecture, subnetwork: Subnetwork | None = None) -> Blocks:
-    """The links between units, from the weights and masks of a subnetwork, or from the module's own weights.
+    """The links between units, by the weights and masks of a subnetwork, or by the module's own weights.
 
     Raises:
         InputError: if something else than fixed weights joins units.
     """
-    return _of_chain(architecture, subnetwork) if architecture.in_a_row else _of_streams(architecture, subnetwork)
+    if architecture.in_a_row:
+        layers = (INPUTS, *(layer.name or "outputs" for layer in architecture.layers))
+        found = dict(_of_chain(architecture, subnetwork))
+    else:
+        layers = tuple(architecture.wiring.units)
+        found = dict(sorted(_of_streams(architecture, subnetwork), key=lambda block: block[0][::-1]))
+    weights, masks = zip(*found.values(), strict=True)
+    return Blocks(layers, weights, masks, tuple(found))
 
 
-def _of_chain(architecture: Architecture, subnetwork: Subnetwork | None) -> Blocks:
-    def values(name: str) -> Block:
-        if subnetwork is not None:
-            return subnetwork.weights[name], subnetwork.masks[name]
-        weight = attrgetter(name)(architecture.module).detach().cpu().numpy()
-        return weight, weight != 0
-
-    found = [_between_units(layer, *values(layer.weight)) for layer in architecture.layers]
-    weights, masks = zip(*found, strict=True)
-    return Blocks((INPUTS, *(layer.name or "outputs" for layer in architecture.layers)), weights, masks)
+def _of_chain(architecture: Architecture, subnetwork: Subnetwork | None) -> Iterator[tuple[Pair, Block]]:
+    for number, layer in enumerate(architecture.layers):
+        [reading] = layer.reads
+        weight, mask = _values(attrgetter(layer.weight)(architecture.module), layer.weight, subnetwork)
+        by_column = _by_column(weight, reading.groups), _by_column(mask, reading.groups)
+        columns = np.arange(by_column[0].shape[1])
+        block = _by_unit(*by_column, columns, columns // reading.places, len(columns) // reading.places)
+        yield (number, number + 1), block
 
 
-def _between_units(layer: Layer, weight: np.ndarray, mask: np.ndarray) -> Block:
-    """Weight and mask ``[out, in]`` between the units of a layer and those that it reads.
+def _of_streams(architecture: Architecture, subnetwork: Subnetwork | None) -> Iterator[tuple[Pair, Block]]:
+    units, readers = architecture.wiring
+    numbers = {name: number for number, name in enumerate(units)}
+    for name, reader in readers.items():
+        if subnetwork is not None and not isinstance(reader.weight, nn.Parameter):
+            raise InputError(f"graph: the weight of {name} is computed from {reader.parameter}, not trained as it is")
+        values = map(reader.oriented, _values(reader.weight, reader.parameter, subnetwork))
+        by_column = [_by_column(array, reader.groups) for array in values]
+        for source, pairs in reader.columns.items():
+            columns, read = pairs.numpy()
+            yield (numbers[source], numbers[name]), _by_unit(*by_column, columns, read, units[source])
 
-    Of kernels, and of the columns of a flattened channel, the L1 norm.
-    """
-    weight, [reading] = np.asarray(weight, np.float64), layer.reads
-    if weight.ndim == 2 and reading.places == 1:
-        return weight, mask
-    rows, columns = reading.shape
-    between, links = (np.zeros((rows, reading.groups * columns // reading.places), kind) for kind in (float, int))
-    ends = np.arange(rows)[:, None], reading.units
-    np.add.at(between, ends, np.abs(weight).reshape(rows, columns, -1).sum(axis=2))
-    np.add.at(links, ends, mask.reshape(rows, columns, -1).sum(axis=2))
+
+def _values(weight: Tensor, name: str, subnetwork: Subnetwork | None) -> Block:
+    """A weight, float64, and its mask; what has none, such as a module, has a link where a weight is not 0."""
+    own = weight.detach().cpu().double().numpy() if subnetwork is None else subnetwork.weights[name].astype(np.float64)
+    return own, own != 0 if subnetwork is None or name not in subnetwork.masks else subnetwork.masks[name]
+
+
+def _by_column(array: np.ndarray, groups: int) -> np.ndarray:
+    """Weights or a mask ``[out, in / groups, …]`` as ``[out, in]``: of kernels the L1 norm, or whether any is left."""
+    if array.ndim == 2:
+        return array
+    rows, columns = array.shape[:2]
+    kernels = array.reshape(rows, columns, -1)
+    between = np.zeros((rows, groups * columns), array.dtype)
+    each = kernels.any(axis=2) if array.dtype == bool else np.abs(kernels).sum(axis=2)
+    np.put_along_axis(between, Reading(INPUTS, (rows, columns), groups=groups).units, each, axis=1)
+    return between
+
+
+def _by_unit(weight: np.ndarray, mask: np.ndarray, columns: np.ndarray, units: np.ndarray, many: int) -> Block:
+    """Weight and mask ``[out, units]`` from those by column: of a unit that several columns read the L1 norm."""
+    between, links = np.zeros((len(weight), many)), np.zeros((len(weight), many), np.int64)
+    if len(np.unique(units)) == len(units):
+        between[:, units], links[:, units] = weight[:, columns], mask[:, columns]
+    else:
+        np.add.at(between, (slice(None), units), np.abs(weight[:, columns]))
+        np.add.at(links, (slice(None), units), mask[:, columns])
     return between, links > 0
-
-
-def _of_streams(architecture: Architecture, subnetwork: Subnetwork | None) -> Blocks:
-    wiring = architecture.wiring
-    numbers = {name: number for number, name in enumerate(wiring.units)}
-    found = dict[tuple[int, int], Block]()
-    for name, reader in wiring.readers.items():
-        weight, mask = _values(name, reader, subnetwork)
-        for source in sorted(reader.columns, key=numbers.__getitem__):
-            ...

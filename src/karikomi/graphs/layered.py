@@ -70,7 +70,9 @@ class LayeredGraph:
             raise InputError(f"a block leads from a layer to a later one, no two of them alike; they are {pairs}")
         ends = {end for pair, shape in zip(pairs, shapes, strict=True) for end in zip(pair, shape[::-1], strict=False)}
         if any(len(shape) != 2 or 0 in shape for shape in shapes) or not len(ends) == len(dict(ends)) == len(layers):
-            raise InputError(f"the blocks must be [out, in], and give each layer one size; those of {pairs} are {shapes}")
+            raise InputError(
+                f"the blocks must be [out, in], and give each layer one size; those of {pairs} are {shapes}"
+            )
         if len(set(layers)) < len(layers):
             raise InputError(f"the layers of a graph need different names; they are {', '.join(layers)}")
         weights = tuple(
@@ -248,4 +250,3 @@ class LayeredGraph:
             write_whole(Path(path), content.getvalue())
         except OSError as problem:
             raise InputError(f"cannot write {path}: {problem.strerror}") from problem
-

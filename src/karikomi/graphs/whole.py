@@ -39,7 +39,11 @@ def _reached(graph: LayeredGraph) -> list[np.ndarray]:
 
 def components(graph: LayeredGraph) -> int:
     """How many pieces the network falls into, directions ignored; a unit without links is one of them."""
-    from scipy.sparse import block_array, coo_array, csgraph  # here, so that measures can be named without loading scipy
+    from scipy.sparse import (
+        block_array,
+        coo_array,
+        csgraph,
+    )  # here, so that measures can be named without loading scipy
 
     blocks = [[coo_array((size, other), dtype=bool) for other in graph.sizes] for size in graph.sizes]
     for (first, last), mask in zip(graph.pairs, graph.masks, strict=True):

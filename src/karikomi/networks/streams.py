@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS, TRANSPOSED, weight_of
 from karikomi.networks.layers import INPUTS
-from karikomi.networks.nested import Ref
 from karikomi.networks.regions import through
 from karikomi.networks.tape import Op
 
@@ -50,6 +50,18 @@ class Reader(NamedTuple):
     parameter: str
     columns: Mapping[str, Tensor]
     op: Op
+
+    @property
+    def groups(self) -> int:
+        """Those of a grouped convolution."""
+        return (self.op.argument(6, "groups") or 1) if self.op.name in CONVOLUTIONS | TRANSPOSED else 1
+
+    def oriented(self, array: np.ndarray) -> np.ndarray:
+        """The weight, or a mask of its shape, as ``[out, in / groups, …]``."""
+        if self.op.name in TRANSPOSED:  # [in, out / groups, …]
+            apart = array.reshape(self.groups, -1, *array.shape[1:]).swapaxes(1, 2)
+            return apart.reshape(-1, *apart.shape[2:])
+        return array.T if self.op.name in PRODUCTS and weight_of(self.op)[2] == -1 else array
 
 
 class Wiring(NamedTuple):

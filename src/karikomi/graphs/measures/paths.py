@@ -100,9 +100,7 @@ def _dependencies(graph: LayeredGraph, lengths: Sequence[np.ndarray], first: int
     return totals
 
 
-def _extend(
-    reach: np.ndarray, length: np.ndarray, direct: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _extend(reach: np.ndarray, length: np.ndarray, direct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One layer further.
 
     Args:

@@ -39,9 +39,7 @@ def pagerank(graph: LayeredGraph, *, damping: float = DAMPING) -> PerLayer:
     return graph.per_layer(layer / total for layer in visits)
 
 
-def _solved(
-    graph: LayeredGraph, factor: float, sent: Callable[[int, np.ndarray], np.ndarray]
-) -> list[np.ndarray]:
+def _solved(graph: LayeredGraph, factor: float, sent: Callable[[int, np.ndarray], np.ndarray]) -> list[np.ndarray]:
     """Per layer y = 1 + factor · Σ \\|w\\| · sent(y), the sum over the layers that it reads."""
     solved, sending, strengths = list[np.ndarray](), list[np.ndarray](), graph.strengths
     for layer, (size, into) in enumerate(zip(graph.sizes, graph.into, strict=True)):

@@ -46,10 +46,9 @@ def _of_chain(architecture: Architecture, subnetwork: Subnetwork | None) -> Iter
     for number, layer in enumerate(architecture.layers):
         [reading] = layer.reads
         weight, mask = _values(attrgetter(layer.weight)(architecture.module), layer.weight, subnetwork)
-        by_column = _by_column(weight, reading.groups), _by_column(mask, reading.groups)
-        columns = np.arange(by_column[0].shape[1])
-        block = _by_unit(*by_column, columns, columns // reading.places, len(columns) // reading.places)
-        yield (number, number + 1), block
+        weight, mask = _by_column(weight, reading.groups), _by_column(mask, reading.groups)
+        columns, many = np.arange(weight.shape[1]), weight.shape[1] // reading.places
+        yield (number, number + 1), _by_unit(weight, mask, columns, columns // reading.places, many)
 
 
 def _of_streams(architecture: Architecture, subnetwork: Subnetwork | None) -> Iterator[tuple[Pair, Block]]:
@@ -58,11 +57,11 @@ def _of_streams(architecture: Architecture, subnetwork: Subnetwork | None) -> It
     for name, reader in readers.items():
         if subnetwork is not None and not isinstance(reader.weight, nn.Parameter):
             raise InputError(f"graph: the weight of {name} is computed from {reader.parameter}, not trained as it is")
-        values = map(reader.oriented, _values(reader.weight, reader.parameter, subnetwork))
-        by_column = [_by_column(array, reader.groups) for array in values]
+        values = _values(reader.weight, reader.parameter, subnetwork)
+        weight, mask = (_by_column(reader.oriented(array), reader.groups) for array in values)
         for source, pairs in reader.columns.items():
             columns, read = pairs.numpy()
-            yield (numbers[source], numbers[name]), _by_unit(*by_column, columns, read, units[source])
+            yield (numbers[source], numbers[name]), _by_unit(weight, mask, columns, read, units[source])
 
 
 def _values(weight: Tensor, name: str, subnetwork: Subnetwork | None) -> Block:
@@ -89,6 +88,7 @@ def _by_unit(weight: np.ndarray, mask: np.ndarray, columns: np.ndarray, units: n
     if len(np.unique(units)) == len(units):
         between[:, units], links[:, units] = weight[:, columns], mask[:, columns]
     else:
-        np.add.at(between, (slice(None), units), np.abs(weight[:, columns]))
-        np.add.at(links, (slice(None), units), mask[:, columns])
+        ends = np.arange(len(weight))[:, None], units
+        np.add.at(between, ends, np.abs(weight[:, columns]))
+        np.add.at(links, ends, mask[:, columns])
     return between, links > 0

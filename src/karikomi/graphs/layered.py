@@ -181,9 +181,9 @@ class LayeredGraph:
     @property
     def reversed(self) -> Self:
         """The graph with every link turned round; its first layer is the output layer."""
-        turned = [tuple(array.T for array in arrays[::-1]) for arrays in (self.weights, self.masks)]
+        weights, masks = (tuple(array.T for array in arrays[::-1]) for arrays in (self.weights, self.masks))
         end = len(self.layers) - 1
-        return type(self)(self.layers[::-1], *turned, tuple((end - b, end - a) for a, b in self.pairs[::-1]))
+        return type(self)(self.layers[::-1], weights, masks, tuple((end - b, end - a) for a, b in self.pairs[::-1]))
 
     def lengths(self, distance: Distance) -> tuple[np.ndarray, ...]:
         """How long each link is, ``[out, in]`` per block; infinite where there is none, or its weight is 0.

@@ -119,8 +119,8 @@ def group_efficiency(graph: LayeredGraph, *, communities: Mapping[str, np.ndarra
 def rich_club(graph: LayeredGraph) -> np.ndarray:
     """Density among the units with more than k links, for k = 0, 1, …, largest degree − 1 (Zhou & Mondragón 2004).
 
-    φ(k) = links between them / links that there could be between them, which are those from a layer to one
-    that reads it: the usual N(N − 1) / 2 counts pairs that no layered network can join. NaN where there could be none. Compare it
+    φ(k) = links between them / links that there could be between them, which are those from a layer to one that reads
+    it: the usual N(N − 1) / 2 counts pairs that no layered network can join. NaN where there could be none. Compare it
     with the same figure on :func:`karikomi.graphs.nulls.rewired` graphs: by chance alone it grows with k.
     """
     by_layer = np.split(degrees(graph), np.cumsum(graph.sizes)[:-1])

@@ -4,9 +4,9 @@ A stream is a signal into which several layers write, such as the one beside the
 place of it are the units of all of them, and who reads the place reads them all.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS, TRANSPOSED, weight_of
 from karikomi.networks.layers import INPUTS
-from karikomi.networks.regions import through
+from karikomi.networks.regions import POOLING, reduced_axes, through
 from karikomi.networks.tape import Op
 
 SUMS = re.compile(r"(add|sub|subtract|rsub)_?|__[ri]?(add|sub)__")
@@ -167,7 +167,10 @@ def _followed(anatomy: Anatomy, starts: Mapping[int, Stream], parts: list[Part])
             why = anatomy.left_out.get(op.module, "it has no units of its own")
             results = [f"graph: {op.module or op.name} is left out: {why}" for _ in op.results]
         else:
-            results = _passed(op, streams, tape.values)
+            try:
+                results = _passed(op, streams, tape.values)
+            except InputError as problem:  # which matters if a layer reads it
+                results = [str(problem) for _ in op.results]
         streams |= dict(zip(op.results, results, strict=True))
     return columns
 
@@ -177,10 +180,7 @@ def _read(op: Op, name: str, streams: Mapping[int, Stream]) -> Iterator[tuple[st
     weight, _, axis = weight_of(op)
     if len(op.refs) > 1 or weight.ndim < 2 or (op.name in PRODUCTS and weight.ndim > 2) or axis is None:
         raise InputError(f"graph: {name} ({op.name}) is no single weight that reads a single signal")
-    stream = streams[op.refs[0]]
-    if isinstance(stream, str):
-        raise InputError(stream)
-    yield from ((source, _pairs(labels, axis)) for source, labels in stream)
+    yield from ((source, _pairs(labels, axis)) for source, labels in _known(streams[op.refs[0]]))
 
 
 def _pairs(labels: Tensor, axis: int) -> Tensor:
@@ -196,34 +196,57 @@ def _pairs(labels: Tensor, axis: int) -> Tensor:
     return pairs[:, pairs[1] >= 0]
 
 
+def _known(stream: Stream) -> list[tuple[str, Tensor]]:
+    if isinstance(stream, str):
+        raise InputError(stream)
+    return stream
+
+
 def _passed(op: Op, streams: Mapping[int, Stream], values: list[Tensor]) -> list[Stream]:
-    """The streams in what an operation gives that is no layer."""
-    given = dict[int, list[tuple[str, Tensor]]]()
-    for number in op.refs:
-        stream = streams[number]
-        if isinstance(stream, str):
-            return [stream for _ in op.results]
-        given[number] = [] if EMPTY.fullmatch(op.name) else stream
+    """The streams in what an operation gives that is no layer.
+
+    Raises:
+        InputError: if it does more than to sum units, or to leave them where they are.
+    """
+    if EMPTY.fullmatch(op.name):
+        return [[] for _ in op.results]
+    given = {number: _known(streams[number]) for number in op.refs}
     several = [(number, *one) for number, stream in given.items() for one in stream]
-    names = list(dict.fromkeys(name for _, name, _ in several))
-    passed: list[tuple[str, list[Tensor] | None]]
     if SUMS.fullmatch(op.name):
-        passed = [(name, [labels.expand(values[op.results[0]].shape)]) for _, name, labels in several]
-    elif op.name in SIDE_BY_SIDE:
-        passed = [(name, through(op, {number: labels}, values.__getitem__)) for number, name, labels in several]
+        passed = [(name, [[labels.expand(values[op.results[0]].shape)]]) for _, name, labels in several]
     elif op.name in NORMALIZING and len(given) == 1:
-        passed = [(name, [labels]) for _, name, labels in several]
+        passed = [(name, [[labels]]) for _, name, labels in several]
+    elif op.name in SIDE_BY_SIDE:
+        passed = [(name, _through(op, {number: labels}, values)) for number, name, labels in several]
+    elif len({tuple(name for name, _ in stream) for stream in given.values()}) == 1:
+        rows = [(row[0][0], [labels for _, labels in row]) for row in zip(*given.values(), strict=True)]
+        passed = [(name, _through(op, dict(zip(given, row, strict=True)), values)) for name, row in rows]
     else:
-        passed = [
-            (row[0][0], through(op, dict(zip(given, labels, strict=True)), values.__getitem__) if alike else None)
-            for row in zip_longest(*given.values(), fillvalue=("", torch.zeros(())))
-            for labels, alike in [([some for _, some in row], len({name for name, _ in row}) == 1)]
-        ]
-    if any(some is None for _, some in passed):
-        where = f" in {op.module}" if op.module else ""
+        passed = [("", list[list[Tensor]]())]
+    if not all(ways for _, ways in passed):
+        names = list(dict.fromkeys(name for _, name, _ in several))
         few = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-        return [f"graph: {op.name}{where} mixes the signals of {few} without fixed weights" for _ in op.results]
-    return [_distinct([(name, some[k]) for name, some in passed if some]) for k in range(len(op.results))]
+        where = f" in {op.module}" if op.module else ""
+        raise InputError(f"graph: {op.name}{where} mixes the signals of {few} without fixed weights")
+    return [_distinct([(name, some[k]) for name, ways in passed for some in ways]) for k in range(len(op.results))]
+
+
+def _through(op: Op, labels: Mapping[int, Tensor], values: list[Tensor]) -> list[list[Tensor]]:
+    """Labels of an operation's results; several, one for each, where it sums over units; none, where it mixes them."""
+    found = through(op, labels, values.__getitem__)
+    if found is not None:
+        return [found]
+    [number, *others] = labels
+    mine = labels[number]
+    if op.name in ("mean", "sum") and not others:
+        axes = reduced_axes(op, mine)
+        shape = [mine.shape[axis] for axis in axes]
+        rows = mine.movedim(axes, tuple(range(len(axes)))).reshape(math.prod(shape), -1).unique(dim=0)
+        return [[row.view(values[op.results[0]].shape)] for row in rows]
+    padded = mine.amax(tuple(range(2, mine.ndim)), keepdim=True).expand_as(mine)
+    if POOLING.fullmatch(op.name) and bool(((mine < 0) | (mine == padded)).all()):
+        return [found for found in [through(op, {number: padded}, values.__getitem__)] if found is not None]
+    return []
 
 
 def _distinct(stream: list[tuple[str, Tensor]]) -> Stream:

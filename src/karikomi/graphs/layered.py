@@ -101,7 +101,9 @@ class LayeredGraph:
         return cls(*blocks(subnetwork.architecture, subnetwork))
 
     @classmethod
-    def from_module(cls, module: nn.Module, inputs: tuple[Any, ...] | None = None) -> Self:
+    def from_module(
+        cls, module: nn.Module, inputs: tuple[Any, ...] | None = None, named: Mapping[str, Any] | None = None
+    ) -> Self:
         """The graph of a plain module; a weight that is exactly 0 counts as removed.
 
         A module of linear and convolutional layers, in a chain or not. Activations, dropout, changes of shape, pooling
@@ -122,6 +124,7 @@ class LayeredGraph:
         Args:
             module: the network.
             inputs: some examples that it takes, in order; by default they are guessed, where layers are no chain.
+            named: inputs by name.
 
         Raises:
             InputError: for what has no fixed weights between units (attention, gates, products of two signals), or
@@ -131,7 +134,7 @@ class LayeredGraph:
         from karikomi.graphs.blocks import blocks  # loads torch
         from karikomi.networks.architecture import Architecture
 
-        return cls(*blocks(Architecture(module, inputs)))
+        return cls(*blocks(Architecture(module, inputs, named)))
 
     @property
     def is_chain(self) -> bool:

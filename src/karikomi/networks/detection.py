@@ -146,7 +146,7 @@ def names_of(firsts: Mapping[tuple[Any, ...], Found], tape: Tape) -> dict[tuple[
         if one.kind == "heads":
             choices = [tape.ops[one.place].module, "attention"]
         elif one.key[0] == "recurrent":
-            choices = [one.key[1]]
+            choices = [one.key[1] or "recurrent"]
         else:
             owner = one.origin.partition(".parametrizations.")[0]
             owner = owner if owner != one.origin else one.origin.rpartition(".")[0]

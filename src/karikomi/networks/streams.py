@@ -81,10 +81,12 @@ def wiring(anatomy: Anatomy) -> Wiring:
         InputError: for what has no fixed weights between units, or leads back.
     """
     parts = [*anatomy.parts, *anatomy.last]
+    if not parts:
+        raise InputError("graph: the model has no layers that lead to its outputs")
     for kind, reason in NO_WEIGHTS.items():
         for part in parts:
             if part.kind == kind:
-                raise InputError(f"graph: {part.name} {reason}")
+                raise InputError(f"graph: {part.name} ({anatomy.tape.ops[part.calls[0]].name}) {reason}")
     labels = {found.place: found.labels for found in anatomy.found}
     starts: dict[int, Stream] = {
         number: [(part.name, some)] for part in parts for place in part.calls for number, some in labels[place].items()

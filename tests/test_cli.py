@@ -9,6 +9,8 @@ import pytest
 
 from karikomi import load_network
 from karikomi.cli import main
+from karikomi.data import DATASETS
+from karikomi.networks import NETWORKS
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.result import Result
 from karikomi.studies.settings import ONLY_MODULAR
@@ -18,9 +20,10 @@ SMALL += ["--engine", "population"]
 
 
 @pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs ``karikomi ARGUMENTS`` in an empty folder; gives the status, stdout and stderr."""
+def command(capsys, monkeypatch, tmp_path, tmp_path_factory):
+    """Runs ``karikomi ARGUMENTS`` in an empty folder, with an empty cache; gives the status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
     def call(*arguments):
         with mock.patch.object(Result, "draw"):
@@ -48,11 +51,21 @@ WRONG = [
     ("lottery --rat 0.1", "Did you mean --rate?"),
     ("lottery 0.1", "what is '0.1'? Settings are given by name"),
     ("lottery --network lenet-300", "did you mean 'lenet-300-100'?"),
+    ("lottery --network resnet-8 --dropout 0.5", "dropout can be chosen for lenet-300-100, mlp-<h1>-<h2>-…; not for"),
+    ("lottery --activation gel", "--activation should be 'relu', 'tanh'"),
+    ("lottery --dropout 1", "--dropout should be less than 1; it is 1"),
     ("lottery --network mlp-0", "is not of the form mlp-<h1>-<h2>-…"),
     ("lottery --criterion magnitud", "did you mean 'magnitude'?"),
     ("lottery --preset papr", "did you mean 'paper'?"),
     ("lottery --data mnits", "did you mean 'mnist'?"),
     ("lottery --data absent.npz", "cannot read absent.npz: No such file or directory"),
+    ("lottery --data kmnist", "kmnist is not here; get it with: karikomi datasets --get kmnist"),
+    ("lottery --data absent/", "cannot read absent: No such file or directory"),
+    ("lottery --data teacher-5", "unknown data set 'teacher-5'; did you mean 'teacher'?"),
+    ("lottery --label-column kind", "label_column needs a table, such as a .csv file; the data are mnist"),
+    ("lottery --label-noise 1", "--label-noise should be less than 1; it is 1"),
+    ("lottery --train-share 0", "--train-share should be greater than 0; it is 0"),
+    ("datasets --get mnist", "unknown data set to download 'mnist'; did you mean 'kmnist'?"),
     ("lottery --data broken.npz", "broken.npz is no readable .npz file"),
     ("lottery --batch 100000", "batch must be at most 50000, the training examples that are left"),
     ("lottery --network nowhere.py:build", "there is no file nowhere.py"),
@@ -133,10 +146,38 @@ def test_two_runs_side_by_side(command):
     assert "same settings" in err
 
 
+def test_a_perceptron_with_options_comes_back_as_it_was(command):
+    options = ["--activation", "gelu", "--dropout", "0.2", "--normalization", "batch"]
+    assert command("lottery", *SMALL, *options, "--out", "run")[0] == 0
+    assert command("export", "run", "--round", "1", "--to", "t.safetensors")[0] == 0
+    ticket = load_network("t.safetensors")
+    names = ["flatten", "fc1", "norm1", "gelu1", "dropout1", "output"]
+    assert [name for name, _ in ticket.module().named_children()] == names
+
+
+def test_networks_are_listed_with_their_sizes_and_studies(command):
+    status, out, _ = command("networks")
+    assert status == 0
+    lines = {line.split()[0]: " ".join(line.split()) for line in out.splitlines()}
+    assert {entry.example or name for name, entry in NETWORKS.items()} <= lines.keys()
+    assert lines["lenet-5"].startswith("lenet-5 61,706 226 all two convolutions and a perceptron")
+    assert " 269,322 512 all mlp-<h1>-<h2>-…: perceptron" in lines["mlp-256-256"]
+
+
 def test_quiet_is_quiet(command):
     status, out, err = command("lottery", *SMALL, "--quiet")
     assert (status, err) == (0, "")
     assert out
+
+
+def test_data_sets_are_listed_with_how_to_get_what_is_not_here(command):
+    status, out, err = command("datasets")
+    assert (status, err) == (0, "")
+    told = [" ".join(line.split()) for line in out.splitlines()]
+    assert all(any(line.startswith(f"{name} ") for line in told) for name in DATASETS)
+    assert any("in the package, CC BY-SA 3.0 yes LeCun" in line for line in told)
+    assert any(line.startswith("cifar-10 photographs") and " no Krizhevsky" in line for line in told)
+    assert "kmnist is not here; get it with: karikomi datasets --get kmnist" in told
 
 
 def test_no_runs_yet(command):
@@ -151,7 +192,7 @@ def loaded(*arguments):
     return set(told.stdout.split())
 
 
-@pytest.mark.parametrize("line", ["--help", "lottery --help", "lesion --help", "ageing --help", "runs"])
+@pytest.mark.parametrize("line", ["--help", "lottery --help", "lesion --help", "ageing --help", "runs", "datasets"])
 def test_help_and_lists_load_nothing_heavy(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not loaded(*line.split()) & {"torch", "numba", "pandas", "scipy", "altair"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 TOP = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```python\n(.*?)```", (TOP / "CONTRIBUTING.md").read_text(), re.DOTALL)
@@ -36,8 +37,8 @@ def package(tmp_path_factory) -> Path:
     insert("removal/scores/__init__.py", '"random": Entry(chance.random,', its_line)
     (rooms / "networks/tiny.py").write_text(network)
     insert("networks/__init__.py", '"mlp-<h1>-<h2>-…": Network(', network_line)
-    (rooms / "data/csv.py").write_text(loader)
-    insert("data/__init__.py", '".npz": Entry(', loader_line)
+    (rooms / "data/matlab.py").write_text(loader)
+    insert("data/__init__.py", '"*.npz": Entry(', loader_line)
     drawn, caption = re.split(r"# \S+study\.py.*\n", figure)
     with (rooms / "studies/lottery/pictures.py").open("a") as pictures:
         pictures.write("\n\n" + drawn)
@@ -78,12 +79,12 @@ def test_a_residual_network_with_batch_normalization(package: Path, tmp_path: Pa
     assert "Ticket minus dense" in karikomi(package, tmp_path, "lottery", *lottery)
 
 
-def test_a_data_set_from_csv(package: Path, tmp_path: Path) -> None:
-    assert ".csv" in karikomi(package, tmp_path, "datasets")
-    rng = np.random.default_rng(0)
-    rows = np.column_stack([rng.normal(size=(400, 3)), np.arange(400) % 4, np.arange(400) >= 300])
-    np.savetxt(tmp_path / "mine.csv", rows, delimiter=",", header="a,b,c,label,test", comments="", fmt="%g")
-    assert "Ticket minus dense" in karikomi(package, tmp_path, "lottery", *LOTTERY, "--data", "mine.csv")
+def test_a_data_set_from_matlab(package: Path, tmp_path: Path) -> None:
+    assert "*.mat" in karikomi(package, tmp_path, "datasets")
+    x, y = np.random.default_rng(0).normal(size=(400, 3)), np.arange(400) % 4
+    parts = {"x_train": x[:300], "y_train": y[:300], "x_test": x[300:], "y_test": y[300:]}
+    savemat(tmp_path / "mine.mat", parts)
+    assert "Ticket minus dense" in karikomi(package, tmp_path, "lottery", *LOTTERY, "--data", "mine.mat")
 
 
 def test_a_study(package: Path, tmp_path: Path) -> None:
@@ -101,5 +102,5 @@ def test_a_study(package: Path, tmp_path: Path) -> None:
 def test_the_conformance_tests_pick_all_of_it_up(package: Path, tmp_path: Path) -> None:
     suite = TOP / "tests/test_registries.py"
     collected = run(package, tmp_path, "-m", "pytest", "-q", "--collect-only", "-c", os.devnull, str(suite))
-    for name in ("link criteria: snip", "networks: resnet-tiny", "data sets: .csv", "figures of noise: accuracy"):
+    for name in ("link criteria: snip", "networks: resnet-tiny", "data sets: *.mat", "figures of noise: accuracy"):
         assert name in collected

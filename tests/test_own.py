@@ -158,7 +158,7 @@ def test_a_convolutional_model_goes_the_same_way(y):
         (lambda m, x, y: karikomi.lesion_curve(m, x, y, orders=0), "at least 1"),
         (lambda m, x, y: karikomi.shapley(m, x, y, permutations=0), "at least 1"),
         (lambda m, x, y: karikomi.shrink(m, [99]), "there is no hidden unit 99"),
-        (lambda m, x, y: karikomi.graph(nn.LSTM(3, 4)), "LSTM"),
+        (lambda m, x, y: karikomi.graph(nn.LSTM(3, 4)), "lstm"),
     ],
 )
 def test_what_does_not_fit_costs_one_line(model, x, y, call, message):

@@ -1,9 +1,13 @@
 """One conformance suite over every registry: what is added there is tested here by itself."""
 
+import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from itertools import chain
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -33,6 +37,8 @@ REGISTRIES = {
     **{f"figures of {name}": find_study(name).figures for name in STUDIES},
 }
 ENTRIES = {f"{kind}: {name}": entry for kind, entries in REGISTRIES.items() for name, entry in entries.items()}
+PATHS = [name for name in DATASETS if name.startswith("*")]
+NAMED = [getattr(entry, "example", "") or name for name, entry in DATASETS.items() if name not in PATHS]
 EXAMPLES = [entry.example or name for name, entry in NETWORKS.items()]
 SAMPLES = data.load("mnist").train.take(np.arange(40))
 
@@ -66,8 +72,14 @@ def test_a_name_can_be_checked_without_torch(name: str):
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("name", [name for name in DATASETS if not name.startswith(".")])
-def test_every_named_data_set_is_whole(name: str):
+@pytest.mark.parametrize("name", NAMED)
+def test_every_named_data_set_is_whole_or_says_how_to_get_it(name: str):
+    missing = data.missing(name)
+    with pytest.raises(InputError, match=re.escape(missing)) if missing else nullcontext():
+        check_whole(name)
+
+
+def check_whole(name: str):
     found = data.load(name)
     assert found.name == name
     assert set(np.unique(found.train.y)) == set(range(found.classes))
@@ -75,15 +87,18 @@ def test_every_named_data_set_is_whole(name: str):
     assert data.fingerprint(name) == ""
 
 
-@pytest.mark.parametrize("name", [name for name in DATASETS if name.startswith(".")])
-def test_every_kind_of_file_refuses_one_that_is_missing_or_broken(name: str, tmp_path):
-    path = tmp_path / f"x{name}"
+@pytest.mark.parametrize("name", PATHS)
+def test_every_kind_of_path_refuses_one_that_is_missing_or_broken(name: str, tmp_path):
+    source = f"{tmp_path}/x{name.replace('*', '').replace('?', '3')}"
+    broken = Path(source, "class", "image") if name.endswith("/") else Path(source)
     for message in ("cannot read", "."):
         with pytest.raises(InputError, match=message) as refused:
-            data.load(str(path))
+            data.load(source)
         assert "\n" not in str(refused.value)
-        path.write_bytes(b"\x00broken")
-    assert data.fingerprint(str(path))
+        broken.parent.mkdir(parents=True, exist_ok=True)
+        for file in (broken, *([] if name.endswith("/") else data.files(source))):
+            file.write_bytes(b"\x00broken")
+    assert len(data.fingerprint(source)) == 64
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -148,6 +163,19 @@ def test_a_criterion_of_one_s_own_is_part_of_the_run_s_identity(tmp_path):
         done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=True)
         told.append(done.stdout)
     assert told[0] == told[1] != told[2]
+
+
+@mock.patch.dict(NETWORKS._entries)
+def test_a_network_of_one_s_own_is_built_by_its_name():
+    @karikomi.register("network", "mine", meaning="one layer")
+    def mine(name, sample_shape, classes):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, classes))
+
+    assert build("mine", (2, 2), 3)(torch.zeros(5, 2, 2)).shape == (5, 3)
+    with pytest.raises(InputError, match=r"dropout can be chosen for lenet-300-100, .*; not for mine"):
+        build("mine", (2, 2), 3, dropout=0.5)
+    with pytest.raises(InputError, match="unknown network 'min'; did you mean 'mine'"):
+        build("min", (2, 2), 3)
 
 
 def test_what_cannot_be_registered_costs_one_line():

@@ -27,7 +27,11 @@ ARGUMENTS = {
         "your own trained networks, one per replicate: modules of one architecture, or safetensors files with the"
         " weights of the setting network; nothing is trained before them then.",
     ),
-    "data": ("Dataset | str", "mnist", "a data set by name, the path of a file, or a Dataset (Dataset.from_arrays)."),
+    "data": (
+        "Dataset | str",
+        "mnist",
+        "a data set by name, the path of a file or folder, or a Dataset (Dataset.from_arrays).",
+    ),
     "out": ("str | Path | None", None, "the run folder; by default one in karikomi-runs, named by the settings."),
     "quiet": ("bool", False, "show no progress."),
     "cluster": (

@@ -34,13 +34,8 @@ app.command(
     " --rounds 1 --out modular; the same with --control matched --out matched; karikomi compare modular matched",
 )
 app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")
-app.command(
-    "karikomi.commands:networks",
-    name="networks",
-    help="List the networks by name: how large they are, and which studies take them."
-    "\n\nParameters and hidden units are those for MNIST, 28 × 28 pixels and 10 classes.",
-)
-app.command("karikomi.commands:datasets", name="datasets", help="List the data sets by name, and the kinds of file.")
+app.command("karikomi.commands:networks", name="networks", help="List the networks by name.")
+app.command("karikomi.commands:datasets", name="datasets", help="List the data sets, which are here; or download one.")
 app.command("karikomi.commands:criteria", name="criteria", help="List the criteria for links and for units.")
 app.command("karikomi.commands:export", name="export", help="Write a network of a run to a file.")
 

@@ -58,11 +58,26 @@ def networks() -> None:
     _console().print(table, markup=False)
 
 
-def datasets() -> None:
-    """List the data sets by name, and the kinds of file."""
-    from karikomi.data import DATASETS
+def datasets(
+    *, get: Annotated[str | None, Parameter(help="Download this one; nothing is downloaded unasked.")] = None
+) -> None:
+    """List the data sets by name, which of them are here, and the kinds of file; or download one."""
+    from karikomi.data import DATASETS, missing
 
-    _print_registry("data set", DATASETS)
+    if get is not None:
+        from karikomi.runs.download import download
+
+        _console().print(f"{download(get)}", soft_wrap=True)
+        return
+    named = Table(Column("data set", no_wrap=True), "meaning", "here", "paper", box=None, pad_edge=False)
+    paths = Table(Column("path", no_wrap=True), "meaning", box=None, pad_edge=False)
+    not_here = {name: line for name in DATASETS if (line := missing(name))}
+    for name, entry in DATASETS.items():
+        if name.startswith("*"):
+            paths.add_row(name, entry.meaning)
+        else:
+            named.add_row(name, entry.meaning, "no" if name in not_here else "yes", entry.paper)
+    _console().print(named, "", paths, "", *not_here.values(), sep="\n", markup=False, soft_wrap=True)
 
 
 def criteria() -> None:

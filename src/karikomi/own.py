@@ -14,27 +14,37 @@ from karikomi.engines.population.tasks import TaskName
 from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph
 from karikomi.networks.layers import check_numbers
+from karikomi.networks.samples import first_tensor, inputs_of
+from karikomi.networks.tape import unwrapped
 from karikomi.opened import Units, opened
 
 
-def graph(model: nn.Module) -> LayeredGraph:
+def graph(model: nn.Module, x: Any = None) -> LayeredGraph:
     """Your model as a layered graph: a node per unit, a link per weight that is not exactly 0.
 
+    Where signals are added or put side by side, who reads them is linked with the units of every layer that writes
+    into them. :meth:`karikomi.graphs.LayeredGraph.from_module` says all of it.
+
     Args:
-        model: a chain of linear and convolutional layers; of a convolution a node is a channel, and the weight between
-            two channels the L1 norm of the kernel.
+        model: linear and convolutional layers, normalization, shortcuts, branches; of a convolution a node is a
+            channel, and the weight between two channels the L1 norm of the kernel.
+        x: inputs as it takes them, as in :func:`knock_out`, a few examples; guessed if not given, and not needed where
+            layers follow one another.
 
     Returns:
         The graph, for :func:`karikomi.graphs.node_measure` and ``whole_measure``, networkx and GraphML.
 
     Raises:
-        InputError: if the model is no such chain, or holds NaN.
+        InputError: for what has no fixed weights (attention, gates), leads back (recurrent layers) or reads no signal
+            (embeddings); if the model does not take the inputs, or holds NaN.
 
     >>> from karikomi.networks import build
     >>> graph(build("mlp-8-4", (3, 3), 2))
     LayeredGraph(9-8-4-2, 112 links)
     """
-    return LayeredGraph.from_module(model)
+    model = unwrapped(model)
+    inputs, named = inputs_of(x, first_tensor(model))
+    return LayeredGraph.from_module(model, None if x is None else inputs, named)
 
 
 def knock_out(

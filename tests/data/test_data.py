@@ -1,4 +1,4 @@
-"""MNIST, files, own arrays, and the stratified split."""
+"""MNIST, files, own arrays, the stratified split, and what may be done to data."""
 
 import gzip
 import hashlib
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from karikomi import data
 from karikomi.data import arrays
-from karikomi.data.dataset import Dataset
+from karikomi.data.dataset import Dataset, Split
 from karikomi.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -132,3 +132,60 @@ def test_splits_differ_by_stream_and_refuse_the_impossible():
     for n in (0, 2, 28, 99):
         with pytest.raises(InputError, match="between 3 and 27"):
             dataset.split(n, np.random.default_rng(0))
+
+
+@given(st.floats(0.01, 1), st.integers(0, 99))
+def test_a_reduced_split_is_a_stratified_part_of_what_trains(share, seed):
+    y = np.repeat(np.arange(3), (50, 30, 20))
+    split = Dataset.from_arrays(y[:, None], y, y[:, None], y).split(10, np.random.default_rng(0))
+    part = split.reduced(share, y, np.random.default_rng(seed))
+    assert part.validation is split.validation
+    assert set(part.train) <= set(split.train)
+    assert len(part.train) == len(set(part.train)) == round(share * 90)
+    assert np.abs(np.bincount(y[part.train], minlength=3) - share * np.bincount(y[split.train])).max() <= 1.5
+
+
+def test_a_share_that_leaves_nothing_is_refused():
+    with pytest.raises(InputError, match=r"a share of 0\.01 leaves none of 3 training examples"):
+        Split(np.arange(3), np.arange(3, 6)).reduced(0.01, np.zeros(6, int), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1])
+def test_label_noise_makes_exactly_that_share_wrong_and_no_class_likelier(share):
+    y = np.repeat(np.arange(4), 2_000)
+    clean = Dataset.from_arrays(y[:, None], y, y[:4, None], y[::2000])
+    noisy = clean.with_label_noise(share, np.random.default_rng(0))
+    wrong = noisy.train.y != y
+    assert wrong.sum() == round(share * len(y))
+    assert noisy.train.x is clean.train.x
+    assert noisy.test is clean.test
+    counts = np.zeros((4, 4))
+    np.add.at(counts, (y[wrong], noisy.train.y[wrong]), 1)
+    expected = share * 2_000 / 3
+    deviation = np.sqrt(2_000 * share / 3 * (1 - share / 3))
+    assert np.abs(counts - expected * (1 - np.eye(4))).max() < 5 * deviation
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((200, 5), (0,)), ((60, 4, 5), (0, 1, 2)), ((60, 3, 4, 5), (0, 2, 3)), ((40, 3, 4), (0, 1, 2))]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_standardized_inputs_have_mean_0_and_deviation_1_over_the_training_set(shape, axes, dtype):
+    x = (RNG.random(shape) * np.linspace(50, 250, shape[1]).reshape(-1, *[1] * (len(shape) - 2))).astype(dtype)
+    y = np.arange(len(x)) % 3
+    plain = Dataset.from_arrays(x, y, x[:9], y[:9])
+    found = plain.standardized()
+    assert found.train.x.dtype == found.test.x.dtype == np.float32
+    np.testing.assert_allclose(found.train.x.mean(axes, dtype=float), 0, atol=1e-6)
+    np.testing.assert_allclose(found.train.x.std(axes, dtype=float), 1, atol=1e-5)
+    # One scale and one shift per feature or channel, the same for the test set.
+    np.testing.assert_array_equal(found.test.x, found.train.x[:9])
+    mean, deviation = x.mean(axes, dtype=float, keepdims=True), x.std(axes, dtype=float, keepdims=True)
+    np.testing.assert_allclose(found.train.x, (x - mean) / deviation, atol=1e-4)
+    assert found.train.scale == 1
+
+
+def test_a_feature_that_never_varies_becomes_0():
+    x = np.stack([np.full(6, 7.0), np.arange(6.0)], axis=1)
+    found = Dataset.from_arrays(x, np.arange(6) % 2, x, np.arange(6) % 2).standardized()
+    assert (found.train.x[:, 0] == 0).all()

@@ -137,7 +137,7 @@ def broken() -> nn.Module:
 
 @pytest.mark.parametrize(
     ("module", "message"),
-    [(nn.LSTM(3, 3), "through a LSTM"), (nn.Sequential(nn.ReLU()), "no linear or conv"), (broken(), "0 contain NaN")],
+    [(nn.Sequential(nn.ReLU()), "no layer"), (broken(), "0 contain NaN")],
 )
 def test_what_cannot_be_drawn_is_refused(module: nn.Module, message: str) -> None:
     with pytest.raises(InputError, match=message):

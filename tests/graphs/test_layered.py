@@ -65,9 +65,9 @@ def test_reversed_twice_is_the_graph_itself() -> None:
     ("layers", "shapes", "masks", "message"),
     [
         (("a", "b"), [(2, 3)], [(3, 2)], "a weight and a mask of one shape"),
-        (("a", "b", "c"), [(2, 3)], [(2, 3)], "a layer more than gaps"),
-        (("a",), [], [], "a layer more than gaps"),
-        (("a", "b", "c"), [(2, 3), (4, 3)], [(2, 3), (4, 3)], "in the out of the gap before"),
+        (("a", "b", "c"), [(2, 3)], [(2, 3)], "one fewer than its layers"),
+        (("a",), [], [], "one fewer than its layers"),
+        (("a", "b", "c"), [(2, 3), (4, 3)], [(2, 3), (4, 3)], "give each layer one size"),
         (("a", "b"), [(0, 3)], [(0, 3)], "must be"),
         (("a", "a"), [(2, 3)], [(2, 3)], "different names"),
     ],

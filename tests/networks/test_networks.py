@@ -131,13 +131,23 @@ def test_convolutions_count_their_field():
     assert weights["0.weight"].var() == pytest.approx(2 / (25 * 70), rel=5 * math.sqrt(2 / 25000))
 
 
-def test_pytorchs_own_initialization_is_pytorchs():
-    module = build("mlp-20", (4, 4), 3)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: build("mlp-20", (4, 4), 3),
+        lambda: build("resnet-8", (4, 4), 3),
+        lambda: build("gru", (4, 4), 3),
+        lambda: nn.Sequential(nn.MultiheadAttention(8, 2)),
+    ],
+    ids=["perceptron", "residual", "recurrent", "attention"],
+)
+def test_pytorchs_own_initialization_is_pytorchs(make):
+    module = make()
     rng = stream(3, "init", 0)
     seed = int(stream(3, "init", 0).integers(2**63))
     drawn = initialize(Architecture(module), "pytorch", rng).weights
     torch.manual_seed(seed)
-    expected = build("mlp-20", (4, 4), 3).state_dict()
+    expected = make().state_dict()
     assert all((drawn[name] == value.numpy()).all() for name, value in expected.items())
 
 

@@ -125,7 +125,7 @@ def test_a_p_that_shows_something_before_its_correction_alone_is_given_too():
     assert last["p_lost"] < 0.05 <= last["p_lost_holm"]
     assert last["verdict"] == NOT_SHOWN
     [cells] = [row for row in summary.tables[-1].rows if row[0] == percent(0.8**15)]
-    assert cells[4] == f"{last['p_lost_holm']:.3f} ({last['p_lost']:.3f} alone)"
+    assert cells[4] == f"{last['p_lost_holm']:.3f} (uncorrected {last['p_lost']:.3f})"
 
 
 def test_the_posts_rows_stand_beside_ours_only_for_its_experiment():

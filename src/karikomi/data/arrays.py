@@ -36,7 +36,7 @@ def npz(source: str) -> Dataset:
     return _dataset(read(source), source)
 
 
-def read(source: str) -> bytes:
+def read(source: str | Path) -> bytes:
     """The content of a file of data; an InputError if it cannot be read."""
     try:
         return Path(source).read_bytes()
@@ -54,9 +54,9 @@ def _dataset(content: bytes, source: str) -> Dataset:
     except InputError:
         raise
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as problem:
-        raise InputError(f"{source} is no readable .npz file ({_one_line(problem)})") from problem
+        raise InputError(f"{source} is no readable .npz file ({one_line(problem)})") from problem
     return Dataset.from_arrays(*arrays, name=Path(source).stem)
 
 
-def _one_line(problem: Exception) -> str:
+def one_line(problem: Exception) -> str:
     return str(problem).splitlines()[0] if str(problem) else type(problem).__name__

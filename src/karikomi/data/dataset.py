@@ -1,4 +1,4 @@
-"""Data in memory: examples, a data set, and its split into training and validation."""
+"""Data in memory: examples, a data set, what may be done to it, and its split into training and validation."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -52,12 +52,38 @@ class Examples:
         return 1 / 255 if self.x.dtype == np.uint8 else 1.0
 
 
+def stratified(y: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw ``count`` of the examples with labels ``y``, each class in proportion, within one example: bool ``[n]``.
+
+    >>> stratified(np.array([0, 0, 0, 0, 1, 1]), 3, np.random.default_rng(0)).reshape(3, 2).sum(axis=1)
+    array([1, 1, 1])
+    """
+    n = len(y)
+    order = rng.permutation(n)
+    # Sorting a random order by class and taking equally spaced places gives every class its share.
+    by_class = order[np.argsort(y[order], kind="stable")]
+    drawn = np.zeros(n, dtype=bool)
+    drawn[by_class[(np.arange(count) * n + n // 2) // count]] = True
+    return drawn
+
+
 @dataclass(frozen=True)
 class Split:
     """Which of the training examples train (``train``) and which decide when to stop (``validation``)."""
 
     train: np.ndarray
     validation: np.ndarray
+
+    def reduced(self, share: float, labels: np.ndarray, rng: np.random.Generator) -> Self:
+        """The same with a stratified share (0 … 1) of the examples that train; ``labels`` are those of all examples.
+
+        Raises:
+            InputError: if no example is left to train on.
+        """
+        left = round(share * len(self.train))
+        if left == 0:
+            raise InputError(f"a share of {share:g} leaves none of {len(self.train)} training examples")
+        return replace(self, train=self.train[stratified(labels[self.train], left, rng)])
 
 
 @dataclass(frozen=True)
@@ -88,6 +114,32 @@ class Dataset:
     def with_channels(self) -> Self:
         """The same images ``[h, w]`` as images of one channel, ``[1, h, w]``."""
         train, test = (replace(examples, x=examples.x[:, None]) for examples in (self.train, self.test))
+        return replace(self, train=train, test=test)
+
+    def with_label_noise(self, share: float, rng: np.random.Generator) -> Self:
+        """The same data, with wrong labels for a share (0 … 1) of the training examples, drawn at random.
+
+        A wrong label is each of the other classes with equal probability. The test set stays as it is.
+
+        References:
+            Zhang et al. 2017, Understanding deep learning requires rethinking generalization (arXiv 1611.03530).
+        """
+        y = self.train.y.copy()
+        wrong = rng.permutation(len(y))[: round(share * len(y))]
+        y[wrong] = (y[wrong] + rng.integers(1, self.classes, len(wrong))) % self.classes
+        return replace(self, train=replace(self.train, y=y))
+
+    def standardized(self) -> Self:
+        """The same data with mean 0 and standard deviation 1 over the training set, as float32.
+
+        Of vectors each feature is standardized; of images ``[h, w]`` all pixels together; of images ``[c, h, w]`` each
+        channel. What never varies becomes 0.
+        """
+        x = self.train.x
+        axes = (0,) if x.ndim == 2 else (0, 1, 2) if x.ndim == 3 else (0, *range(2, x.ndim))
+        mean, deviation = (of(x, axes, dtype=np.float64, keepdims=True) for of in (np.mean, np.std))
+        shift, width = mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
+        train, test = (replace(part, x=(part.x - shift) / width) for part in (self.train, self.test))
         return replace(self, train=train, test=test)
 
     @classmethod
@@ -144,10 +196,5 @@ class Dataset:
                 f"validation must lie between {self.classes} and {n - self.classes} examples for {self.name}"
                 f" ({n} training examples, {self.classes} classes); it is {validation}"
             )
-        order = rng.permutation(n)
-        # Sorting a random order by class and taking equally spaced places gives every class its share.
-        by_class = order[np.argsort(self.train.y[order], kind="stable")]
-        places = (np.arange(validation) * n + n // 2) // validation
-        held_back = np.zeros(n, dtype=bool)
-        held_back[by_class[places]] = True
+        held_back = stratified(self.train.y, validation, rng)
         return Split(train=np.flatnonzero(~held_back), validation=np.flatnonzero(held_back))

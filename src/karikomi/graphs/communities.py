@@ -1,7 +1,6 @@
 """Communities of units, and how much of the strength they keep inside."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import numpy as np
 
@@ -12,13 +11,16 @@ from karikomi.graphs.measures.mixing import check_communities
 # A gain below this share of the whole strength is rounding; taking it could go round in circles.
 ROUNDING = 1e-12
 
+Excess = Mapping[tuple[int, int], np.ndarray]
+"""By the two layers of a block what its links weigh above chance, as a share of the strength of all blocks."""
+
 
 def bipartite_modularity(graph: LayeredGraph, *, communities: Mapping[str, np.ndarray]) -> float:
     """Strength inside communities above what chance gives, as a share of all strength (Barber 2007, by block).
 
-    Q = (1/m) Σ_gaps Σ_ji (|w_ji| − s_j s_i / m_gap) [c_j = c_i], where s_j is the strength into j and s_i that out
-    of i in this gap, m_gap the strength of the gap and m of all gaps. Chance moves strength only between the two
-    layers of a gap, where Newman's null would put links inside a layer. With one gap it is Barber's modularity.
+    Q = (1/m) Σ_blocks Σ_ji (|w_ji| − s_j s_i / m_block) [c_j = c_i], where s_j is the strength into j and s_i that out
+    of i in this block, m_block the strength of the block and m of all blocks. Chance moves strength only between the
+    two layers of a block, where Newman's null would put links inside a layer. With one block it is Barber's modularity.
     At most 1; 0 if all units are in one community.
 
     Args:
@@ -34,9 +36,9 @@ def bipartite_modularity(graph: LayeredGraph, *, communities: Mapping[str, np.nd
 def find_communities(graph: LayeredGraph, rng: np.random.Generator, *, most: int = 16, starts: int = 10) -> PerLayer:
     """Communities of high bipartite modularity, the best of several starts.
 
-    Barber's BRIM on a chain of layers: layers with an even number link only to those with an odd one, so either half
-    has an exact best answer to the other half, and Q never falls while they answer each other. Where neither moves,
-    communities are merged while that raises Q, and they go on. A local optimum, as the problem is NP-hard.
+    Barber's BRIM, layer by layer: the units of a layer are not linked with each other, so they have an exact best
+    answer to all other layers, and Q never falls while the layers answer, those with odd numbers first. Where none
+    moves, communities are merged while that raises Q, and they go on. A local optimum, as the problem is NP-hard.
 
     Args:
         graph: the network.
@@ -57,20 +59,22 @@ def find_communities(graph: LayeredGraph, rng: np.random.Generator, *, most: int
     return graph.per_layer(check_communities(graph, graph.per_layer(best)))
 
 
-def _excess(graph: LayeredGraph) -> list[np.ndarray]:
-    """Per gap (|w_ji| − s_j s_i / m_gap) / m, ``[out, in]``."""
+def _excess(graph: LayeredGraph) -> Excess:
+    """(|w_ji| − s_j s_i / m_block) / m, ``[out, in]``."""
     whole = sum(float(strength.sum()) for strength in graph.strengths)
     if whole == 0:
         raise InputError("modularity is a share of the network's strength, and every weight of this one is 0")
-    return [(s - np.outer(s.sum(axis=1), s.sum(axis=0)) / (s.sum() or 1.0)) / whole for s in graph.strengths]
+    return {
+        pair: (s - np.outer(s.sum(axis=1), s.sum(axis=0)) / (s.sum() or 1.0)) / whole
+        for pair, s in zip(graph.pairs, graph.strengths, strict=True)
+    }
 
 
-def _modularity(excess: list[np.ndarray], labels: list[np.ndarray]) -> float:
-    inside = (label[:, None] == before for before, label in pairwise(labels))
-    return float(sum(gap[same].sum() for gap, same in zip(excess, inside, strict=True)))
+def _modularity(excess: Excess, labels: list[np.ndarray]) -> float:
+    return float(sum(block[labels[last][:, None] == labels[first]].sum() for (first, last), block in excess.items()))
 
 
-def _climb(excess: list[np.ndarray], labels: list[np.ndarray], most: int) -> list[np.ndarray]:
+def _climb(excess: Excess, labels: list[np.ndarray], most: int) -> list[np.ndarray]:
     value = -np.inf
     while (risen := _modularity(excess, labels)) > value + ROUNDING:
         value = risen
@@ -81,20 +85,21 @@ def _climb(excess: list[np.ndarray], labels: list[np.ndarray], most: int) -> lis
     return labels
 
 
-def _answer(excess: list[np.ndarray], labels: list[np.ndarray], layer: int, most: int) -> np.ndarray:
+def _answer(excess: Excess, labels: list[np.ndarray], layer: int, most: int) -> np.ndarray:
     """The best community of every unit of a layer, given those of its neighbours."""
     gain = np.zeros((len(labels[layer]), most))
-    if layer > 0:
-        gain += excess[layer - 1] @ np.eye(most)[labels[layer - 1]]
-    if layer < len(excess):
-        gain += excess[layer].T @ np.eye(most)[labels[layer + 1]]
+    for (first, last), block in excess.items():
+        if last == layer:
+            gain += block @ np.eye(most)[labels[first]]
+        elif first == layer:
+            gain += block.T @ np.eye(most)[labels[last]]
     return gain.argmax(axis=1)
 
 
-def _merged(excess: list[np.ndarray], labels: list[np.ndarray], most: int) -> list[np.ndarray]:
+def _merged(excess: Excess, labels: list[np.ndarray], most: int) -> list[np.ndarray]:
     """Merge two communities, those that raise Q most, as long as that raises it."""
     member = [np.eye(most)[label] for label in labels]
-    between = sum(after.T @ gap @ before for before, after, gap in zip(member, member[1:], excess, strict=False))
+    between = sum(member[last].T @ block @ member[first] for (first, last), block in excess.items())
     gain = np.asarray(between + np.transpose(between))
     becomes = np.arange(most)
     while True:

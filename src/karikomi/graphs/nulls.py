@@ -1,5 +1,7 @@
 """Random networks to compare with: what a figure would be if only part of the wiring mattered."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from karikomi.errors import InputError
@@ -9,12 +11,12 @@ TRADES = 20
 
 
 def shuffled_weights(graph: LayeredGraph, rng: np.random.Generator) -> LayeredGraph:
-    """The same links; within each gap their weights change places at random.
+    """The same links; within each block their weights change places at random.
 
-    Keeps every degree and the distribution of weights of every gap, not the strengths.
+    Keeps every degree and the distribution of weights of every block, not the strengths.
     """
     weights = [permuted(weight, mask, rng) for weight, mask in zip(graph.weights, graph.masks, strict=True)]
-    return LayeredGraph(graph.layers, tuple(weights), graph.masks)
+    return replace(graph, weights=tuple(weights))
 
 
 def permuted(weight: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -25,10 +27,10 @@ def permuted(weight: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> 
 
 
 def rewired(graph: LayeredGraph, rng: np.random.Generator, *, trades: int = TRADES) -> LayeredGraph:
-    """Within each gap other links, drawn at random among all that give every unit the same number in and out.
+    """Within each block other links, drawn at random among all that give every unit the same number in and out.
 
     A unit keeps the weights of its incoming links and deals them at random to its new ones, so in-degree, out-degree
-    and in-strength of every unit stay exactly the same. A full gap has only one wiring; there only the weights move.
+    and in-strength of every unit stay exactly the same. A full block has only one wiring; there only the weights move.
 
     The links move by global curveball trades (Carstens et al. 2018): the units of one side pair up at random, and the
     two of a pair pool the partners that only one of them has and draw them anew, each as many as before.
@@ -51,7 +53,7 @@ def rewired(graph: LayeredGraph, rng: np.random.Generator, *, trades: int = TRAD
         row = np.nonzero(old)[0]
         dealt[new] = weight[old][np.lexsort((rng.random(len(row)), row))]
         weights.append(dealt)
-    return LayeredGraph(graph.layers, tuple(weights), tuple(masks))
+    return replace(graph, weights=tuple(weights), masks=tuple(masks))
 
 
 def _traded(mask: np.ndarray, rng: np.random.Generator, trades: int) -> np.ndarray:

@@ -65,7 +65,7 @@ WHOLE_MEASURES: Mapping[str, Measure] = {
     "components": Measure(whole.components, "pieces it falls into, directions ignored", wiring=True),
     "degree-distribution": Measure(whole.degree_distribution, "units with 0, 1, 2, … links", wiring=True),
     "degree-entropy": Measure(whole.degree_entropy, "entropy of the degree distribution, bits", wiring=True),
-    **_by_distance("efficiency", whole.efficiency, "mean 1 / d from a unit to one in a later layer", "log"),
+    **_by_distance("efficiency", whole.efficiency, "mean 1 / d from a unit to one in a layer behind", "log"),
     **_by_distance(
         "group-efficiency", whole.group_efficiency, "efficiency by community, [to, from]", "log", needs=("communities",)
     ),
@@ -75,7 +75,7 @@ WHOLE_MEASURES: Mapping[str, Measure] = {
     ),
 }
 
-_TRIANGLES = "links join neighbouring layers only, so there is no triangle and it is 0 for every such network"
+_TRIANGLES = "in a chain of layers there is no triangle and it is 0; elsewhere triangles only say where shortcuts are"
 _INFINITE = "by log the strongest link is 0 long, and 1 / d infinite"
 _EIGENVECTOR = "without cycles the adjacency matrix has no eigenvalue but 0; take katz"
 REFUSED: Mapping[str, str] = {
@@ -83,7 +83,8 @@ REFUSED: Mapping[str, str] = {
     "transitivity": f"{_TRIANGLES}; take in-clustering or out-clustering",
     "small-world": f"it divides by the clustering coefficient: {_TRIANGLES}",
     "eigenvector": _EIGENVECTOR,
-    "hits": "a walk forward and back never leaves a pair of layers, so every score outside of the strongest pair is 0",
+    "hits": "in a chain a walk forward and back never leaves a pair of layers, so every score outside of the strongest"
+    " pair is 0; take pagerank and reversed-pagerank",
     "reciprocity": "no link leads back, so it is 0 for every such network",
     "modularity": "Newman's null puts links inside a layer, where none can be; take bipartite-modularity",
     "efficiency-log": f"{_INFINITE}; take efficiency-inverse",
@@ -115,7 +116,7 @@ def node_measure(graph: LayeredGraph, name: str, **given: Any) -> PerLayer:
     measure = _known(NODE_MEASURES, name, given)
     values = measure.function(graph, **given)
     if measure.wiring:
-        for layer in graph.layers[1:-1] or graph.layers:
+        for layer in graph.hidden or graph.layers:
             _refuse_alike(name, layer, values[layer])
     return values
 

@@ -12,13 +12,14 @@ from karikomi.graphs.measures.strength import in_degree, out_degree
 
 
 def density(graph: LayeredGraph) -> float:
-    """Links over the links that the layers could have, Σ n_l · n_(l+1); 0 … 1."""
+    """Links over the links that the layers could have, Σ n_l · n_k over the layers l and k that it reads; 0 … 1."""
     return graph.links / sum(mask.size for mask in graph.masks)
 
 
 def outputs_reached(graph: LayeredGraph) -> float:
-    """Share of the outputs to which a path leads from some input; 0 … 1."""
-    return float(_reached(graph)[-1].mean())
+    """Share of the outputs to which a path leads from some input; 0 … 1. Outputs are the layers that none reads."""
+    read = {first for first, _ in graph.pairs}
+    return float(np.concatenate([each for layer, each in enumerate(_reached(graph)) if layer not in read]).mean())
 
 
 def on_path(graph: LayeredGraph) -> float:
@@ -28,22 +29,25 @@ def on_path(graph: LayeredGraph) -> float:
 
 
 def _reached(graph: LayeredGraph) -> list[np.ndarray]:
-    """Per layer, which units a path from the first layer ends in; all units of the first layer."""
-    reach: list[np.ndarray] = [np.ones(graph.sizes[0], bool)]
-    for mask in graph.masks:
-        reach.append(np.asarray((mask & reach[-1]).any(axis=1)))
+    """Per layer, which units a path from the inputs ends in; all units of the inputs, which are what reads no layer."""
+    reach: list[np.ndarray] = []
+    for size, into in zip(graph.sizes, graph.into, strict=True):
+        ways = [(graph.masks[block] & reach[graph.pairs[block][0]]).any(axis=1) for block in into]
+        reach.append(np.logical_or.reduce(ways) if ways else np.ones(size, bool))
     return reach
 
 
 def components(graph: LayeredGraph) -> int:
     """How many pieces the network falls into, directions ignored; a unit without links is one of them."""
-    from scipy.sparse import block_array, csgraph  # here, so that measures can be named without loading scipy
+    from scipy.sparse import (
+        block_array,
+        coo_array,
+        csgraph,
+    )  # here, so that measures can be named without loading scipy
 
-    count = len(graph.sizes)
-    blocks: list[list[np.ndarray | None]] = [[None] * count for _ in range(count)]
-    for gap, mask in enumerate(graph.masks):
-        blocks[gap][gap + 1] = mask.T
-    blocks[0][0], blocks[-1][-1] = (np.zeros((n, n), bool) for n in (graph.sizes[0], graph.sizes[-1]))
+    blocks = [[coo_array((size, other), dtype=bool) for other in graph.sizes] for size in graph.sizes]
+    for (first, last), mask in zip(graph.pairs, graph.masks, strict=True):
+        blocks[first][last] = coo_array(mask.T)
     adjacency = block_array(blocks, format="csr")
     return int(csgraph.connected_components(adjacency, directed=False, return_labels=False))
 
@@ -69,8 +73,9 @@ def degree_entropy(graph: LayeredGraph) -> float:
 def efficiency(graph: LayeredGraph, *, distance: Distance) -> float:
     """Mean of 1 / d over ordered pairs of units (Latora & Marchiori 2001), those that links forward could join.
 
-    A pair counts if the second unit is in a later layer than the first one; 1 / d is 0 where no path joins them.
-    Pairs that no layered network can join would only scale the figure down, by its shape.
+    A pair counts if layers that read each other lead from the first unit's to the second one's, in a chain from every
+    layer to every later one; 1 / d is 0 where no path joins the two. Pairs that no network of these layers can join
+    would only scale the figure down, by its shape.
 
     Args:
         graph: the network.
@@ -87,7 +92,7 @@ def group_efficiency(graph: LayeredGraph, *, communities: Mapping[str, np.ndarra
     """:func:`efficiency` within and between communities, float64 ``[to community, from community]``.
 
     An entry is the mean of 1 / d over the pairs whose first unit is of the one community and whose second one, in a
-    later layer, is of the other; NaN where there is no such pair. The mean of all entries, each weighed by its pairs,
+    layer behind, is of the other; NaN where there is no such pair. The mean of all entries, each weighed by its pairs,
     is the efficiency.
 
     Args:
@@ -114,17 +119,17 @@ def group_efficiency(graph: LayeredGraph, *, communities: Mapping[str, np.ndarra
 def rich_club(graph: LayeredGraph) -> np.ndarray:
     """Density among the units with more than k links, for k = 0, 1, …, largest degree − 1 (Zhou & Mondragón 2004).
 
-    φ(k) = links between them / links that there could be between them, which are those between neighbouring layers:
-    the usual N(N − 1) / 2 counts pairs that no layered network can join. NaN where there could be none. Compare it
+    φ(k) = links between them / links that there could be between them, which are those from a layer to one that reads
+    it: the usual N(N − 1) / 2 counts pairs that no layered network can join. NaN where there could be none. Compare it
     with the same figure on :func:`karikomi.graphs.nulls.rewired` graphs: by chance alone it grows with k.
     """
     by_layer = np.split(degrees(graph), np.cumsum(graph.sizes)[:-1])
     top = max(int(degree.max()) for degree in by_layer)
     links, places = np.zeros(top), np.zeros(top)
     richer = [(degree[:, None] > np.arange(top)).sum(axis=0) for degree in by_layer]
-    for gap, mask in enumerate(graph.masks):
-        places += richer[gap] * richer[gap + 1]
+    for (first, last), mask in zip(graph.pairs, graph.masks, strict=True):
+        places += richer[first] * richer[last]
         # A link counts for every k below the smaller degree of its two ends.
-        poorer = np.minimum(by_layer[gap + 1][:, None], by_layer[gap])[mask]
+        poorer = np.minimum(by_layer[last][:, None], by_layer[first])[mask]
         links += np.bincount(poorer, minlength=top + 1)[:0:-1].cumsum()[::-1]
     return np.divide(links, places, out=np.full(top, np.nan), where=places > 0)

@@ -14,6 +14,7 @@ from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.detection import CONVOLUTIONS as KERNELS
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
 from karikomi.networks.samples import guessed, some_examples
+from karikomi.networks.streams import Wiring, wiring
 from karikomi.networks.tape import record
 from karikomi.networks.tracing import CONVOLUTIONS, LINKED, Chain, Step, follow
 
@@ -104,6 +105,15 @@ class Architecture:
                 record(self.module, *some_examples((inputs, dict(self._inputs_by_name)), many)) for many in (3, 2)
             )
         return Anatomy(three, two, bool(self._inputs_by_name))
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """Who reads whom through which weights, in any module in which fixed weights alone join units.
+
+        Raises:
+            InputError: in any other.
+        """
+        return wiring(self.anatomy)
 
     def anatomy_on(self, inputs: tuple[Any, ...]) -> Anatomy:
         """The same, on these inputs, if none were given before."""

@@ -56,7 +56,7 @@ def _layers_of(tape: Tape, place: int, softmaxed: set[int]) -> Iterator[Found]:
     if op.name in RECURRENT:
         yield from _recurrent(tape, place)
         return
-    weight, kind, axis = _weight(op)
+    weight, kind, axis = weight_of(op)
     origin = tape.origin(weight)
     if not origin or axis is None:
         return
@@ -114,7 +114,7 @@ def _along(result: Tensor, axis: int, units: int) -> Tensor:
     return labels.view(-1, *[1] * (result.ndim - axis - 1)).expand(result.shape)
 
 
-def _weight(op: Op) -> tuple[Any, Kind, int | None]:
+def weight_of(op: Op) -> tuple[Any, Kind, int | None]:
     """The weight of a layer's operation, what its units are, and their axis; None for the axis where it is no layer."""
     nothing = (None, "neurons", None)
     if op.name in ("linear", "bilinear"):
@@ -146,7 +146,7 @@ def names_of(firsts: Mapping[tuple[Any, ...], Found], tape: Tape) -> dict[tuple[
         if one.kind == "heads":
             choices = [tape.ops[one.place].module, "attention"]
         elif one.key[0] == "recurrent":
-            choices = [one.key[1]]
+            choices = [one.key[1] or "recurrent"]
         else:
             owner = one.origin.partition(".parametrizations.")[0]
             owner = owner if owner != one.origin else one.origin.rpartition(".")[0]

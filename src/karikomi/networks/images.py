@@ -21,7 +21,7 @@ def as_image(name: str, sample_shape: tuple[int, ...], smallest: int = 1) -> tup
     channels, height, width = (1, *sample_shape)[-3:]
     if min(height, width) < smallest:
         raise InputError(f"{name} needs images of {smallest} × {smallest} or more; these are {height} × {width}")
-    return nn.Identity() if len(sample_shape) == 3 else nn.Unflatten(1, (1, height)), channels, height, width
+    return nn.Identity() if len(sample_shape) == 3 else nn.Unflatten(1, (1, -1)), channels, height, width
 
 
 def patch_side(name: str, height: int, width: int) -> int:

@@ -71,10 +71,13 @@ def _pytorch(module: nn.Module, rng: np.random.Generator) -> dict[str, np.ndarra
     before = {name: value.clone() for name, value in module.state_dict().items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))
-        for part in module.modules():
-            reset = getattr(part, "reset_parameters", None)
-            if callable(reset):
-                reset()
+        parts = list(module.modules())
+        # Attention calls its own _reset_parameters, and draws behind the layers within it.
+        for name, order in (("reset_parameters", parts), ("_reset_parameters", parts[::-1])):
+            for part in order:
+                reset = getattr(part, name, None)
+                if callable(reset):
+                    reset()
         drawn = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
     module.load_state_dict(before)
     return drawn

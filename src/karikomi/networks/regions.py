@@ -101,13 +101,18 @@ def _pooled(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] | Non
 
 
 def _reduced(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] | None:
-    place = 2 if op.name == "norm" else 1
-    asked = op.argument(place, "dim") if op.argument(place, "dim") is not None else op.kwargs.get("axis")
-    axes = tuple(range(labels.ndim)) if asked is None else tuple(asked) if isinstance(asked, tuple | list) else (asked,)
+    axes = reduced_axes(op, labels)
     kept = _same_over(labels, axes) if all(isinstance(axis, int) for axis in axes) else None
     if kept is None:
         return None
     return [(kept if kept.ndim == one.ndim else _squeezed(kept, axes)).expand(one.shape) for one in results]
+
+
+def reduced_axes(op: Op, labels: Tensor) -> tuple[int, ...]:
+    """The axes over which a mean, a sum and the like goes."""
+    place = 2 if op.name == "norm" else 1
+    asked = op.argument(place, "dim") if op.argument(place, "dim") is not None else op.kwargs.get("axis")
+    return tuple(range(labels.ndim)) if asked is None else tuple(asked) if isinstance(asked, tuple | list) else (asked,)
 
 
 def _squeezed(labels: Tensor, axes: tuple[int, ...]) -> Tensor:

@@ -47,7 +47,8 @@ def guessed(module: nn.Module) -> tuple[Tensor, ...]:
             problem = problem or error
         else:
             return (inputs.to(first.device),)
-    raise InputError(f"which inputs the model takes is not known ({problem}); give some, as in describe(model, x)")
+    why = problem or "no layer says it"
+    raise InputError(f"which inputs the model takes is not known ({why}); give some, as in describe(model, x)")
 
 
 def _candidates(module: nn.Module) -> Iterator[tuple[tuple[int, ...], int]]:

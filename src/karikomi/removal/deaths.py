@@ -152,6 +152,7 @@ def cluster_by_links(subnetwork: Subnetwork, rng: np.random.Generator) -> np.nda
     """
     from scipy.sparse.csgraph import dijkstra  # here, so that a schedule can be drawn without loading scipy
 
+    subnetwork.architecture.require_chain()
     ways = _ways(LayeredGraph.from_subnetwork(subnetwork))
     if ways.nnz == 0:
         raise InputError("a cluster by links grows along links between hidden units, and this network has none")

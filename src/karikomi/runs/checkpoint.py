@@ -124,8 +124,9 @@ def read_networks(path: Path, architecture: Architecture | None = None) -> dict[
             raise InputError(f"{path} does not name its network; give the module that it belongs to")
         settings = json.loads(provenance.get("settings", "{}"))
         options = {name: settings[name] for name in OPTIONS if settings.get(name) is not None}
-        module = build(provenance["network"], _shape(provenance), int(provenance["classes"]), **options)
-        architecture = Architecture(module)
+        shape = _shape(provenance)
+        module = build(provenance["network"], shape, int(provenance["classes"]), **options)
+        architecture = Architecture(module, (torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)),))
     return {life: _checkpoint(architecture, groups, provenance, str(path)) for life, groups in lives.items()}
 
 

@@ -55,7 +55,30 @@ class StudySettings(BaseModel):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
 
     data: Annotated[str, NETWORK] = Field(
-        default="mnist", description=f"Data set: {', '.join(datasets.DATASETS)} (the path of such a file)."
+        default="mnist",
+        description=f"Data set by name or path: {', '.join(datasets.DATASETS)}. See karikomi datasets.",
+    )
+    label_column: Annotated[str | None, NETWORK] = Field(
+        default=None, description="Of a table (CSV, Parquet), the column that holds the labels; by default label."
+    )
+    train_share: Annotated[float | None, NETWORK] = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of the training examples to train on, stratified; a draw per replicate. By default all that"
+        " are not held back for validation.",
+    )
+    label_noise: Annotated[float | None, NETWORK] = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the training labels, validation included, that are replaced by another class; one draw"
+        " for all replicates. By default none.",
+    )
+    standardize: Annotated[bool | None, NETWORK] = Field(
+        default=None,
+        description="Inputs of mean 0 and standard deviation 1 over the training set: per feature, per channel of"
+        " images.",
     )
     data_sha256: Annotated[str, Parameter(parse=False)] = Field(
         default="", description="What a file of data held when the run began; filled in by Karikomi."
@@ -152,6 +175,8 @@ class StudySettings(BaseModel):
     def _network_and_its_own_settings(self) -> Self:
         if self.network != OWN or "models" not in type(self).model_fields:
             check_network(self.network, self.options)
+        if self.label_column is not None and not datasets.is_table(self.data):
+            raise InputError(f"label_column needs a table, such as a .csv file; the data are {self.data}")
         _ = self.modular
         for name in ONLY_MODULAR if group_count(self.network) is None else ():
             if getattr(self, name) != type(self).model_fields[name].default:

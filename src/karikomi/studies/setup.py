@@ -47,9 +47,14 @@ class Setup(Generic[SettingsT]):
     def splits(self) -> list[Split]:
         """Training and validation examples of each replicate."""
         s = self.settings
-        return [
+        splits = [
             self.data.split(s.validation, seeds.stream(s.seed, "split", replicate)) for replicate in range(s.replicates)
         ]
+        if s.train_share is None:
+            return splits
+        streams = (seeds.stream(s.seed, "subset", replicate) for replicate in range(s.replicates))
+        labels = self.data.train.y
+        return [split.reduced(s.train_share, labels, rng) for split, rng in zip(splits, streams, strict=True)]
 
     @cached_property
     def wirings(self) -> list[Arrays | None]:
@@ -107,7 +112,11 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
     if data is None:
         if settings.data_sha256 and datasets.fingerprint(settings.data) != settings.data_sha256:
             raise InputError(f"{settings.data} has changed since this run began; choose another run folder")
-        data = datasets.load(settings.data)
+        data = datasets.load(settings.data, settings.label_column)
+    if settings.label_noise is not None:
+        data = data.with_label_noise(settings.label_noise, seeds.stream(settings.seed, "labels"))
+    if settings.standardize:
+        data = data.standardized()
     module = models[0] if models else build(settings.network, data.sample_shape, data.classes, **settings.options)
     built_for = data.sample_shape
     data, architecture = fitted(module, data)

@@ -25,10 +25,10 @@ def p_value(p: float, uncorrected: float = math.nan) -> str:
     """A p-value, or a dash for none; beside it the uncorrected one where that alone would show something.
 
     >>> p_value(0.00004), p_value(0.04), p_value(float("nan")), p_value(0.06, 0.03)
-    ('< 0.001', '0.040', '–', '0.060 (0.030 alone)')
+    ('< 0.001', '0.040', '–', '0.060 (uncorrected 0.030)')
     """
-    alone = f" ({uncorrected:.3f} alone)" if uncorrected < ALPHA <= p else ""
-    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}{alone}"
+    shown = f" (uncorrected {uncorrected:.3f})" if uncorrected < ALPHA <= p else ""
+    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}{shown}"
 
 
 def p_holm(found: Mapping[str, float]) -> str:

@@ -11,15 +11,25 @@ from karikomi.graphs.layered import LayeredGraph, PerLayer
 def in_clustering(graph: LayeredGraph) -> PerLayer:
     """How much each unit shares the sources of its links with others of its layer (Latapy et al. 2008, "dot").
 
-    In the block between the layer and the one before it: the mean of |N(i) ∩ N(j)| / |N(i) ∪ N(j)| over the units j
-    that share at least one source with i. NaN where there is no such j, so for all inputs. 0 … 1.
+    N(i) being the units that i reads, of whatever layer: the mean of |N(i) ∩ N(j)| / |N(i) ∪ N(j)| over the units j
+    of its layer that share at least one source with i. NaN where there is no such j, so for all inputs. 0 … 1.
     """
-    return graph.per_layer([np.full(graph.sizes[0], np.nan), *(_shared(mask) for mask in graph.masks)])
+    return _clustering(graph, 1)
 
 
 def out_clustering(graph: LayeredGraph) -> PerLayer:
-    """The same for the targets of its links, in the block between the layer and the next; NaN for all outputs."""
-    return graph.per_layer([*(_shared(mask.T) for mask in graph.masks), np.full(graph.sizes[-1], np.nan)])
+    """The same for the targets of its links; NaN for all outputs."""
+    return _clustering(graph, 0)
+
+
+def _clustering(graph: LayeredGraph, end: int) -> PerLayer:
+    neighbours: list[list[np.ndarray]] = [[] for _ in graph.layers]
+    for pair, mask in zip(graph.pairs, graph.masks, strict=True):
+        neighbours[pair[end]].append(mask if end else mask.T)
+    return graph.per_layer(
+        _shared(np.concatenate(blocks, axis=1)) if blocks else np.full(size, np.nan)
+        for size, blocks in zip(graph.sizes, neighbours, strict=True)
+    )
 
 
 def _shared(neighbours: np.ndarray) -> np.ndarray:
@@ -51,9 +61,9 @@ def participation(graph: LayeredGraph, *, communities: Mapping[str, np.ndarray])
     count = 1 + max(int(label.max()) for label in labels)
     member = [np.eye(count)[label] for label in labels]
     spread = [np.zeros((size, count)) for size in graph.sizes]
-    for gap, strength in enumerate(graph.strengths):
-        spread[gap] += strength.T @ member[gap + 1]
-        spread[gap + 1] += strength @ member[gap]
+    for (first, last), strength in zip(graph.pairs, graph.strengths, strict=True):
+        spread[first] += strength.T @ member[last]
+        spread[last] += strength @ member[first]
     return graph.per_layer(_evenness(strengths) for strengths in spread)
 
 

@@ -1,13 +1,14 @@
 """Shortest paths, exactly, by dynamic programming from layer to layer.
 
-All links lead to the next layer, so the shortest way to a unit is the shortest over its incoming links of the way to
-their beginning plus the link: a min-plus product per gap. Lengths are added up from the source on and compared as
+All links lead to later layers, so the shortest way to a unit is the shortest over its incoming links of the way to
+their beginning plus the link: a min-plus product per layer. Lengths are added up from the source on and compared as
 they are, without a tolerance, as networkx does: two paths tie if these float64 sums are equal. A tolerance would make
 "equally long" depend on the order of comparison; where weights are quantized and exact ties by weight are meant, take
 the distance ``hops``, or weights whose reciprocals are exact in binary.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,68 +30,109 @@ def betweenness(graph: LayeredGraph, *, distance: Distance) -> PerLayer:
         distance: ``inverse`` (1 / |w|), ``log`` (−log(|w| / max |w|)) or ``hops`` (1).
     """
     totals = [np.zeros(size) for size in graph.sizes]
-    through = _dependencies_by_hops if distance == "hops" else _dependencies
+    dependencies = _by_hops if distance == "hops" and graph.is_chain else _dependencies
     lengths = graph.lengths(distance)
-    for first in range(len(lengths) - 1):
-        for layer, dependency in enumerate(through(lengths[first:]), start=first + 1):
+    for first in range(len(graph.layers) - 2):
+        for layer, dependency in dependencies(graph, lengths, first).items():
             totals[layer] += dependency
     pairs = max((graph.nodes - 1) * (graph.nodes - 2), 1)
     return graph.per_layer(total / pairs for total in totals)
 
 
-def _dependencies(lengths: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-    """For the hidden layers behind the first one: how much its units depend on each of theirs, ``[units]`` each."""
-    totals = [np.zeros(len(length)) for length in lengths[:-1]]
-    widest = max(length.size for length in lengths[1:])
-    for sources in _blocks(lengths[0].shape[1], BLOCK // widest):
-        reach = np.ascontiguousarray(lengths[0].T[sources])
-        paths: list[np.ndarray] = [np.isfinite(reach).ravel().astype(np.float64)]
-        tight: list[tuple[np.ndarray, np.ndarray]] = []
-        for length in lengths[1:]:
-            reach, begin, end = _extend(reach, length)
-            paths.append(np.bincount(end, paths[-1][begin], reach.size))
-            tight.append((begin, end))
-        dependency = np.zeros(reach.size)
-        for layer, (begin, end) in reversed(list(enumerate(tight))):
-            share = paths[layer][begin] / paths[layer + 1][end] * (1 + dependency[end])
-            dependency = np.bincount(begin, share, paths[layer].size)
-            totals[layer] += dependency.reshape(len(reach), -1).sum(axis=0)
+class _Step(NamedTuple):
+    """How ways from the units of a first layer get to those of a later one.
+
+    Attributes:
+        layer: its number.
+        direct: how long the links from the first layer itself are, ``[in, out]``.
+        before: the layers on the way that it reads.
+        ends: where the units of each end, those of all of them side by side.
+        length: how long the links from those are, ``[out, in]``.
+    """
+
+    layer: int
+    direct: np.ndarray
+    before: list[int]
+    ends: np.ndarray
+    length: np.ndarray
+
+    def beside(self, by_layer: Mapping[int, np.ndarray], sources: int) -> np.ndarray:
+        """Arrays ``[sources, units]`` of the layers before, side by side."""
+        return np.concatenate([np.empty((sources, 0)), *(by_layer[layer] for layer in self.before)], axis=1)
+
+
+def _steps(graph: LayeredGraph, lengths: Sequence[np.ndarray], first: int) -> list[_Step]:
+    """All layers to which ways from the layer ``first`` can lead, in order."""
+    steps, blocks, sizes = list[_Step](), dict(zip(graph.pairs, lengths, strict=True)), graph.sizes
+    for layer in range(first + 1, len(sizes)):
+        before = [step.layer for step in steps if (step.layer, layer) in blocks]
+        if before or (first, layer) in blocks:
+            direct = blocks.get((first, layer), np.full((sizes[layer], sizes[first]), np.inf))
+            parts = [np.empty((sizes[layer], 0)), *(blocks[other, layer] for other in before)]
+            ends = np.cumsum([sizes[other] for other in before], dtype=np.int64)
+            steps.append(_Step(layer, np.ascontiguousarray(direct.T), before, ends, np.concatenate(parts, axis=1)))
+    return steps
+
+
+def _dependencies(graph: LayeredGraph, lengths: Sequence[np.ndarray], first: int) -> dict[int, np.ndarray]:
+    """How much the units of the layer ``first`` depend on those of each later layer, ``[units]`` by its number."""
+    steps = _steps(graph, lengths, first)
+    totals = {step.layer: np.zeros(graph.sizes[step.layer]) for step in steps}
+    for sources in _blocks(graph.sizes[first], max((step.length.size for step in steps), default=0)):
+        reach, paths = dict[int, np.ndarray](), dict[int, np.ndarray]()
+        tight = dict[int, tuple[np.ndarray, np.ndarray]]()
+        for step in steps:
+            direct = step.direct[sources]
+            shortest, begin, end = _extend(step.beside(reach, len(direct)), step.length, direct)
+            counted = np.bincount(end, step.beside(paths, len(direct)).ravel()[begin], direct.size)
+            paths[step.layer] = counted.reshape(direct.shape) + (np.isfinite(direct) & (direct == shortest))
+            reach[step.layer], tight[step.layer] = shortest, (begin, end)
+        dependency = {layer: np.zeros(some.shape) for layer, some in paths.items()}
+        for step in reversed(steps):
+            (begin, end), behind = tight[step.layer], paths[step.layer].ravel()
+            before = step.beside(paths, len(paths[step.layer]))
+            share = before.ravel()[begin] / behind[end] * (1 + dependency[step.layer].ravel()[end])
+            passed = np.bincount(begin, share, before.size).reshape(before.shape)
+            for other, part in zip(step.before, np.split(passed, step.ends[:-1], axis=1), strict=False):
+                dependency[other] += part
+        for layer, some in dependency.items():
+            totals[layer] += some.sum(axis=0)
     return totals
 
 
-def _extend(reach: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One gap further.
+def _extend(reach: np.ndarray, length: np.ndarray, direct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One layer further.
 
     Args:
         reach: distances ``[sources, in]``.
         length: ``[out, in]``.
+        direct: the lengths of direct links ``[sources, out]``.
 
     Returns:
-        Distances ``[sources, out]``, and where the links of shortest paths begin and end, as places in the flat
-        ``reach`` and in the flat distances.
+        Distances ``[sources, out]``, and where the links behind ``reach`` on shortest paths begin and end, as places in
+        the flat ``reach`` and in the flat distances.
     """
     outs, ins = length.shape
     via = reach[:, None, :] + length
-    shortest = via.min(axis=2)
+    shortest = np.minimum(via.min(axis=2, initial=np.inf), direct)
     # NaN equals nothing, so units out of reach get no path.
     target = np.where(np.isfinite(shortest), shortest, np.nan)
-    end, unit = np.divmod(np.flatnonzero(via == target[:, :, None]), ins)
+    end, unit = np.divmod(np.flatnonzero(via == target[:, :, None]), max(ins, 1))
     return shortest, end // outs * ins + unit, end
 
 
-def _dependencies_by_hops(lengths: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-    """The same where every path between two units is equally long: counting them is a matrix product."""
-    links = [np.isfinite(length).astype(np.float64) for length in lengths]
+def _by_hops(graph: LayeredGraph, lengths: Sequence[np.ndarray], first: int) -> dict[int, np.ndarray]:
+    """The same in a chain, where every path between two units is equally long: counting them is a matrix product."""
+    links = [np.isfinite(length).astype(np.float64) for length in lengths[first:]]
     paths = [links[0].T]
     for link in links[1:]:
         paths.append(paths[-1] @ link.T)
-    dependency = np.zeros(paths[-1].shape)
-    totals = []
-    for link, before, behind in zip(links[:0:-1], paths[-2::-1], paths[:0:-1], strict=True):
-        share = np.divide(1 + dependency, behind, out=np.zeros(behind.shape), where=behind > 0)
-        dependency = before * (share @ link)
-        totals.append(dependency.sum(axis=0))
-    return totals[::-1]
+    dependency, totals = np.zeros(paths[-1].shape), {}
+    for layer in range(len(links) - 1, 0, -1):
+        share = np.divide(1 + dependency, paths[layer], out=np.zeros(paths[layer].shape), where=paths[layer] > 0)
+        dependency = paths[layer - 1] * (share @ links[layer])
+        totals[first + layer] = dependency.sum(axis=0)
+    return totals
 
 
 def in_closeness(graph: LayeredGraph, *, distance: Distance) -> PerLayer:
@@ -124,17 +166,22 @@ def out_closeness(graph: LayeredGraph, *, distance: Distance) -> PerLayer:
 
 
 def distances(graph: LayeredGraph, *, distance: Distance) -> Iterator[tuple[int, int, np.ndarray]]:
-    """For every layer and every later one: their numbers and the distances ``[units, units]``, infinite if none."""
+    """For every layer and every one to which blocks lead: their numbers and the distances ``[units, units]``."""
     lengths = graph.lengths(distance)
-    for first, length in enumerate(lengths):
-        reach = np.ascontiguousarray(length.T)
-        yield first, first + 1, reach
-        for last, following in enumerate(lengths[first + 1 :], start=first + 2):
-            blocks = _blocks(len(reach), BLOCK // following.size)
-            reach = np.concatenate([(reach[rows, None, :] + following).min(axis=2) for rows in blocks])
-            yield first, last, reach
+    for first, size in enumerate(graph.sizes):
+        reach: dict[int, np.ndarray] = {}
+        for step in _steps(graph, lengths, first):
+            before, direct, length = step.beside(reach, size), step.direct, step.length
+            reach[step.layer] = np.concatenate(
+                [
+                    np.minimum((before[rows, None, :] + length).min(axis=2, initial=np.inf), direct[rows])
+                    for rows in _blocks(size, length.size)
+                ]
+            )
+            yield first, step.layer, reach[step.layer]
 
 
-def _blocks(count: int, size: int) -> Iterator[slice]:
-    step = max(1, size)
+def _blocks(count: int, each: int) -> Iterator[slice]:
+    """Sources of which each needs ``each`` sums, so many that ``BLOCK`` sums are held at once."""
+    step = max(1, BLOCK // max(each, 1))
     return (slice(start, start + step) for start in range(0, count, step))

@@ -1,9 +1,12 @@
 """Measures defined by a fixed point; without cycles it is reached exactly in one pass through the layers."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from karikomi.errors import InputError
 from karikomi.graphs.layered import LayeredGraph, PerLayer
+from karikomi.graphs.measures.strength import out_strength
 
 DAMPING = 0.85
 ATTENUATION = 0.1
@@ -26,13 +29,24 @@ def pagerank(graph: LayeredGraph, *, damping: float = DAMPING) -> PerLayer:
     """
     if not 0 <= damping < 1:
         raise InputError(f"damping must lie between 0 and 1, 1 excluded; it is {damping}")
-    visits = [np.ones(graph.sizes[0])]
-    for strength in graph.strengths:
-        leaving = strength.sum(axis=0)
-        share = np.divide(visits[-1], leaving, out=np.zeros(len(leaving)), where=leaving > 0)
-        visits.append(1 + damping * (strength @ share))
+    leaving = list(out_strength(graph).values())
+
+    def share(layer: int, visits: np.ndarray) -> np.ndarray:
+        return np.divide(visits, leaving[layer], out=np.zeros(len(visits)), where=leaving[layer] > 0)
+
+    visits = _solved(graph, damping, share)
     total = sum(float(layer.sum()) for layer in visits)
     return graph.per_layer(layer / total for layer in visits)
+
+
+def _solved(graph: LayeredGraph, factor: float, sent: Callable[[int, np.ndarray], np.ndarray]) -> list[np.ndarray]:
+    """Per layer y = 1 + factor · Σ \\|w\\| · sent(y), the sum over the layers that it reads."""
+    solved, sending, strengths = list[np.ndarray](), list[np.ndarray](), graph.strengths
+    for layer, (size, into) in enumerate(zip(graph.sizes, graph.into, strict=True)):
+        arriving = sum((strengths[block] @ sending[graph.pairs[block][0]] for block in into), np.zeros(size))
+        solved.append(1 + factor * arriving)
+        sending.append(sent(layer, solved[layer]))
+    return solved
 
 
 def reversed_pagerank(graph: LayeredGraph, *, damping: float = DAMPING) -> PerLayer:
@@ -56,9 +70,7 @@ def katz(graph: LayeredGraph, *, attenuation: float = ATTENUATION) -> PerLayer:
     """
     if not 0 < attenuation < np.inf:
         raise InputError(f"attenuation must be a number above 0; it is {attenuation}")
-    paths = [np.ones(graph.sizes[0])]
-    for strength in graph.strengths:
-        paths.append(1 + attenuation * (strength @ paths[-1]))
+    paths = _solved(graph, attenuation, lambda layer, paths: paths)
     norm = np.sqrt(sum(float(layer @ layer) for layer in paths))
     return graph.per_layer(layer / norm for layer in paths)
 

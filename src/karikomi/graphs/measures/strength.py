@@ -1,6 +1,7 @@
 """How many links a unit has, and how strong they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,22 +11,30 @@ from karikomi.graphs.layered import LayeredGraph, PerLayer
 
 def in_degree(graph: LayeredGraph) -> PerLayer:
     """Links into each unit, int64."""
-    return graph.per_layer([np.zeros(graph.sizes[0], np.int64), *(mask.sum(axis=1) for mask in graph.masks)])
+    return _sums(graph, graph.masks, 1, np.int64)
 
 
 def out_degree(graph: LayeredGraph) -> PerLayer:
     """Links out of each unit, int64."""
-    return graph.per_layer([*(mask.sum(axis=0) for mask in graph.masks), np.zeros(graph.sizes[-1], np.int64)])
+    return _sums(graph, graph.masks, 0, np.int64)
 
 
 def in_strength(graph: LayeredGraph) -> PerLayer:
     """Σ |w| over the links into each unit: the L1 norm of its row."""
-    return graph.per_layer([np.zeros(graph.sizes[0]), *(strength.sum(axis=1) for strength in graph.strengths)])
+    return _sums(graph, graph.strengths, 1)
 
 
 def out_strength(graph: LayeredGraph) -> PerLayer:
     """Σ |w| over the links out of each unit: the L1 norm of its column."""
-    return graph.per_layer([*(strength.sum(axis=0) for strength in graph.strengths), np.zeros(graph.sizes[-1])])
+    return _sums(graph, graph.strengths, 0)
+
+
+def _sums(graph: LayeredGraph, blocks: Sequence[np.ndarray], end: int, kind: type = np.float64) -> PerLayer:
+    """Sums over the links that begin (0) or end (1) in each unit."""
+    totals = [np.zeros(size, kind) for size in graph.sizes]
+    for pair, block in zip(graph.pairs, blocks, strict=True):
+        totals[pair[end]] += block.sum(axis=end)
+    return graph.per_layer(totals)
 
 
 def by_activation(graph: LayeredGraph, activations: Mapping[str, np.ndarray]) -> LayeredGraph:
@@ -35,20 +44,21 @@ def by_activation(graph: LayeredGraph, activations: Mapping[str, np.ndarray]) ->
 
     Args:
         graph: the network.
-        activations: E|a|, the mean |activation| after the non-linearity, for every layer but the last one by its
-            name, ``[units]``.
+        activations: E|a|, the mean |activation| after the non-linearity, for every layer that others read by its
+            name, ``[units]``; in a chain all but the last one.
 
     Raises:
         InputError: if a layer is missing, or its activations do not fit or are negative, NaN or infinite.
     """
     weights = []
-    for name, size, strength in zip(graph.layers, graph.sizes, graph.strengths, strict=False):
+    for (first, _), strength in zip(graph.pairs, graph.strengths, strict=True):
+        name, size = graph.layers[first], graph.sizes[first]
         mean = np.asarray(activations[name], np.float64) if name in activations else None
         if mean is None or mean.shape != (size,) or not np.isfinite(mean).all() or (mean < 0).any():
             given = "missing" if mean is None else f"of shape {mean.shape}" if mean.shape != (size,) else "not"
             raise InputError(f"the mean |activation| of {name} must be {size} finite numbers from 0; it is {given}")
         weights.append(strength * mean)
-    return LayeredGraph(graph.layers, tuple(weights), graph.masks)
+    return replace(graph, weights=tuple(weights))
 
 
 def in_flow(graph: LayeredGraph, *, activations: Mapping[str, np.ndarray]) -> PerLayer:

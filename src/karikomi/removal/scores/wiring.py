@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
 from karikomi.graphs import NODE_MEASURES, LayeredGraph, Measure, PerLayer, node_measure
 from karikomi.graphs.communities import find_communities
+from karikomi.graphs.measures.strength import in_degree, out_degree
+from karikomi.networks.layers import INPUTS
 from karikomi.registry import Entry
 from karikomi.removal.scores.evidence import UnitEvidence
 
@@ -27,22 +28,24 @@ def measure(evidence: UnitEvidence, *, name: str) -> np.ndarray:
     graph, chosen = evidence.graph, NODE_MEASURES[name]
     given = {need: _GIVEN[need](evidence) for need in chosen.needs}
     values = node_measure(graph, name, **given) if _whole(graph) else chosen.function(graph, **given)
-    scores = np.concatenate([np.asarray(values[layer], np.float64) for layer in graph.layers[1:-1]])
+    hidden = evidence.subnetwork.architecture.hidden_units
+    scores = np.concatenate([np.asarray(values[layer], np.float64) for layer in hidden])
     return np.nan_to_num(scores, nan=0.0) if name in NOTHING_IS_NAN else scores
 
 
 def _whole(graph: LayeredGraph) -> bool:
     """Whether every hidden unit still has a link."""
-    return all((before.any(axis=1) | behind.any(axis=0)).all() for before, behind in pairwise(graph.masks))
+    into, out = in_degree(graph), out_degree(graph)
+    return all((into[layer] + out[layer]).all() for layer in graph.hidden)
 
 
 def _mean_magnitudes(evidence: UnitEvidence) -> PerLayer:
-    """E|a| of every layer but the last; of the inputs E|x|, by channel where they are channels."""
-    layers, sizes, examples = evidence.graph.layers, evidence.graph.sizes, evidence.examples
+    """E|a| of every hidden layer; of the inputs E|x|, by channel where they are channels."""
+    hidden, examples = evidence.subnetwork.architecture.hidden_units, evidence.examples
     inputs = np.abs(examples.x).mean(axis=0, dtype=np.float64) * examples.scale
-    hidden = np.abs(evidence.activations().activation).mean(axis=1, dtype=np.float64)
-    by_layer = np.split(hidden, np.cumsum(sizes[1:-1])[:-1])
-    return dict(zip(layers, [inputs.reshape(sizes[0], -1).mean(axis=1), *by_layer], strict=False))
+    means = np.abs(evidence.activations().activation).mean(axis=1, dtype=np.float64)
+    by_layer = dict(zip(hidden, np.split(means, np.cumsum(list(hidden.values()))[:-1]), strict=True))
+    return {INPUTS: inputs.reshape(evidence.graph.sizes[0], -1).mean(axis=1), **by_layer}
 
 
 def _communities(evidence: UnitEvidence) -> PerLayer:

@@ -24,6 +24,7 @@ def null_network(setup: Setup[Any], replicate: int, subnetwork: Subnetwork, kind
     if kind == "shuffled":
         shuffled = {name: permuted(subnetwork.weights[name], mask, rng) for name, mask in subnetwork.masks.items()}
         return replace(subnetwork, weights={**subnetwork.weights, **shuffled})
+    subnetwork.architecture.require_chain()
     graph, layers = LayeredGraph.from_subnetwork(subnetwork), subnetwork.architecture.layers
     if any(subnetwork.masks[layer.weight].shape != mask.shape for layer, mask in zip(layers, graph.masks, strict=True)):
         raise InputError("null rewired needs a network of linear layers alone; shuffled takes any")

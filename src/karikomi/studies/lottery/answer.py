@@ -55,8 +55,8 @@ def explanation(accuracy_margin: float) -> str:
         f" {100 * accuracy_margin:g} points). Lost: slower or less accurate by more than these margins. Else: not"
         " shown. Both are t-tests of the differences, paired by replicate, against the margins; p is the larger of the"
         " two for winning and the smaller for lost, two-sided, so that p < 0.05 says that a 95 % interval lies beyond"
-        " the margin. Every p is Holm-corrected over the densities; a p that would show something alone stands beside"
-        " it. ± is half a 95 % interval (Student's t over replicates)."
+        " the margin. Every p is Holm-corrected over the densities; beside it stands the uncorrected one where that"
+        " alone would show something. ± is half a 95 % interval (Student's t over replicates)."
     )
 
 

@@ -1,0 +1,110 @@
+"""Every network by name in every study that takes it: trained, pruned, lesioned, stopped and taken up again."""
+
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from karikomi import data
+from karikomi.data.dataset import Dataset
+from karikomi.errors import InputError
+from karikomi.networks import NETWORKS
+from karikomi.runs.checkpoint import read_networks
+from karikomi.runs.journal import Journal
+from karikomi.studies import find_study
+from karikomi.studies.overview import Overview, overview
+from karikomi.studies.result import Result
+from karikomi.studies.run import run
+
+SMALL = {"mlp-<h1>-<h2>-…": "mlp-8-6", "modular-<groups>-<h1>-<h2>-<h3>-…": "modular-2-9-12-9"}
+SETTINGS = {"replicates": 1, "iterations": 2, "batch": 20, "validation": 30, "validate_every": 1, "scoring": 10}
+SETTINGS |= {"criteria": ("random",), "given": (), "directions": ("low",), "orders": 2, "shapley": 1, "pairs": 2}
+SETTINGS |= {"rounds": 1, "deaths": 2, "cycles": 1, "retraining": 1, "long_range": 0.5}
+MANY = 450
+"""Hidden units above which lesions of each of them take too long here."""
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    """A few of MNIST's digits, 12 × 12."""
+    mnist = data.load("mnist")
+    x, y = mnist.train.x[:110, 2:26:2, 2:26:2], mnist.train.y[:110]
+    return Dataset.from_arrays(x[:100], y[:100], x[100:], y[100:], name="digits")
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[str, Overview]:
+    """What ``karikomi networks`` says, by network."""
+    return {row.name: row for row in overview()}
+
+
+@pytest.fixture
+def play(request, digits, listed):
+    """Runs a study on a network, if it says that it takes it; gives the result, None if it refuses."""
+    name, study = request.node.callspec.params["name"], find_study(request.node.callspec.params["study"])
+    allowed = {key: value for key, value in SETTINGS.items() if key in study.settings.model_fields}
+    if not name.startswith("modular-"):
+        del allowed["long_range"]
+    settings = study.settings.of(network=SMALL.get(name, name), **allowed)
+
+    def started(folder: Path) -> Result | None:
+        with mock.patch.object(Result, "draw"):
+            if study.name in listed[name].studies:
+                return run(study, settings, data=digits, out=folder, quiet=True)
+            with pytest.raises(InputError):
+                run(study, settings, data=digits, out=folder, quiet=True)
+        return None
+
+    return started
+
+
+def check_networks(result: Result) -> None:
+    for saved in result.study.saved(result.folder):
+        network = read_networks(saved.path)[saved.name].trained
+        assert all((network.weights[weight][~mask] == 0).all() for weight, mask in network.masks.items())
+        assert all(np.isfinite(value).all() for value in network.weights.values())
+
+
+def check_ticket(result: Result) -> None:
+    dense, ticket = (result.network(0, round=number) for number in (0, 1))
+    for weight, mask in ticket.masks.items():
+        assert mask.sum() == pytest.approx(0.8 * dense.masks[weight].sum(), abs=1)
+        assert (ticket.past["initial"][weight][mask] == dense.past["initial"][weight][mask]).all()
+        assert (ticket.trained.weights[weight][mask] != dense.past["initial"][weight][mask]).any()
+
+
+@pytest.mark.parametrize("study", ["lottery", "ageing"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_stopped_it_goes_on_to_the_same_bits(name, study, play, assert_same_run, tmp_path):
+    whole = play(tmp_path / "whole")
+    if whole is None:
+        return
+    check_networks(whole)
+    if study == "lottery":
+        check_ticket(whole)
+    append = Journal.append
+
+    def stop(journal, record):
+        append(journal, record)
+        raise KeyboardInterrupt
+
+    with mock.patch.object(Journal, "append", stop), pytest.raises(KeyboardInterrupt):
+        play(tmp_path / "stopped")
+    assert_same_run(play(tmp_path / "stopped").folder, whole.folder)
+
+
+@pytest.mark.parametrize("study", ["lesion", "importance"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_all_its_units_are_lesioned(name, study, play, listed, tmp_path):
+    if name not in SMALL and listed[name].units > MANY:
+        pytest.skip("a smaller network is built by the same function")
+    result = play(tmp_path / "run")
+    units = result.network(0).trained.architecture.units
+    if study == "importance":
+        assert len(result.table) == units
+        assert np.isfinite(result.table["loss_rise"]).all()
+    else:
+        order = result.tables["curves"].query("criterion == 'random' and control == 'targeted'")
+        assert order["units_left"].tolist() == list(range(units, -1, -1))
+        assert np.isfinite(order["loss"]).all()

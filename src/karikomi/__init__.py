@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from karikomi.registration import register as register
     from karikomi.removal.shrink import shrink as shrink
     from karikomi.runs.checkpoint import load_network as load_network
+    from karikomi.training import train as train
 
 # Loaded when first used, so that ``karikomi --help`` does not wait for torch. Beside them a function per study.
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "register": "karikomi.registration",
     "shapley": "karikomi.own",
     "shrink": "karikomi.removal.shrink",
+    "train": "karikomi.training",
 }
 
 

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _one_line(problem: Exception) -> str:
     from pydantic import ValidationError
 
-    from karikomi.studies.settings import explain
+    from karikomi.studies.training import explain
 
     cause = problem
     while cause is not None:

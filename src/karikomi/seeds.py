@@ -10,7 +10,7 @@ import numpy as np
 # The position in this tuple is part of every result: append, never reorder.
 STREAMS = ("split", "init", "order", "reinit", "shuffle", "death", "ties", "dropout", "random", "scores", "lesions")
 STREAMS += ("scoring", "donors", "bootstrap", "wiring", "scratch", "regrowth", "probe", "null")
-STREAMS += ("test", "labels", "subset", "teacher")
+STREAMS += ("test", "labels", "subset", "teacher", "augment")
 
 
 def sequence(root: int, name: str, *key: int) -> np.random.SeedSequence:

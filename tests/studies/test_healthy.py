@@ -58,7 +58,7 @@ def test_what_is_saved_is_the_network_of_minimum_validation_loss(make, folder):
     setup = prepare_healthy(make())
     run_stages([training(setup)], setup, folder, True, None)
     trials = [setup.trial(setup.initial(r, seeds.stream(0, "init", r)), r) for r in range(2)]
-    trained = setup.engine.train(trials, setup.data, setup.recipe())
+    trained = setup.engine.train(trials, setup.data, setup.settings.recipe())
     for row, expected in zip(healthy_rows(folder), trained, strict=True):
         network = load_healthy(setup, folder, Task(row["replicate"]))
         assert_same_weights(network, expected.best.weights)

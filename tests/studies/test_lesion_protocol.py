@@ -36,7 +36,7 @@ def removed(tiny):
         setup = prepare(LesionSettings.of(**{**given, **changes}), digits)
         if not networks:
             initial = setup.initial(1, np.random.default_rng(0))
-            networks.append(setup.engine.train([setup.trial(initial, 1)], digits, setup.recipe())[0].best)
+            networks.append(setup.engine.train([setup.trial(initial, 1)], digits, setup.settings.recipe())[0].best)
         [subnetwork] = networks
         scores = score(setup, silent, Task(1), subnetwork)
         return setup, subnetwork, lesion(setup, silent, Task(1, arm), (subnetwork, scores))

@@ -5,21 +5,25 @@ from collections.abc import Callable
 import torch
 
 from karikomi.engines import population
-from karikomi.engines.contract import Engine
+from karikomi.engines.contract import Engine, Recipe
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 
 
-def choose(name: str, architecture: Architecture) -> Engine:
+def choose(name: str, architecture: Architecture, recipe: Recipe | None = None) -> Engine:
     """The engine called ``name`` (``auto``, ``sparse``, ``population``) for networks of ``architecture``.
 
-    ``auto`` is the sparse engine for multilayer perceptrons where there is no GPU, else the population engine.
+    ``auto`` is the sparse engine for multilayer perceptrons where there is no GPU and the recipe of their training has
+    no extras, else the population engine.
 
     Raises:
         InputError: if the sparse engine is asked for and cannot train them.
     """
-    if name == "population" or (name == "auto" and torch.cuda.is_available()):
+    extras = recipe.extras if recipe else []
+    if name == "population" or (name == "auto" and (torch.cuda.is_available() or extras)):
         return population
+    if extras:
+        raise InputError(f"the sparse engine does not know {', '.join(extras)}; use the engine population")
     if architecture.perceptron is not None:
         from karikomi.engines import sparse  # loads the compiler
 

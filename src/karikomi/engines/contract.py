@@ -7,11 +7,12 @@ every step a removed link is exactly 0.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from karikomi.data.dataset import Dataset, Examples, Split
+from karikomi.engines.recipe import Recipe
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 # Adam's constants (Kingma & Ba 2015) and PyTorch's epsilon, in every engine.
@@ -22,34 +23,11 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a network is trained: cross-entropy on minibatches, validated every ``validate_every`` iterations.
-
-    ``weight_decay`` is added to the gradient (L2), as in ``torch.optim.Adam`` and ``torch.optim.SGD``; ``momentum``
-    is used by ``sgd`` alone. ``snapshot_at`` keeps the weights after that many iterations, for rewinding.
-    """
-
-    iterations: int
-    batch: int
-    optimizer: Literal["adam", "sgd"]
-    learning_rate: float
-    momentum: float
-    weight_decay: float
-    validate_every: int
-    snapshot_at: int | None = None
-
-    def validations(self) -> list[int]:
-        """The iterations after which the network is validated; the last iteration is always one of them."""
-        every = list(range(self.validate_every, self.iterations + 1, self.validate_every))
-        return every if every and every[-1] == self.iterations else [*every, self.iterations]
-
-
-@dataclass(frozen=True)
 class OptimizerState:
     """Where an optimizer is, for a training that goes on from there.
 
     Attributes:
-        steps: steps taken so far.
+        steps: steps taken so far: where a learning-rate schedule goes on (``start`` of ``recipe.learning_rates``).
         first: for every parameter by name Adam's first moments, or SGD's velocity; 0 for removed links.
         second: Adam's second moments; all 0 for SGD.
     """
@@ -71,6 +49,7 @@ class Trial:
         link_cost: for every weight by name what a link of size 1 costs, float32 of its shape: Σ cost · |w| is added
             to the loss that training descends (not to the losses that are reported). None: links are free.
         dropout: where the draws of dropout begin; None: where the order does.
+        augment: where the draws of augmentation begin; None: where the order does.
     """
 
     subnetwork: Subnetwork
@@ -79,13 +58,14 @@ class Trial:
     state: OptimizerState | None = None
     link_cost: Arrays | None = None
     dropout: np.random.SeedSequence | None = None
+    augment: np.random.SeedSequence | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
     """What validation saw; every array has one entry per validation.
 
-    ``train_loss`` is the mean minibatch loss since the previous validation.
+    ``train_loss`` is the mean minibatch loss since the previous validation, of smoothed labels where they are.
     """
 
     iteration: np.ndarray

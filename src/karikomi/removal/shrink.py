@@ -74,7 +74,7 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = 
     >>> smaller.fc2, smaller.shrunk.parameters
     (Linear(in_features=250, out_features=100, bias=True), (266610, 222360))
     """
-    whole = _permanent(unwrapped(model))
+    whole = permanent(unwrapped(model))
     if isinstance(x, Mapping):
         raise InputError("shrink takes inputs in order, not by name")
     architecture = Architecture(whole, None if x is None else inputs_of(x, first_tensor(whole))[0])
@@ -116,7 +116,7 @@ def multiply_adds(tape: Tape) -> int:
     return total // len(tape.values[tape.inputs[0]])
 
 
-def _permanent(model: nn.Module) -> nn.Module:
+def permanent(model: nn.Module) -> nn.Module:
     """A copy whose weights are computed from nothing."""
     # What a hook has computed of a weight is no leaf, which cannot be copied; it is computed again.
     computed = [v for part in model.modules() for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf]

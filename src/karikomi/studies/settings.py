@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from cyclopts import Group, Parameter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from karikomi import data as datasets
 from karikomi.errors import InputError, unknown
 from karikomi.networks import NETWORKS, OPTIONS, Activation, Normalization, check_network, group_count
 from karikomi.networks.modular import Control, Modular
 from karikomi.registry import Entry
+from karikomi.studies.training import TRAINING, TrainingSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +32,6 @@ NETWORK = Parameter(group=Group("Data and network", sort_key=2))
 # Shown where they count: karikomi lottery --network modular-5-100-400-100 --help
 _ASKED = any(argument.startswith("modular-") for argument in sys.argv)
 MODULAR = Parameter(group=Group("Modular network", sort_key=2, show=_ASKED), show=_ASKED)
-TRAINING = Parameter(group=Group("Training", sort_key=4))
 REPLICATION = Parameter(group=Group("Replication", sort_key=5))
 
 OWN = "model"
@@ -45,13 +45,12 @@ ONLY_MODULAR = ("within", "long_range", "reach", "entry", "exit", "control", "wi
 """Settings that say something of a modular network alone."""
 
 
-class StudySettings(BaseModel):
-    """Settings that every study has. Frozen; an unknown name is an error.
+class StudySettings(TrainingSettings):
+    """Settings that every study has, beside those of training.
 
     ``PRESETS`` maps a preset's name to the settings it changes; what is given beside a preset overrides it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
 
     data: Annotated[str, NETWORK] = Field(
@@ -123,38 +122,15 @@ class StudySettings(BaseModel):
     wiring_cost: Annotated[float, MODULAR] = Field(
         default=0.0, ge=0, lt=100, description="λ of the wiring cost in the loss, λ Σ |w| · distance."
     )
-    iterations: Annotated[int, TRAINING] = Field(
-        default=5000, ge=1, description="Training steps (minibatches) of every network."
-    )
-    batch: Annotated[int, TRAINING] = Field(default=60, ge=1, description="Examples in a minibatch.")
-    optimizer: Annotated[Literal["adam", "sgd"], TRAINING] = Field(
-        default="adam", description="Adam, or SGD with momentum."
-    )
-    learning_rate: Annotated[float, TRAINING] = Field(
-        default=1.2e-3, gt=0, lt=100, description="Step size of the optimizer."
-    )
-    momentum: Annotated[float, TRAINING] = Field(
-        default=0.9, ge=0, lt=1, description="Momentum of SGD; Adam does not use it."
-    )
-    weight_decay: Annotated[float, TRAINING] = Field(
-        default=0.0, ge=0, lt=1, description="L2 penalty, added to the gradient."
-    )
     validation: Annotated[int, TRAINING] = Field(
         default=10_000,
         ge=2,
         description="Training examples held back, stratified, to decide when to stop; a draw per replicate.",
     )
-    validate_every: Annotated[int, TRAINING] = Field(
-        default=100, ge=1, description="Iterations between two validations."
-    )
     replicates: Annotated[int, REPLICATION] = Field(
         default=5, ge=1, description="Full repetitions, each with its own seed."
     )
     seed: Annotated[int, REPLICATION] = Field(default=0, ge=0, description="Root of all random streams.")
-    engine: Annotated[Literal["auto", "sparse", "population"], TRAINING] = Field(
-        default="auto",
-        description="sparse: perceptrons on CPU, cost falls with density; population: torch, any network.",
-    )
 
     @property
     def title(self) -> str:
@@ -198,26 +174,10 @@ class StudySettings(BaseModel):
             raise unknown("preset", str(name), cls.PRESETS)
         return {**cls.PRESETS[name], **given}
 
-    @classmethod
-    def of(cls, **given: Any) -> Self:
-        """Like the constructor, with errors of one line.
-
-        Raises:
-            InputError: naming the setting, what was given and what would be right.
-        """
-        try:
-            return cls(**given)
-        except ValidationError as problem:
-            raise InputError(explain(problem)) from problem
-
     @property
     def trains(self) -> bool:
         """Whether networks are trained, so that training examples must be split."""
         return True
-
-    def changed(self, **given: Any) -> Self:
-        """The same settings but for those given."""
-        return self.of(**{**self.model_dump(), **given})
 
     def fingerprinted(self, data: Dataset | None, models: Sequence[nn.Module]) -> Self:
         """The same settings with the hash of what they only point to: your own data or a file, modules and code."""
@@ -233,21 +193,3 @@ class StudySettings(BaseModel):
             yield NETWORKS.find(self.network)
         if data is not None:
             yield datasets.find(data)
-
-
-def explain(problem: ValidationError, prefix: str = "") -> str:
-    """The first setting that is wrong, in one line; ``prefix`` goes before its name (``--`` for a flag)."""
-    errors = problem.errors(include_url=False)
-    cause = errors[0].get("ctx", {}).get("error")
-    if isinstance(cause, InputError):
-        return str(cause)
-    setting = str(errors[0]["loc"][0])
-    name = prefix + setting.replace("_", "-") if prefix else setting
-    if errors[0]["type"] == "extra_forbidden":
-        return f"there is no setting {name}"
-    if errors[0]["type"] == "too_short":
-        return f"{name} needs at least one value"
-    # A setting of several types has an error for each.
-    messages = [e["msg"].removeprefix("Input should be ").partition(", unable")[0] for e in errors]
-    wanted = [message for message, e in zip(messages, errors, strict=True) if e["loc"][0] == setting]
-    return f"{name} should be {' or '.join(wanted)}; it is {errors[0]['input']}"

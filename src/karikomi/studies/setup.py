@@ -1,7 +1,7 @@
 """What every study needs before its first network is trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -13,7 +13,8 @@ from karikomi import data as datasets
 from karikomi import seeds
 from karikomi.data.dataset import Dataset, Split
 from karikomi.engines.choice import choose
-from karikomi.engines.contract import Engine, OptimizerState, Recipe, Trial
+from karikomi.engines.contract import Engine, OptimizerState, Trial
+from karikomi.engines.population.augmentation import check_augmentation
 from karikomi.errors import InputError
 from karikomi.networks import build, layout
 from karikomi.networks.architecture import Architecture
@@ -79,23 +80,10 @@ class Setup(Generic[SettingsT]):
         return initialize(self.architecture, self.settings.initialization, rng, self.wirings[replicate])
 
     def trial(self, subnetwork: Subnetwork, replicate: int, *key: int, state: OptimizerState | None = None) -> Trial:
-        """To train a network of a replicate; networks of equal ``key`` see the same minibatches."""
-        order, dropout = (seeds.sequence(self.settings.seed, name, replicate, *key) for name in ("order", "dropout"))
-        return Trial(subnetwork, self.splits[replicate], order, state, self.link_cost, dropout)
-
-    def recipe(self, snapshot_at: int | None = None) -> Recipe:
-        """How the settings say that networks are trained."""
-        s = self.settings
-        return Recipe(
-            iterations=s.iterations,
-            batch=s.batch,
-            optimizer=s.optimizer,
-            learning_rate=s.learning_rate,
-            momentum=s.momentum,
-            weight_decay=s.weight_decay,
-            validate_every=s.validate_every,
-            snapshot_at=snapshot_at,
-        )
+        """To train a network of a replicate; those of equal ``key`` see the same minibatches and shifts."""
+        names = ("order", "dropout", "augment")
+        order, dropout, augment = (seeds.sequence(self.settings.seed, name, replicate, *key) for name in names)
+        return Trial(subnetwork, self.splits[replicate], order, state, self.link_cost, dropout, augment)
 
 
 def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[nn.Module] = ()) -> Setup[SettingsT]:
@@ -122,14 +110,12 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
     data, architecture = fitted(module, data)
     trained = [Subnetwork.from_module(model, architecture) for model in models]
     places = None if models else layout(settings.network, architecture, settings.modular)
-    setup = Setup(settings, data, architecture, choose(settings.engine, architecture), trained, places, built_for)
+    engine = choose(settings.engine, architecture, settings.recipe())
+    check_augmentation(settings.augment or (), data.sample_shape)
+    setup = Setup(settings, data, architecture, engine, trained, places, built_for)
     _ = setup.wirings, setup.link_cost
-    for split in setup.splits if settings.trains else ():
-        if settings.batch > len(split.train):
-            raise InputError(
-                f"batch must be at most {len(split.train)}, the training examples that are left without validation; it"
-                f" is {settings.batch}"
-            )
+    if settings.trains:
+        setup = replace(setup, settings=settings.for_examples(len(setup.splits[0].train)))
     return setup
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON, OptimizerState, Recipe, Trial
 from karikomi.engines.population.stacking import Population
@@ -13,12 +13,13 @@ from karikomi.engines.population.stacking import Population
 
 def begin(recipe: Recipe, trials: Sequence[Trial], population: Population) -> Optimizer:
     """The optimizer of a population whose trials have taken the same number of steps before."""
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    if recipe.optimizer == "adam":
-        betas = (ADAM_BETA1, ADAM_BETA2)
-        optimizer = Adam(population.leaves, rate, betas, ADAM_EPSILON, decay, fused=True)
+    rate, decay, nesterov = float(recipe.rates[0]), recipe.weight_decay, recipe.optimizer == "nesterov"
+    if recipe.optimizer in ("adam", "adamw"):
+        adam = AdamW if recipe.optimizer == "adamw" else Adam
+        optimizer = adam(population.leaves, rate, (ADAM_BETA1, ADAM_BETA2), ADAM_EPSILON, decay, fused=True)
     else:
-        optimizer = SGD(population.leaves, rate, recipe.momentum, weight_decay=decay, fused=True)
+        momentum = recipe.momentum
+        optimizer = SGD(population.leaves, rate, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
     states = [trial.state for trial in trials if trial.state is not None]
     if states:
         _go_on(optimizer, states, population)

@@ -86,6 +86,14 @@ class Population:
             if gradient is not None:
                 gradient.mul_(mask)
 
+    def clip_gradients(self, limit: float) -> None:
+        """Scale each network's gradient to an L2 norm of at most ``limit``, as ``clip_grad_norm_`` does."""
+        gradients = [value.grad for value in self.leaves if value.grad is not None]
+        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
+        kept = (limit / (squares.sum(0).sqrt() + 1e-6)).clamp(max=1)
+        for gradient in gradients:
+            gradient.mul_(kept.view(-1, *[1] * (gradient.ndim - 1)))
+
     def clone(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.state.items()}
 

@@ -1,7 +1,8 @@
 """Training and evaluation of stacked subnetworks."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -16,8 +17,9 @@ from karikomi.engines.contract import (
     Recipe,
     Trained,
     Trial,
-    minibatches,
+    stacked_minibatches,
 )
+from karikomi.engines.population.augmentation import augmented, check_augmentation, draws
 from karikomi.engines.population.optimizer import begin, stacked_costs, states_of
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
 from karikomi.engines.population.stacking import Population, plan
@@ -25,6 +27,8 @@ from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 
 ADVANCE_EVERY = 20
+# Minibatches that are drawn and brought to the device together.
+DRAWN = 50
 
 
 def train(
@@ -47,6 +51,7 @@ def train(
     """
     if any(len(trial.split.train) == 0 or len(trial.split.validation) == 0 for trial in trials):
         raise InputError("every split needs at least one training and one validation example")
+    check_augmentation(recipe.augment, data.sample_shape)
     source = Source(data.train, find_device(device))
     # One population validates in one block length, and its optimizer counts its steps once.
     apart = [(len(trial.split.validation), _steps_before(trial)) for trial in trials]
@@ -91,20 +96,23 @@ def _train_population(
     _seed_dropout(trials, source.device)
     population = Population([trial.subnetwork for trial in trials], source.device)
     optimizer, costs = begin(recipe, trials, population), stacked_costs(trials, population)
-    streams = [minibatches(trial, recipe.batch) for trial in trials]
+    batches = _minibatches(trials, source, recipe)
     validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
     due = set(recipe.validations())
     snapshot = population.clone() if recipe.snapshot_at == 0 else None
     train_loss = torch.zeros(len(trials), dtype=torch.float64, device=source.device)
     population.module.train()
-    for iteration in range(1, recipe.iterations + 1):
-        indices = torch.from_numpy(np.stack([next(stream) for stream in streams])).to(source.device)
-        logits = population.forward(source.inputs(indices), shared=False)
-        losses = _losses(logits, source.y[indices]).mean(1)
+    for iteration, ((x, y), rate) in enumerate(zip(batches, recipe.rates.tolist(), strict=True), start=1):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        logits = population.forward(x, shared=False)
+        losses = _losses(logits, y, recipe.label_smoothing).mean(1)
         optimizer.zero_grad()
         losses.sum().backward()
         population.charge(costs)
         population.mask_gradients()
+        if recipe.clip is not None:
+            population.clip_gradients(recipe.clip)
         optimizer.step()
         train_loss += losses.detach()
         if iteration == recipe.snapshot_at:
@@ -122,6 +130,23 @@ def _train_population(
     return [
         Trained(best[p], final[p], snapshots[p], states[p], stops[p], curves[p], seconds) for p in range(len(trials))
     ]
+
+
+def _minibatches(trials: Sequence[Trial], source: Source, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs ``[P, batch, …]`` and labels ``[P, batch]`` of every iteration."""
+    counts = [min(DRAWN, recipe.iterations - first) for first in range(0, recipe.iterations, DRAWN)]
+
+    def stacked(streams: Iterable[Iterator[np.ndarray]]) -> Iterator[Tensor]:
+        """``[P, …]`` of every iteration."""
+        for some in zip(*streams, strict=True):
+            yield from torch.from_numpy(np.stack(some, axis=1)).to(source.device)
+
+    drawn = stacked(draws(trial, recipe.batch, counts) for trial in trials) if recipe.augment else repeat(None)
+    for indices in stacked(stacked_minibatches(trial, recipe.batch, counts) for trial in trials):
+        x, draw = source.inputs(indices), next(drawn)
+        if draw is not None:
+            x = augmented(x.flatten(0, 1), recipe.augment, draw.flatten(0, 1)).view(x.shape)
+        yield x, source.y[indices]
 
 
 class _Validation:
@@ -176,9 +201,10 @@ def _assess(population: Population, source: Source, indices: Tensor, block: int)
     return torch.cat(losses, 1).double().mean(1), torch.cat(hits, 1).double(), outputs
 
 
-def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+def _losses(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of every example, ``[P, n]``."""
-    return cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+    losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=smoothing)
+    return losses.view(labels.shape)
 
 
 def _steps_before(trial: Trial) -> int:

@@ -50,7 +50,7 @@ def _of_training(subnetwork: Subnetwork, examples: Examples) -> Calls:
     network, _ = lay_out(subnetwork, np.ones(1), 2, keep_idle=False)
     optimizer = optimizer_of(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), network)
     return [
-        (train_steps, (source, chosen[None].copy(), network, optimizer, 0)),
+        (train_steps, (source, chosen[None].copy(), network, optimizer, 0, 0)),
         (evaluate_all, (source, chosen, network, correct)),
     ]
 

@@ -25,6 +25,7 @@ from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.kernels.vector import LANES
 from karikomi.engines.sparse.threads import run
+from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 
 # Steps in one call of the kernels, at most: how long Ctrl-C may have to wait.
@@ -44,8 +45,10 @@ def train(
     The results are the same, bit for bit, for any number of threads and whatever the other trials are.
 
     Raises:
-        InputError: if a network is not of the supported kind or does not fit the data.
+        InputError: if a network is not of the supported kind or does not fit the data, or the recipe has ``extras``.
     """
+    if recipe.extras:
+        raise InputError(f"the sparse engine does not know {', '.join(recipe.extras)}; use the engine population")
     for trial in trials:
         check(trial.subnetwork, data.train)
     source, nonzero = source_of(data.train), nonzero_fraction(data.train)
@@ -96,7 +99,7 @@ def _train(
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
     for goal, order in zip(goals, orders, strict=True):
-        loss += train_steps(source, order, network, optimizer, taken + done)
+        loss += train_steps(source, order, network, optimizer, done, taken + done)
         report(goal - done)
         done = goal
         if stop.is_set():
@@ -131,10 +134,12 @@ def _goals(recipe: Recipe) -> list[int]:
 
 
 def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
-    adam, size = recipe.optimizer == "adam", network.parameters.size
+    adam, size = recipe.optimizer in ("adam", "adamw"), network.parameters.size
     return Optimizer(
         adam,
-        recipe.learning_rate,
+        recipe.optimizer == "adamw",
+        recipe.optimizer == "nesterov",
+        recipe.rates.copy(),
         recipe.momentum,
         recipe.weight_decay,
         first=aligned(size),

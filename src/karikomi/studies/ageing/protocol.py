@@ -142,7 +142,7 @@ def _anew(setup: AgeingSetup, number: int, replicate: int, pattern: str, past: P
 
 def _train(setup: AgeingSetup, trials: Sequence[Trial], steps: int, advance: Advance) -> list[Aged]:
     # What goes on living is the network at the end, not that of minimum validation loss.
-    recipe = replace(setup.recipe(), iterations=steps, validate_every=steps)
+    recipe = replace(setup.settings.recipe(iterations=steps), validate_every=steps)
     trained = setup.engine.train(trials, setup.data, recipe, advance)
     return [Aged(result.final, result.state) for result in trained]
 

@@ -77,7 +77,7 @@ def _train(setup: Setup[Any], advance: Advance, step: int, replicates: Mapping[i
         setup.trial(setup.initial(replicate, seeds.stream(s.seed, "init", replicate)), replicate)
         for replicate in replicates
     ]
-    trained = setup.engine.train(trials, setup.data, setup.recipe(), advance)
+    trained = setup.engine.train(trials, setup.data, setup.settings.recipe(), advance)
     return _measured(
         setup,
         replicates,

@@ -14,7 +14,8 @@ from karikomi.errors import InputError
 from karikomi.registry import Entry
 from karikomi.removal.scores import unit_criterion
 from karikomi.runs.files import read_arrays
-from karikomi.studies.settings import ARCHITECTURE, NETWORK, START, TRAINING, StudySettings
+from karikomi.studies.settings import ARCHITECTURE, NETWORK, START, StudySettings
+from karikomi.studies.training import TRAINING
 
 if TYPE_CHECKING:
     from torch import nn

@@ -58,7 +58,8 @@ def run_round(
     entries = [entry for replicate in replicates for entry in _entries(setup, number, replicate, past)]
     trials = [setup.trial(entry.network, entry.replicate) for entry in entries]
     rewinds_later = number == 0 and isinstance(s.rewind, int) and s.rewind > 0
-    recipe = setup.recipe(snapshot_at=int(s.rewind) if rewinds_later else None)
+    behind = s.rewind if number > 0 and isinstance(s.rewind, int) else 0
+    recipe = s.recipe(snapshot_at=int(s.rewind) if rewinds_later else None, start=behind)
     trained = setup.engine.train(trials, setup.data, recipe, advance)
     return [
         _outcome(setup, number, entry, result, *measures)

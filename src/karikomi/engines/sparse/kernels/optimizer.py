@@ -28,13 +28,15 @@ _ZERO, _REST1, _REST2, _MANY = _f32(0), _f32(1 - ADAM_BETA1), _f32(1 - ADAM_BETA
 class Optimizer(NamedTuple):
     """An optimizer and its state.
 
-    Adam's moments are ``first`` and ``second``; momentum is in ``first``. Parameters are updated in pieces:
-    ``gradient`` has room for two of the longest ones. ``cost`` is what each parameter costs by its size (empty:
-    nothing).
+    ``rates`` is the learning rate of every step; ``decoupled`` is AdamW's decay. Adam's moments are ``first`` and
+    ``second``; momentum is in ``first``. Parameters are updated in pieces: ``gradient`` has room for two of the longest
+    ones. ``cost`` is what each parameter costs by its size (empty: nothing).
     """
 
     adam: bool
-    rate: float
+    decoupled: bool
+    nesterov: bool
+    rates: np.ndarray
     momentum: float
     decay: float
     first: np.ndarray
@@ -46,20 +48,22 @@ class Optimizer(NamedTuple):
 class Pace(NamedTuple):
     """SGD's learning rate. What Adam divides the first moment by: ``scale`` times the second one's root, plus epsilon.
 
-    The learning rate and both corrections are in them.
+    The learning rate and both corrections are in them. ``kept``: what AdamW's decay leaves of a weight.
     """
 
     rate: np.float32
     scale: np.float32
     epsilon: np.float32
+    kept: np.float32
 
 
 @inlined
-def pace_of(optimizer: Optimizer, step: int) -> Pace:
-    # Infinity times a moment of 0 would be no number.
-    part = min((1 - ADAM_BETA1**step) / optimizer.rate, _MANY)
+def pace_of(optimizer: Optimizer, rate: float, step: int) -> Pace:
+    # Infinity times a moment of 0 would be no number; nor would 0 over a rate of 0, where a schedule has ended.
+    part = min((1 - ADAM_BETA1**step) / rate, _MANY) if rate > 0 else _MANY
     scale, epsilon = part / np.sqrt(1 - ADAM_BETA2**step), part * ADAM_EPSILON
-    return Pace(np.float32(optimizer.rate), np.float32(scale), np.float32(epsilon))
+    kept = np.float32(1 - rate * optimizer.decay)
+    return Pace(np.float32(rate), np.float32(scale), np.float32(epsilon), kept)
 
 
 @inlined
@@ -77,7 +81,9 @@ def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int,
         if optimizer.cost.size:
             # Σ cost · |value|: at 0 its slope is 0, so what is removed stays so.
             slope = add(slope, where_positive(absolute(value), with_sign(load16(optimizer.cost, place), value), zero))
-        if optimizer.decay:
+        if optimizer.decoupled:
+            value = multiply(value, splat16(pace.kept))
+        elif optimizer.decay:
             slope = multiply_add(decay, value, slope)
         if optimizer.adam:
             mean, square = load16(optimizer.first, place), load16(optimizer.second, place)
@@ -89,5 +95,7 @@ def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int,
         else:
             speed = multiply_add(splat16(np.float32(optimizer.momentum)), load16(optimizer.first, place), slope)
             store(optimizer.first, place, speed)
+            if optimizer.nesterov:
+                speed = multiply_add(splat16(np.float32(optimizer.momentum)), speed, slope)
             change = multiply(splat16(pace.rate), speed)
         store(parameters, place, subtract(value, change))

@@ -14,8 +14,13 @@ from karikomi.engines.sparse.kernels.vector import LANES, at, kernel, load16, sp
 
 
 @kernel
-def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: Optimizer, done: int) -> float:
-    """One step per row of ``order``, after ``done`` earlier ones; returns the sum of the minibatches' mean losses."""
+def train_steps(
+    source: Source, order: np.ndarray, network: Network, optimizer: Optimizer, done: int, taken: int
+) -> float:
+    """One step per row of ``order``; returns the sum of the minibatches' mean losses.
+
+    ``done`` steps of this training have gone before, ``taken`` in all of the optimizer.
+    """
     steps, batch = order.shape
     total = 0.0
     for step in range(steps):
@@ -27,7 +32,7 @@ def train_steps(source: Source, order: np.ndarray, network: Network, optimizer: 
             forward(network, block, some.size)
             loss += cross_entropy(network, block, source.labels, some, np.float32(1 / batch))
         total += loss / batch
-        pace = pace_of(optimizer, done + step + 1)
+        pace = pace_of(optimizer, optimizer.rates[done + step], taken + step + 1)
         for number in range(network.layers.size - 1, -1, -1):
             for first in range(0, batch if number else 0, LANES):
                 back(network, number, first // LANES * network.block)

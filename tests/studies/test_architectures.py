@@ -192,3 +192,11 @@ def test_the_answer_and_the_figures(result):
 def test_bad_settings_cost_a_line(given, message):
     with pytest.raises(InputError, match=message):
         ArchitecturesSettings.of(**given)
+
+
+def test_what_is_done_to_the_data_is_done_once(settings):
+    setup = prepare(settings.changed(label_noise=0.3, standardize=True))
+    for condition in conditions(setup)[:2]:
+        own = setup_of(setup, condition).data
+        assert (own.train.y == setup.data.train.y).all()
+        assert (own.train.x == setup.data.train.x).all()

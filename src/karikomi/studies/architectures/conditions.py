@@ -73,4 +73,5 @@ def setup_of(setup: ArchitecturesSetup, condition: Condition) -> ArchitecturesSe
     Raises:
         InputError: if the network does not take the data.
     """
-    return prepare(settings_of(setup.settings, condition), setup.data)
+    done = {"label_noise": None, "standardize": None}  # to the data of the setup
+    return prepare(settings_of(setup.settings, condition).changed(**done), setup.data)

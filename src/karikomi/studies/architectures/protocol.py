@@ -37,11 +37,12 @@ def measure(
     setup: ArchitecturesSetup, advance: Advance, condition: Condition, replicates: Mapping[int, None]
 ) -> list[Measured]:
     """Train a network of a condition per replicate, on the same minibatches in all conditions, and measure it."""
-    own, s = setup_of(setup, Condition(*condition)), setup.settings
+    own = setup_of(setup, Condition(*condition))
+    s = own.settings
     advance(0, " ".join(map(str, filter(None, (condition[0], f"dropout {condition[3]:g}", condition[4])))))
     starts = {r: own.initial(r, seeds.stream(s.seed, "init", r)) for r in replicates}
     trials = [own.trial(start, r) for r, start in starts.items()]
-    trained = dict(zip(replicates, own.engine.train(trials, own.data, own.recipe(), advance), strict=True))
+    trained = dict(zip(replicates, own.engine.train(trials, own.data, s.recipe(), advance), strict=True))
     orders = {r: _orders(own, r) for r in replicates}
     aged = _aged(own, trained, {r: order[0] for r, order in orders.items()}, advance)
     healthy = own.engine.evaluate([result.best for result in trained.values()], own.data.test)
@@ -92,7 +93,7 @@ def _aged(
     dying = {r: in_cycles(order, counts, units) for r, order in orders.items()}
     left = {r: result.best for r, result in trained.items()}
     lives = {r: (result.best, None) for r, result in trained.items()}
-    recipe = replace(own.recipe(), iterations=s.retraining, validate_every=s.retraining)
+    recipe = replace(s.recipe(iterations=s.retraining), validate_every=s.retraining)
     for cycle in range(s.cycles):
         left = {r: die(network, dying[r][cycle]) for r, network in left.items()}
         trials = []

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
 from karikomi.networks import Normalization, check_network
-from karikomi.studies.settings import NETWORK, START, TRAINING, StudySettings
+from karikomi.studies.settings import NETWORK, START, StudySettings
+from karikomi.studies.training import TRAINING
 
 SHAPES = Parameter(group=Group("Architectures", sort_key=2))
 LESIONS = Parameter(group=Group("Lesions and ageing", sort_key=3))

@@ -95,7 +95,7 @@ def test_shares_of_variance_are_those_of_a_sum_of_effects():
 def settings(tiny):
     given = {"parameters": (4_000,), "layers": (1, 2), "dropouts": (0.0, 0.5), "normalizations": ("none", "batch")}
     training = {"iterations": 40, "batch": 20, "validation": 200, "validate_every": 20, "replicates": 2, "orders": 2}
-    ageing = {"cycles": 2, "deaths": 0.2, "retraining": 10, "examples": 100}
+    ageing = {"cycles": 2, "death_rate": 0.2, "retraining": 10, "examples": 100}
     return ArchitecturesSettings.of(data=tiny, networks=("mlp-9-6",), **given, **training, **ageing)
 
 

@@ -41,11 +41,16 @@ def overview() -> Iterator[Overview]:
         parameters, units, taken = 0, 0, []
         for study in map(find_study, STUDIES):
             cheap = {key: value for key, value in CHEAP.items() if key in study.settings.model_fields}
+            form, several = entry.example or name, "networks" in study.settings.model_fields
             try:
-                setup = study.prepare(study.settings.of(network=entry.example or name, **cheap), data)
+                setup = study.prepare(
+                    study.settings.of(**{"networks": (form,)} if several else {"network": form}, **cheap), data
+                )
             except InputError:
                 continue
             taken.append(study.name)
+            if several:
+                continue
             parameters = sum(parameter.numel() for parameter in setup.architecture.module.parameters())
             units = setup.architecture.units
         yield Overview(name, entry, parameters, units, tuple(taken))

@@ -107,7 +107,7 @@ def explanation(settings: ArchitecturesSettings) -> str:
         " replicates); p is Holm-corrected over the contrasts of a measure. R is the share of the accuracy above chance"
         " that is left, its mean over the removal of all units at random, layers in proportion (Schneider et al. 2011);"
         " up to the rate of dropout: of the removals up to that share. f50 is the share of the units without which half"
-        f" of it is lost. Aged: after {s.cycles} cycles in each of which {100 * s.deaths:g} % of the units die;"
+        f" of it is lost. Aged: after {s.cycles} cycles in each of which {100 * s.death_rate:g} % of the units die;"
         f" retrained: with {s.retraining} training steps in each cycle; recovered: their difference. Variance explained"
         " is η²; together: by factors in combination. Lesions are measured on test examples, which decide nothing."
     )

@@ -89,7 +89,7 @@ def _aged(
 ) -> dict[int, dict[str, float]]:
     """Accuracy after the last cycle of ageing, without training and retrained; the dead are the same units."""
     s, units = own.settings, own.architecture.hidden_units
-    counts = death_counts(own.architecture.units, s.deaths, s.cycles)
+    counts = death_counts(own.architecture.units, s.death_rate, s.cycles)
     dying = {r: in_cycles(order, counts, units) for r, order in orders.items()}
     left = {r: result.best for r, result in trained.items()}
     lives = {r: (result.best, None) for r, result in trained.items()}

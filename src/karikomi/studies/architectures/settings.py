@@ -80,7 +80,7 @@ class ArchitecturesSettings(StudySettings):
     examples: Annotated[int, LESIONS] = Field(
         default=1000, ge=2, description="Test examples, at most, on which lesions are measured."
     )
-    deaths: Annotated[float, LESIONS] = Field(
+    death_rate: Annotated[float, LESIONS] = Field(
         default=0.15, gt=0, lt=1, description="Share of the units that are left which die in a cycle of ageing."
     )
     cycles: Annotated[int, LESIONS] = Field(default=5, ge=1, description="Cycles of ageing.")

@@ -11,6 +11,7 @@ from torch import nn
 
 from karikomi.errors import InputError, unknown
 from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.belongings import Belonging, of_anatomy, of_chain
 from karikomi.networks.detection import CONVOLUTIONS as KERNELS
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
 from karikomi.networks.samples import guessed, some_examples
@@ -136,6 +137,11 @@ class Architecture:
     @cached_property
     def _layers(self) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
         return _of_chain(self.chain) if self.chain else _of_anatomy(self.anatomy)
+
+    @cached_property
+    def belongings(self) -> dict[str, tuple[Belonging, ...]]:
+        """By hidden layer the numbers that belong to its units: outside a chain, as far as they lie in parameters."""
+        return of_chain(self.module, self.layers) if self.in_a_row else of_anatomy(self.anatomy)
 
     @cached_property
     def hidden_units(self) -> dict[str, int]:

@@ -155,10 +155,10 @@ def _checkpoint(
     check_fits(groups[WEIGHTS], architecture, where)
     network = Subnetwork.full(architecture, groups[WEIGHTS])
     if MASK in groups:
-        if set(groups[MASK]) != set(network.masks):
+        if not {*network.masks} <= {*groups[MASK]} <= {*network.weights}:
             raise InputError(f"{where} does not fit the network: its masks are those of other layers")
         # Files keep tensors in an order of their own; the first and the last layer are told by the module's order.
-        network = network.masked({name: groups[MASK][name] for name in network.masks})
+        network = network.masked({name: groups[MASK][name] for name in dict.fromkeys((*network.masks, *groups[MASK]))})
     past = {group: arrays for group, arrays in groups.items() if group not in (WEIGHTS, MASK)}
     return Checkpoint(network, past, provenance)
 

@@ -136,5 +136,3 @@ def test_removal_in_steps_is_removal_at_once(small, units, first):
 def test_unknown_and_repeated_units_are_refused(small, units):
     with pytest.raises(InputError, match="unit"):
         remove_units(small, units)
-
-

@@ -60,9 +60,26 @@ def of_anatomy(anatomy: Anatomy) -> dict[str, tuple[Belonging, ...]]:
     """What belongs to each layer of any model, by name: as far as it lies in parameters."""
     found = {}
     for part in anatomy.parts:
-        each = {(one.name, one.own, one.units.tobytes()): one for one in (*_own(anatomy, part), *_readers(anatomy, part))}
+        each = {
+            (one.name, one.own, one.units.tobytes()): one for one in (*_own(anatomy, part), *_readers(anatomy, part))
+        }
         found[part.name] = tuple(each.values())  # a cell that is called at every step, once
     return found
+
+
+def weights_of(anatomy: Anatomy) -> dict[str, int]:
+    """By parameter that signals are multiplied with the axis of its inputs, in the order of the forward."""
+    axes = {}
+    for found in anatomy.found:
+        op = anatomy.tape.ops[found.place]
+        for weight in (*op.args, *op.kwargs.values()) if found.kind in ("neurons", "channels") else ():
+            rows = _rows(op, weight, found.units)
+            name = anatomy.tape.origin(weight)
+            if rows is not None and name:
+                named = _named(anatomy, weight, rows)
+                inputs = 1 - int(np.argmax((named[1] if named else rows).shape[:2]))
+                axes.setdefault(name, inputs)
+    return axes
 
 
 def _own(anatomy: Anatomy, part: Part) -> Iterator[Belonging]:
@@ -95,16 +112,22 @@ def _rows(op: Op, weight: Any, units: int) -> np.ndarray | None:
 
 def _readers(anatomy: Anatomy, part: Part) -> Iterator[Belonging]:
     """Columns of what reads the units, where that is a weight."""
-    for site in part.sites:
-        for place in sorted(site.readers):
-            op = anatomy.tape.ops[place]
-            for axis, weight, columns in _columns(op, site, anatomy.tape.values[site.value].ndim):
-                if site.axis == axis != site.examples and (named := _named(anatomy, weight, columns)):
-                    yield Belonging(*named, False)
+    yield from (one for site in part.sites for place in sorted(site.readers) for one in _read(anatomy, site, place))
+
+
+def read_by_weights(anatomy: Anatomy, site: Site) -> bool:
+    """Whether whatever reads a site is a weight."""
+    return all(any(True for _ in _read(anatomy, site, place)) for place in site.readers)
+
+
+def _read(anatomy: Anatomy, site: Site, place: int) -> Iterator[Belonging]:
+    for axis, weight, columns in _columns(anatomy.tape.ops[place], site, anatomy.tape.values[site.value].ndim):
+        if site.axis == axis != site.examples and (named := _named(anatomy, weight, columns)):
+            yield Belonging(*named, False)
 
 
 def _columns(op: Op, site: Site, ndim: int) -> Iterator[tuple[int, Any, np.ndarray]]:
-    """The axis of the signal that a weight sums over, the weight, and for each of its numbers the unit that it reads."""
+    """The axis of a signal that a weight sums over, the weight, and for each of its numbers the unit that it reads."""
     units = site.units.numpy()
 
     def reads(given: Any) -> bool:

@@ -95,18 +95,18 @@ def load_network(path: str | Path, module: nn.Module | None = None) -> Checkpoin
     Raises:
         InputError: if the file is damaged, holds no network or several, or does not fit the architecture.
     """
-    found = read_networks(Path(path), None if module is None else Architecture(module))
+    found = read_networks(Path(path), module)
     if len(found) > 1:
         raise InputError(f"{path} holds several networks: {', '.join(found)}; a run's network(…) gives one of them")
     return next(iter(found.values()))
 
 
-def read_networks(path: Path, architecture: Architecture | None = None) -> dict[str, Checkpoint]:
+def read_networks(path: Path, architecture: Architecture | nn.Module | None = None) -> dict[str, Checkpoint]:
     """All networks in a file, by what stands before the groups in its names: nothing, if there is one alone.
 
     Args:
         path: the file.
-        architecture: that of the networks; None: the one that the file names.
+        architecture: that of the networks, or their module; None: the one that the file names.
 
     Raises:
         InputError: if the file is damaged, holds no network, or one that does not fit the architecture.
@@ -121,8 +121,10 @@ def read_networks(path: Path, architecture: Architecture | None = None) -> dict[
     if architecture is None:
         if not {*DESCRIBED} <= provenance.keys():
             raise InputError(f"{path} does not name its network; give the module that it belongs to")
-        module = build(provenance["network"], _shape(provenance), int(provenance["classes"]))
-        architecture = Architecture(module)
+        architecture = build(provenance["network"], _shape(provenance), int(provenance["classes"]))
+    if isinstance(architecture, nn.Module):
+        shape = _shape(provenance) if "sample_shape" in provenance else None
+        architecture = Architecture(architecture, sample_shape=shape)
     return {life: _checkpoint(architecture, groups, provenance, str(path)) for life, groups in lives.items()}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -137,7 +137,7 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
     return setup
 
 
-def _check_outputs(outputs: object, classes: int) -> None:
+def _check_outputs(outputs: Any, classes: int) -> None:
     if not isinstance(outputs, torch.Tensor):
         raise InputError(f"the network must give one tensor of outputs; it gives a {type(outputs).__name__}")
     if outputs.ndim != 2 or outputs.shape[1] < classes:

@@ -53,7 +53,7 @@ class HealthySettings(StudySettings):
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
         default="pytorch", description=INITIALIZATION
     )
-    models: Annotated[tuple[str, ...], NETWORK] = Field(
+    models: Annotated[tuple[str, ...], NETWORK, Parameter(alias="--weights")] = Field(
         default=(),
         description="Networks that are trained already, one per replicate: safetensors files with the weights of"
         " the network. Nothing is trained then.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
+from karikomi.registration import register_model
 from karikomi.runs.folder import RunFolder
 from karikomi.studies import STUDIES, find_study, help_of, study_of
 from karikomi.studies.comparison import Comparison
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 ARGUMENTS = {
+    "model": (
+        "nn.Module | Callable[..., nn.Module] | None",
+        None,
+        "your own network instead of the setting network: a function that builds it afresh from nothing, or from a"
+        " sample's shape and the number of classes (initial weights are then those that it draws, seeded); or an"
+        " nn.Module, whose weights are drawn anew by its layers' reset_parameters.",
+    ),
     "models": (
         "Sequence[nn.Module | str | Path]",
         (),
@@ -107,6 +115,7 @@ def _run(
     name: str,
     given: dict[str, Any],
     *,
+    model: "nn.Module | Callable[..., nn.Module] | None",
     models: "Sequence[nn.Module | str | Path]",
     data: Dataset | str,
     out: str | Path | None,
@@ -118,6 +127,10 @@ def _run(
     modules = [model for model in models if not isinstance(model, str | Path)]
     if files and modules:
         raise InputError("models are modules or files, not both")
+    if model is not None:
+        if modules or "network" in given:
+            raise InputError("model is a network to train; give it alone, without models or network")
+        given = {"network": register_model(model, named if own is None else own), **given}
     which = {"models": files} if files else {"network": OWN, "replicates": len(modules)} if modules else {}
     chosen = settings.of(**{**which, **given, **({"network": OWN} if modules else {}), "data": named})
     where = Path(out) if out else None

@@ -1,13 +1,22 @@
 """Your own criteria, networks and data sets, by name beside those that are built in."""
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from __future__ import annotations
 
-from karikomi.data import DATASETS
+import hashlib
+from collections.abc import Callable
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from karikomi.data import DATASETS, load
 from karikomi.errors import InputError, unknown
-from karikomi.networks import NETWORKS
+from karikomi.networks import NETWORKS, Network, building
 from karikomi.registry import Entry, Registry, code_of
 from karikomi.removal.scores import LINK_CRITERIA, UNIT_CRITERIA
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from karikomi.data.dataset import Dataset
 
 Kind = Literal["link criterion", "unit criterion", "network", "data set"]
 REGISTRIES: dict[Kind, Registry[Any]] = {
@@ -64,3 +73,53 @@ def register(
         return function
 
     return decorate
+
+
+def register_model(model: nn.Module | Callable[..., nn.Module], data: Dataset | str) -> str:
+    """The name by which settings can call a network of yours: that of its function or class, and its fingerprint.
+
+    The fingerprint is of the code, as in :func:`register`, and of the layers that are built, so that a function which
+    builds another network than before, of a width that lies elsewhere, is another one.
+
+    Args:
+        model: what builds the network, or a module.
+        data: what it is built for, or the name of it.
+
+    Raises:
+        InputError: if it cannot be built, its code cannot be read, or a module has weights that no layer draws anew.
+    """
+    from torch import nn
+
+    if isinstance(model, nn.Module):
+        where, code, function = type(model).__name__, code_of(type(model)), _afresh(model)
+    else:
+        where, code, function = getattr(model, "__name__", repr(model)), code_of(model), model
+    build, given = building(function, where), load(data) if isinstance(data, str) else data
+    module = build(where, given.sample_shape, given.classes)
+    shapes = [(name, tuple(value.shape)) for name, value in module.state_dict().items()]
+    code = hashlib.sha256(f"{code} {module} {shapes}".encode()).hexdigest()
+    name = f"{where}:{code[:8]}"
+    NETWORKS.add(name, Network(build, f"{where}, given from Python", code=code))
+    return name
+
+
+def _afresh(model: nn.Module) -> Callable[[], nn.Module]:
+    """What gives copies of a module with weights drawn anew."""
+    for name, part in model.named_modules():
+        own = next((own for own, _ in part.named_parameters(recurse=False)), None)
+        if own and not _reset_of(part):
+            which = f"{name}.{own}".removeprefix(".")
+            raise InputError(f"nothing draws {which} of the model anew; give a function that builds it: model=build")
+
+    def build() -> nn.Module:
+        copy = deepcopy(model)
+        for reset in filter(None, map(_reset_of, copy.modules())):
+            reset()
+        return copy
+
+    return build
+
+
+def _reset_of(part: nn.Module) -> Callable[[], None] | None:
+    """PyTorch's attention has it under another name."""
+    return getattr(part, "reset_parameters", None) or getattr(part, "_reset_parameters", None)

@@ -1,12 +1,10 @@
 """What is left at every step, against the network with the units removed."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.remaining import remaining
@@ -56,14 +54,15 @@ def test_channels_take_their_kernels_and_normalization():
     assert left.parameters[0] == sum(p.numel() for p in subnetwork.module.parameters())
 
 
-def test_what_is_no_chain_is_refused():
+def test_what_is_added_to_something_else_counts_by_its_rows():
     class Both(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.last = nn.Linear(2, 2), nn.Linear(2, 2)
+            self.first, self.last = nn.Linear(2, 2), nn.Linear(2, 3)
 
         def forward(self, x):
             return self.last(self.first(x) + x)
 
-    with pytest.raises(InputError, match="branches"):
-        remaining(Subnetwork.from_module(Both()), np.arange(2))
+    left = remaining(Subnetwork.from_module(Both()), np.array([1, 0]))
+    assert left.links.tolist() == [10, 8, 6]
+    assert left.parameters.tolist() == [15, 12, 9]

@@ -136,9 +136,3 @@ def test_removal_in_steps_is_removal_at_once(small, units, first):
 def test_unknown_and_repeated_units_are_refused(small, units):
     with pytest.raises(InputError, match="unit"):
         remove_units(small, units)
-
-
-def test_a_module_that_is_no_chain_is_refused(subnetwork):
-    encoder = nn.TransformerEncoderLayer(4, 2, 8)
-    with pytest.raises(InputError, match="TransformerEncoderLayer"):
-        remove_units(subnetwork(encoder), [0])

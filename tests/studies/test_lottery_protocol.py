@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from karikomi.networks import build
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
-from karikomi.networks.subnetwork import Subnetwork
 from karikomi.seeds import stream
 from karikomi.studies.lottery.protocol import networks_per_round, run_round, target
 from karikomi.studies.lottery.settings import LotterySettings
@@ -42,13 +42,14 @@ def bits(array):
 )
 def test_densities_follow_the_papers_formula_at_every_round(preset, formula):
     settings = LotterySettings.of(preset=preset)
-    masks = Subnetwork.from_module(build("lenet-300-100", (28, 28), 10)).masks
+    architecture = Architecture(build("lenet-300-100", (28, 28), 10))
+    network = initialize(architecture, "glorot", np.random.default_rng(0))
     for number in range(19):
-        left = target(settings, masks, number)
+        left = target(settings, network, number)
         assert isinstance(left, dict)
         # Three layers, each rounded to whole links once.
         assert abs(sum(left.values()) - formula(number)) <= 1.5
-    assert target(settings, masks, 0) == {"fc1.weight": 235_200, "fc2.weight": 30_000, "output.weight": 1_000}
+    assert target(settings, network, 0) == {"fc1.weight": 235_200, "fc2.weight": 30_000, "output.weight": 1_000}
 
 
 @pytest.mark.parametrize("scope", ["layer", "global"])
@@ -61,7 +62,7 @@ def test_tickets_are_nested_exact_zero_where_removed_and_initial_elsewhere(small
         ).weights
         before = {name: np.ones_like(mask) for name, mask in tickets[replicate, 0].trained.masks.items()}
         for number in range(1, settings.rounds + 1):
-            ticket, left = tickets[replicate, number], target(settings, tickets[replicate, 0].trained.masks, number)
+            ticket, left = tickets[replicate, number], target(settings, tickets[replicate, 0].trained, number)
             masks = ticket.trained.masks
             counts = {name: int(mask.sum()) for name, mask in masks.items()}
             assert counts == left if scope == "layer" else sum(counts.values()) == left
@@ -147,7 +148,7 @@ def test_without_rewinding_survivors_keep_their_trained_weights(small):
 def test_one_shot_removes_from_the_dense_network_at_once(small):
     settings = small(schedule="one-shot", rounds=3, replicates=1)
     _, tickets, _ = play_all(settings)
-    left = target(settings, tickets[0, 0].trained.masks, 3)
+    left = target(settings, tickets[0, 0].trained, 3)
     assert isinstance(left, dict)
     for name, mask in tickets[0, 3].trained.masks.items():
         size = np.abs(tickets[0, 0].past["final"][name])

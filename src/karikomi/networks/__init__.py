@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -143,10 +143,42 @@ def _in_file(path: str, name: str) -> Network:
     function = getattr(module, name, None)
     if not callable(function):
         raise InputError(f"{path} has no function {name}; it must give an nn.Module")
-    takes = len(inspect.signature(function).parameters)
     code = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    build = lambda _, sample_shape, classes: function(*(sample_shape, classes)[:takes])  # noqa: E731
-    return Network(build, f"{name} in {path}", code=code, file=path)
+    return Network(building(function, f"{name} in {path}"), f"{name} in {path}", code=code, file=path)
+
+
+def building(function: Callable[..., Any], where: str) -> Callable[[str, tuple[int, ...], int], nn.Module]:
+    """What builds a network by a function of yours, which takes nothing, or a sample's shape and the number of classes.
+
+    Args:
+        function: gives a module.
+        where: what messages call it.
+
+    Raises:
+        InputError: if it asks for other arguments; later, if it raises, or gives no module.
+    """
+    known = [each for each in inspect.signature(function).parameters.values() if each.kind is not each.VAR_POSITIONAL]
+    required = [each.name for each in known if each.default is each.empty and each.kind is not each.VAR_KEYWORD]
+    positional = [each for each in known if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    takes = min(2, len(positional)) if required else 0
+    if not {*required} <= {each.name for each in positional[:takes]}:
+        raise InputError(
+            f"{where} asks for {', '.join(required)}; it takes nothing, or a sample's shape and the number of classes"
+        )
+
+    def build(_: str, sample_shape: tuple[int, ...], classes: int) -> nn.Module:
+        from torch import nn
+
+        try:
+            module = function(*(sample_shape, classes)[:takes])
+        except Exception as problem:
+            reason = (str(problem).strip().splitlines() or [""])[0]
+            raise InputError(f"{where} cannot build the network: {type(problem).__name__}: {reason}") from problem
+        if not isinstance(module, nn.Module):
+            raise InputError(f"{where} must give an nn.Module; it gives a {type(module).__name__}")
+        return module
+
+    return build
 
 
 def build(name: str, sample_shape: tuple[int, ...], classes: int, **options: Any) -> nn.Module:

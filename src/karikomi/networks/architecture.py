@@ -11,6 +11,7 @@ from torch import nn
 
 from karikomi.errors import InputError, unknown
 from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.belongings import Belonging, of_anatomy, of_chain, weights_of
 from karikomi.networks.detection import CONVOLUTIONS as KERNELS
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
 from karikomi.networks.samples import guessed, some_examples
@@ -18,6 +19,7 @@ from karikomi.networks.streams import Wiring, wiring
 from karikomi.networks.tape import record
 from karikomi.networks.tracing import CONVOLUTIONS, LINKED, Chain, Step, follow
 
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -30,38 +32,58 @@ class Architecture:
         module: the network.
         inputs: some examples that it takes, in order; by default they are guessed where they are needed.
         named: inputs by name.
+        sample_shape: that of an input, where there are no examples.
     """
 
     def __init__(
-        self, module: nn.Module, inputs: tuple[Any, ...] | None = None, named: Mapping[str, Any] | None = None
+        self,
+        module: nn.Module,
+        inputs: tuple[Any, ...] | None = None,
+        named: Mapping[str, Any] | None = None,
+        sample_shape: tuple[int, ...] | None = None,
     ) -> None:
-        self.module, self._inputs, self._inputs_by_name = module, inputs, named or {}
+        self.module, self._inputs, self._inputs_by_name, self._sample_shape = module, inputs, named or {}, sample_shape
         self._token = secrets.token_hex(8)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A traced forward cannot be pickled.
-        return _received, (self._token, self.module, self._inputs, self._inputs_by_name)
+        return _received, (self._token, self.module, self._inputs, self._inputs_by_name, self._sample_shape)
 
     def __repr__(self) -> str:
         return f"Architecture({type(self.module).__name__}, {len(self.link_weights)} weights with links)"
 
-    @cached_property
+    @property
     def link_weights(self) -> tuple[str, ...]:
-        """Names of the weights that hold links, in the module's own order.
+        """Names of the weights that hold links, in the module's own order; those that only the forward tells of last.
 
-        Links are the weights of linear, convolutional, attention and recurrent layers; biases and normalization are not
-        links.
+        Links are what multiplies signals: the weights of linear, convolutional, recurrent and attention layers, and
+        parameters that the forward uses as such. Biases, normalization and embeddings are not links.
         """
-        names = list[str]()
+        return tuple(self.input_axes)
+
+    @cached_property
+    def input_axes(self) -> dict[str, int]:
+        """By weight with links the axis of its inputs: 1, but 0 in ``x @ w`` and transposed convolutions."""
+        axes, others = dict[str, int](), False
         for name, part in self.module.named_modules():
+            own = {key: value for key, value in part.named_parameters(recurse=False) if value.ndim > 1}
             if isinstance(part, nn.MultiheadAttention):
-                own = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
-                names += [f"{name}.{key}" for key in own if getattr(part, key) is not None]
+                known = [key for key in own if key.endswith("proj_weight")]
             elif isinstance(part, nn.RNNBase | nn.RNNCellBase):
-                names += [f"{name}.{key}" for key, _ in part.named_parameters() if key.startswith("weight")]
-            elif isinstance(part, LINKED):
-                names.append(f"{name}.weight")
-        return tuple(name.removeprefix(".") for name in names)
+                known = [key for key in own if key.startswith("weight_")]
+            else:
+                known = ["weight"] if isinstance(part, (*LINKED, *TRANSPOSED)) else []
+            axes |= {f"{name}.{key}".removeprefix("."): 0 if isinstance(part, TRANSPOSED) else 1 for key in known}
+            others |= bool(own.keys() - {*known}) and not isinstance(part, nn.Embedding | nn.EmbeddingBag)
+        return axes | {name: axis for name, axis in self._multiplied().items() if name not in axes} if others else axes
+
+    def _multiplied(self) -> dict[str, int]:
+        """Parameters that signals are multiplied with in the forward, where it can be followed."""
+        parameters = dict(self.module.named_parameters())
+        try:
+            return {name: axis for name, axis in weights_of(self.anatomy).items() if name in parameters}
+        except InputError:
+            return {}
 
     @property
     def chain(self) -> Chain | None:
@@ -99,7 +121,7 @@ class Architecture:
         Raises:
             InputError: if the forward fails on the inputs.
         """
-        inputs = guessed(self.module) if self._inputs is None else self._inputs
+        inputs = guessed(self.module, self._sample_shape) if self._inputs is None else self._inputs
         with torch.no_grad():
             three, two = (
                 record(self.module, *some_examples((inputs, dict(self._inputs_by_name)), many)) for many in (3, 2)
@@ -149,6 +171,11 @@ class Architecture:
     @cached_property
     def _layers(self) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
         return _of_chain(self.chain) if self.chain else _of_anatomy(self.anatomy)
+
+    @cached_property
+    def belongings(self) -> dict[str, tuple[Belonging, ...]]:
+        """By hidden layer the numbers that belong to its units: outside a chain, as far as they lie in parameters."""
+        return of_chain(self.module, self.layers) if self.in_a_row else of_anatomy(self.anatomy)
 
     @cached_property
     def hidden_units(self) -> dict[str, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from karikomi.networks.belongings import along
+from karikomi.networks.layers import Layer
 from karikomi.networks.subnetwork import Subnetwork
 
 DORMANT = 0.025
@@ -16,7 +19,7 @@ class LayerHealth(NamedTuple):
     """A hidden layer of a network.
 
     Attributes:
-        living: units that a link leads to.
+        living: units that a link leads to; of heads those that a link reads.
         dormant: how many of them are, see :func:`dormant_units`.
         cka: likeness of the layer's activations to the healthy ones, see :func:`linear_cka`.
     """
@@ -38,8 +41,7 @@ def health(subnetwork: Subnetwork, after: np.ndarray, healthy: np.ndarray) -> di
     layers = subnetwork.architecture.hidden
     ends, found = np.cumsum([layer.units for layer in layers]), {}
     for layer, now, then in zip(layers, np.split(after, ends), np.split(healthy, ends), strict=False):
-        mask = subnetwork.masks[layer.weight]
-        living = mask.reshape(len(mask), -1).any(axis=1)
+        living = living_units(subnetwork, layer)
         dormant = int(dormant_units(now[living]).sum())
         found[layer.name] = LayerHealth(int(living.sum()), dormant, linear_cka(now, then))
     return found
@@ -84,9 +86,22 @@ def dormant_units(activations: np.ndarray, threshold: float = DORMANT) -> np.nda
     return size <= threshold * size.mean() if len(size) else np.zeros(0, bool)
 
 
+def living_units(subnetwork: Subnetwork, layer: Layer) -> np.ndarray:
+    """Which units of a layer a link leads to, bool ``[units]``; of heads, which units a link reads."""
+    linked, none = subnetwork.architecture.link_weights, layer.units
+    those = [one for one in subnetwork.architecture.belongings[layer.name] if one.name in linked]
+    left = np.zeros(none + 1)
+    for one in [one for one in those if one.own] or those:
+        units = np.where(one.units < 0, none, one.units)
+        left += np.bincount(units.ravel(), along(subnetwork.masks[one.name], units.shape).ravel(), none + 1)
+    return left[:none] > 0 if those else np.ones(none, bool)
+
+
 def weight_norms(subnetwork: Subnetwork) -> dict[str, float]:
     """√Σ w² of every layer's links, by the layer's name; the output layer is the last."""
-    return {
-        name.removesuffix(".weight"): float(np.linalg.norm(subnetwork.weights[name].astype(np.float64)))
-        for name in subnetwork.masks
-    }
+    architecture, norms = subnetwork.architecture, dict[str, list[float]]()
+    owner = {one.name: layer for layer, those in architecture.belongings.items() for one in those if one.own}
+    for name in architecture.link_weights:
+        norm = float(np.linalg.norm(subnetwork.weights[name].astype(np.float64)))
+        norms.setdefault(owner.get(name, name.removesuffix(".weight")), []).append(norm)
+    return {name: math.hypot(*each) for name, each in norms.items()}

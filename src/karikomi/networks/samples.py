@@ -28,8 +28,8 @@ def some_examples(given: Any, many: int) -> Any:
     return tree_map(some, given)
 
 
-def guessed(module: nn.Module) -> tuple[Tensor, ...]:
-    """Three examples that the module takes, found by trying.
+def guessed(module: nn.Module, sample_shape: tuple[int, ...] | None = None) -> tuple[Tensor, ...]:
+    """Three examples that the module takes, found by trying; of ``sample_shape``, if it is known, or with a channel.
 
     Raises:
         InputError: if none that is tried is taken.
@@ -37,7 +37,8 @@ def guessed(module: nn.Module) -> tuple[Tensor, ...]:
     first = first_tensor(module)
     floating = first.dtype if first.is_floating_point() else torch.float32
     generator, problem = torch.Generator().manual_seed(0), None
-    for shape, top in _candidates(module):
+    known = [] if sample_shape is None else [(sample_shape, 0), ((1, *sample_shape), 0)]
+    for shape, top in chain(known, _candidates(module)):
         drawn = torch.rand(3, *shape, generator=generator)
         inputs = (drawn * top).long() if top else drawn.to(floating)
         try:

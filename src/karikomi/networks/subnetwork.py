@@ -19,7 +19,8 @@ class Subnetwork:
     Attributes:
         architecture: its layers, and the module that it is; the values of that module's own parameters are not used.
         weights: every parameter and buffer by the module's own name; removed links are exactly 0.
-        masks: which links are left: for every name in ``architecture.link_weights`` a bool array of its shape.
+        masks: which links are left: for every name in ``architecture.link_weights`` a bool array of its shape; outside
+            chains of layers also what must stay 0 of the biases and normalization of removed units.
     """
 
     architecture: Architecture
@@ -60,9 +61,9 @@ class Subnetwork:
     @property
     def links(self) -> int:
         """How many links are left."""
-        return sum(int(mask.sum()) for mask in self.masks.values())
+        return sum(int(self.masks[name].sum()) for name in self.architecture.link_weights)
 
     @property
     def density(self) -> float:
         """Links left over those that there could be."""
-        return self.links / sum(mask.size for mask in self.masks.values())
+        return self.links / sum(self.masks[name].size for name in self.architecture.link_weights)

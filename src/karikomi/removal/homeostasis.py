@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Subnetwork
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def scale_by_count(before: Subnetwork, after: Subnetwork) -> Subnetwork:
         after: the network after them.
     """
     factors = {}
-    for name, mask in after.masks.items():
-        inputs = tuple(range(1, mask.ndim))
-        factors[name] = _ratio(before.masks[name].sum(axis=inputs), mask.sum(axis=inputs))
+    for name, axis in after.architecture.input_axes.items():
+        inputs = (axis, *range(2, after.masks[name].ndim))
+        factors[name] = _ratio(before.masks[name].sum(axis=inputs), after.masks[name].sum(axis=inputs))
     return _scaled(after, factors)
 
 
@@ -55,7 +56,7 @@ def restore_variance(
     Raises:
         InputError: if the network is no perceptron.
     """
-    after.architecture.require_chain()
+    check_variance(after.architecture)
     wanted = _spreads(before, activations(before))
     for weight in wanted:
         found = _spreads(after, activations(after))
@@ -63,11 +64,16 @@ def restore_variance(
     return after
 
 
+def check_variance(architecture: Architecture) -> None:
+    """Raise an InputError if the layers do not follow one another, or one has channels."""
+    architecture.require_chain()
+    if any(layer.channels for layer in architecture.layers):
+        raise InputError("only a perceptron's input variances can be restored; a channel has one for every place")
+
+
 def _spreads(subnetwork: Subnetwork, seen: Activations) -> dict[str, np.ndarray]:
     """Standard deviation of what enters every unit, hidden ones and outputs, by the weight that leads to it."""
     *hidden, last = subnetwork.architecture.layers
-    if any(layer.channels for layer in (*hidden, last)):
-        raise InputError("only a perceptron's input variances can be restored; a channel has one for every place")
     ends = np.cumsum([layer.units for layer in hidden])
     read = seen.activation[ends[-2] if len(ends) > 1 else 0 :].astype(np.float64)
     inputs = [*np.split(seen.preactivation, ends[:-1]), subnetwork.weights[last.weight] @ read]
@@ -81,7 +87,9 @@ def _scaled(subnetwork: Subnetwork, factors: Mapping[str, np.ndarray]) -> Subnet
     weights = dict(subnetwork.weights)
     for name, by_unit in factors.items():
         weight = weights[name]
-        weights[name] = weight * by_unit.reshape(-1, *[1] * (weight.ndim - 1)).astype(weight.dtype)
+        shape = [1] * weight.ndim
+        shape[1 - subnetwork.architecture.input_axes[name]] = -1
+        weights[name] = weight * by_unit.reshape(shape).astype(weight.dtype)
     return replace(subnetwork, weights=weights)
 
 

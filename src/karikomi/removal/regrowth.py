@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
+from karikomi.networks.belongings import read_by_weights
 from karikomi.networks.initialization import Initialization, initialize
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.deaths import Deaths, die
@@ -33,7 +36,22 @@ def regrow(before: Subnetwork, dead: Deaths, scheme: Initialization, rng: np.ran
     ends = np.cumsum([layer.units for layer in layers])
     weights, new = dict(after.weights), np.isin(np.arange(ends[-1]), dead)
     for layer, ours in zip(layers, np.split(new, ends[:-1]), strict=True):
-        for name in (layer.weight, *layer.owned):
-            rows = ours.repeat(len(weights[name]) // layer.units)
-            weights[name] = np.where(rows.reshape(-1, *[1] * (weights[name].ndim - 1)), fresh[name], weights[name])
+        for one in before.architecture.belongings[layer.name]:
+            if one.own:
+                weights[one.name] = np.where(one.of(ours), fresh[one.name], weights[one.name])
     return replace(after, weights=weights)
+
+
+def check_regrowth(architecture: Architecture) -> None:
+    """Raise an InputError, with the layer, if new units would change at once what the survivors compute.
+
+    That is where not only weights read the units: a new one's signal would be added to others'.
+    """
+    if architecture.in_a_row:
+        return
+    for part in architecture.anatomy.parts:
+        if not all(read_by_weights(architecture.anatomy, site) for site in part.sites) or not part.sites:
+            raise InputError(
+                f"regrowth needs new units that have no effect at first, and those of {part.name} do not act through"
+                " weights alone; leave that arm out"
+            )

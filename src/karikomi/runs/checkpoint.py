@@ -96,18 +96,18 @@ def load_network(path: str | Path, module: nn.Module | None = None) -> Checkpoin
     Raises:
         InputError: if the file is damaged, holds no network or several, or does not fit the architecture.
     """
-    found = read_networks(Path(path), None if module is None else Architecture(module))
+    found = read_networks(Path(path), module)
     if len(found) > 1:
         raise InputError(f"{path} holds several networks: {', '.join(found)}; a run's network(…) gives one of them")
     return next(iter(found.values()))
 
 
-def read_networks(path: Path, architecture: Architecture | None = None) -> dict[str, Checkpoint]:
+def read_networks(path: Path, architecture: Architecture | nn.Module | None = None) -> dict[str, Checkpoint]:
     """All networks in a file, by what stands before the groups in its names: nothing, if there is one alone.
 
     Args:
         path: the file.
-        architecture: that of the networks; None: the one that the file names.
+        architecture: that of the networks, or their module; None: the one that the file names.
 
     Raises:
         InputError: if the file is damaged, holds no network, or one that does not fit the architecture.
@@ -124,9 +124,10 @@ def read_networks(path: Path, architecture: Architecture | None = None) -> dict[
             raise InputError(f"{path} does not name its network; give the module that it belongs to")
         settings = json.loads(provenance.get("settings", "{}"))
         options = {name: settings[name] for name in OPTIONS if settings.get(name) is not None}
-        shape = _shape(provenance)
-        module = build(provenance["network"], shape, int(provenance["classes"]), **options)
-        architecture = Architecture(module, (torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)),))
+        architecture = build(provenance["network"], _shape(provenance), int(provenance["classes"]), **options)
+    if isinstance(architecture, nn.Module):
+        shape = _shape(provenance) if "sample_shape" in provenance else None
+        architecture = Architecture(architecture, sample_shape=shape)
     return {life: _checkpoint(architecture, groups, provenance, str(path)) for life, groups in lives.items()}
 
 
@@ -159,10 +160,10 @@ def _checkpoint(
     check_fits(groups[WEIGHTS], architecture, where)
     network = Subnetwork.full(architecture, groups[WEIGHTS])
     if MASK in groups:
-        if set(groups[MASK]) != set(network.masks):
+        if not {*network.masks} <= {*groups[MASK]} <= {*network.weights}:
             raise InputError(f"{where} does not fit the network: its masks are those of other layers")
         # Files keep tensors in an order of their own; the first and the last layer are told by the module's order.
-        network = network.masked({name: groups[MASK][name] for name in network.masks})
+        network = network.masked({name: groups[MASK][name] for name in dict.fromkeys((*network.masks, *groups[MASK]))})
     past = {group: arrays for group, arrays in groups.items() if group not in (WEIGHTS, MASK)}
     return Checkpoint(network, past, provenance)
 

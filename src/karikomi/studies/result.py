@@ -94,7 +94,6 @@ class Result:
         Raises:
             InputError: if the run has no such network, or several, saying which there are.
         """
-        from karikomi.networks.architecture import Architecture
         from karikomi.runs.checkpoint import read_networks
 
         named = {"round": round, "cycle": cycle, "arm": arm, "pattern": pattern}
@@ -108,7 +107,7 @@ class Result:
                 f" {_choices(found or there)}"
             )
         [saved] = found
-        networks = read_networks(saved.path, None if module is None else Architecture(module))
+        networks = read_networks(saved.path, module)
         network = networks[saved.name]
         where = {name: str(value) for name, value in saved.where.items()}
         return replace(network, provenance={**network.provenance, **where, "run": self.folder.identity})

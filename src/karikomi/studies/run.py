@@ -51,7 +51,10 @@ def run(
     if cluster is not None and any(
         entry.code and not getattr(entry, "file", "") for entry in settings.registered(settings.data)
     ):
-        raise InputError("a cluster's workers cannot see what you registered; run it here, or add it to the package")
+        raise InputError(
+            "a cluster's workers cannot see what you registered or gave from Python; run it here, add it to the"
+            " package, or name a network FILE.py:FUNCTION"
+        )
     record = settings.model_dump()
     path = out or default_path(study.name, identity(study.name, record, SCHEMA))
     if not _is_finished(path, study, record):

@@ -41,6 +41,10 @@ ARCHITECTURE = (
     f"Architecture: {', '.join(NETWORKS)}; a modular one has settings of its own (name it before --help). Or your own:"
     " FILE.py:FUNCTION; it takes nothing, or a sample's shape and the number of classes, and gives a module."
 )
+INITIALIZATION = (
+    "Initial weights: Gaussian Glorot, Gaussian Kaiming, PyTorch's own by layer, or what the network's own code draws"
+    " (the default of a network of yours)."
+)
 ONLY_MODULAR = ("within", "long_range", "reach", "entry", "exit", "control", "wiring_cost")
 """Settings that say something of a modular network alone."""
 
@@ -86,8 +90,8 @@ class StudySettings(TrainingSettings):
         default="", description="The code of registered networks, data and criteria; filled in by Karikomi."
     )
     network: Annotated[str, NETWORK] = Field(default="lenet-300-100", description=ARCHITECTURE)
-    initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
-        default="glorot", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
+    initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
+        default="glorot", description=INITIALIZATION
     )
     activation: Annotated[Activation | None, NETWORK] = Field(
         default=None, description="Of perceptrons, behind every hidden layer; by default ReLU."
@@ -172,7 +176,10 @@ class StudySettings(TrainingSettings):
         name = given.get("preset", next(iter(cls.PRESETS)))
         if name not in cls.PRESETS:
             raise unknown("preset", str(name), cls.PRESETS)
-        return {**cls.PRESETS[name], **given}
+        chosen = {**cls.PRESETS[name], **given}
+        network = chosen.get("network")
+        yours = isinstance(network, str) and (".py:" in network or (network in NETWORKS and NETWORKS[network].code))
+        return {"initialization": "own", **chosen} if yours else chosen
 
     @property
     def trains(self) -> bool:

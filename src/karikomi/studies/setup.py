@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Generic, TypeVar
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from karikomi.engines.population.augmentation import check_augmentation
 from karikomi.errors import InputError
 from karikomi.networks import build, layout
 from karikomi.networks.architecture import Architecture
-from karikomi.networks.initialization import initialize
+from karikomi.networks.initialization import Initialization, drawing, initialize
 from karikomi.networks.modular import Layout, wire
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.studies.settings import StudySettings
@@ -75,9 +75,17 @@ class Setup(Generic[SettingsT]):
         assert self.layout is not None, "the settings refuse a wiring cost of networks without places"
         return {name: (price * length).astype(np.float32) for name, length in self.layout.distances().items()}
 
+    @property
+    def initialization(self) -> Initialization:
+        """How initial weights are drawn; of a network's own ones, what builds it."""
+        s = self.settings
+        if s.initialization != "own":
+            return s.initialization
+        return partial(build, s.network, self.built_for, self.data.classes, **s.options)
+
     def initial(self, replicate: int, rng: np.random.Generator) -> Subnetwork:
         """A replicate's network with fresh weights."""
-        return initialize(self.architecture, self.settings.initialization, rng, self.wirings[replicate])
+        return initialize(self.architecture, self.initialization, rng, self.wirings[replicate])
 
     def trial(self, subnetwork: Subnetwork, replicate: int, *key: int, state: OptimizerState | None = None) -> Trial:
         """To train a network of a replicate; those of equal ``key`` see the same minibatches and shifts."""
@@ -105,9 +113,14 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
         data = data.with_label_noise(settings.label_noise, seeds.stream(settings.seed, "labels"))
     if settings.standardize:
         data = data.standardized()
-    module = models[0] if models else build(settings.network, data.sample_shape, data.classes, **settings.options)
+    if models:
+        module = models[0]
+    else:
+        with drawing(seeds.stream(settings.seed, "init")):  # for what no scheme draws again
+            module = build(settings.network, data.sample_shape, data.classes, **settings.options)
     built_for = data.sample_shape
     data, architecture = fitted(module, data)
+    _check_outputs(architecture.anatomy.tape.output, data.classes)
     trained = [Subnetwork.from_module(model, architecture) for model in models]
     places = None if models else layout(settings.network, architecture, settings.modular)
     engine = choose(settings.engine, architecture, settings.recipe())
@@ -117,6 +130,14 @@ def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[n
     if settings.trains:
         setup = replace(setup, settings=settings.for_examples(len(setup.splits[0].train)))
     return setup
+
+
+def _check_outputs(outputs: Any, classes: int) -> None:
+    if not isinstance(outputs, torch.Tensor):
+        raise InputError(f"the network must give one tensor of outputs; it gives a {type(outputs).__name__}")
+    if outputs.ndim != 2 or outputs.shape[1] < classes:
+        shape = ", ".join(["n", *map(str, outputs.shape[1:])])
+        raise InputError(f"the network must give outputs [n, {classes}] or more, one per class; it gives [{shape}]")
 
 
 def fitted(module: nn.Module, data: Dataset) -> tuple[Dataset, Architecture]:

@@ -41,9 +41,9 @@ class Population:
         # Where a layer is whole in every network there is nothing to hold at 0. As floats, because multiplying by
         # bools makes a float copy of them each time.
         self.masks = {
-            name: torch.from_numpy(np.stack([member.masks[name] for member in members])).to(device).float()
-            for name in members[0].masks
-            if not all(member.masks[name].all() for member in members)
+            name: torch.from_numpy(np.stack([_mask(member, name) for member in members])).to(device).float()
+            for name in dict.fromkeys(name for member in members for name in member.masks)
+            if not all(_mask(member, name).all() for member in members)
         }
 
     def __len__(self) -> int:
@@ -193,6 +193,12 @@ def _value(subnetwork: Subnetwork, name: str) -> np.ndarray:
         return subnetwork.module.get_buffer(name).cpu().numpy()
     weight, mask = subnetwork.weights[name], subnetwork.masks.get(name)
     return weight if mask is None else np.where(mask, weight, np.zeros((), weight.dtype))
+
+
+def _mask(subnetwork: Subnetwork, name: str) -> np.ndarray:
+    """What of a parameter is left: all of it, where nothing says else."""
+    mask = subnetwork.masks.get(name)
+    return np.ones(subnetwork.weights[name].shape, bool) if mask is None else mask
 
 
 def _structure(subnetwork: Subnetwork) -> object:

@@ -39,8 +39,8 @@ def measure(
                 "norm": float(np.linalg.norm(list(norms.values()))),
                 "class_accuracy": outcome.class_accuracy.tolist(),
                 "layers": {
-                    name: {**(layers[name]._asdict() if name in layers else {}), "norm": norm}
-                    for name, norm in norms.items()
+                    name: {**(layers[name]._asdict() if name in layers else {}), "norm": norms.get(name, np.nan)}
+                    for name in dict.fromkeys((*norms, *layers))
                 },
             }
         )

@@ -95,7 +95,7 @@ def _treated(setup: AgeingSetup, number: int, entry: Entry, past: Past) -> Entry
         network = _scaled(setup, entry)
     elif arm == REGROWTH:
         rng = seeds.stream(s.seed, "regrowth", entry.replicate, number, *pattern.encode())
-        network = regrow(entry.last.network, dying(past.schedule[pattern], number), s.initialization, rng)
+        network = regrow(entry.last.network, dying(past.schedule[pattern], number), setup.initialization, rng)
     else:
         return entry
     return entry._replace(after=Aged(network, entry.before.state))
@@ -137,7 +137,7 @@ def _from_scratch(setup: AgeingSetup, number: int, pasts: Mapping[int, Past], ad
 def _anew(setup: AgeingSetup, number: int, replicate: int, pattern: str, past: Past) -> Subnetwork:
     survivors = die(past.healthy, dead(past.schedule[pattern], number))
     rng = seeds.stream(setup.settings.seed, "scratch", replicate, number, *pattern.encode())
-    return initialize(setup.architecture, setup.settings.initialization, rng, survivors.masks)
+    return initialize(setup.architecture, setup.initialization, rng, survivors.masks)
 
 
 def _train(setup: AgeingSetup, trials: Sequence[Trial], steps: int, advance: Advance) -> list[Aged]:

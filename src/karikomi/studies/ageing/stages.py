@@ -11,14 +11,17 @@ from karikomi import seeds
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
+from karikomi.removal.homeostasis import check_variance
+from karikomi.removal.regrowth import check_regrowth
 from karikomi.removal.scores import unit_criterion
+from karikomi.removal.units import check_removable
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
 from karikomi.studies.ageing.lives import Aged, Past, lives, read_lives, write_lives
 from karikomi.studies.ageing.protocol import Cycle, healthy_rows, retraining_steps, run_cycle, scratch_steps
 from karikomi.studies.ageing.schedule import AgeingSetup, Schedule, draw_schedules
-from karikomi.studies.ageing.settings import SCRATCH, TRAINED, AgeingSettings
+from karikomi.studies.ageing.settings import REGROWTH, SCRATCH, TRAINED, AgeingSettings
 from karikomi.studies.ageing.tables import (
     CYCLES,
     DEATHS,
@@ -48,10 +51,15 @@ def prepare(settings: AgeingSettings, data: Dataset | None = None, models: Seque
         InputError: also where units cannot be removed, more are to die than there are, or a layer would be empty.
     """
     setup = prepare_healthy(settings, data, models)
-    setup.architecture.require_chain()
+    check_removable(setup.architecture)
+    if "homeostasis" in settings.arms and settings.homeostasis == "variance":
+        check_variance(setup.architecture)
+    if REGROWTH in settings.arms:
+        check_regrowth(setup.architecture)
     try_criteria(setup, settings.scored_by)
     streams = [seeds.stream(settings.seed, "init", replicate) for replicate in range(settings.replicates)]
     tried = setup.trained or [setup.initial(replicate, rng) for replicate, rng in enumerate(streams)]
+    setup.engine.activations(tried[0], setup.data.test.take(np.arange(1)))  # every unit can be observed
     units = setup.architecture.units
     cycles, _ = draw_schedules(setup, tried, lambda replicate, name: np.arange(units, dtype=float))
     if beyond := [number for number in settings.scratch_at if not 1 <= number <= cycles]:

@@ -10,6 +10,7 @@ from karikomi.data.dataset import Examples
 from karikomi.engines import population
 from karikomi.engines.contract import Ablation, Engine
 from karikomi.engines.lesion_input import ablation_by
+from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.removal.orders import order, random_order
 from karikomi.removal.scores import UnitEvidence, unit_criterion
@@ -76,9 +77,14 @@ def try_criteria(setup: Setup[Any], names: Sequence[str], nulls: Sequence[Null] 
     known = scoring_examples(setup, 0)
     examples = known.take(np.arange(len(known))[:TRIED])
     tried = _evidence(setup, population, 0, subnetwork, examples, Ablation())
-    for criterion in map(unit_criterion, names):
-        if "shapley" not in criterion.needs:  # defined for every network, and slow
+    for name in names:
+        criterion = unit_criterion(name)
+        if "shapley" in criterion.needs:  # defined for every network, and slow
+            continue
+        try:
             order(criterion.function(tried), "low", np.random.default_rng(0))
+        except InputError as problem:
+            raise InputError(f"criterion {name}: {problem}") from problem
 
 
 def _evidence(

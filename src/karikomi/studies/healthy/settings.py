@@ -14,7 +14,7 @@ from karikomi.errors import InputError
 from karikomi.registry import Entry
 from karikomi.removal.scores import unit_criterion
 from karikomi.runs.files import read_arrays
-from karikomi.studies.settings import ARCHITECTURE, NETWORK, START, StudySettings
+from karikomi.studies.settings import ARCHITECTURE, INITIALIZATION, NETWORK, START, StudySettings
 from karikomi.studies.training import TRAINING
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class HealthySettings(StudySettings):
     """Settings of studies that begin with healthy networks."""
 
     network: Annotated[str, NETWORK] = Field(default="mlp-256-256", description=ARCHITECTURE)
-    initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
-        default="pytorch", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
+    initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
+        default="pytorch", description=INITIALIZATION
     )
-    models: Annotated[tuple[str, ...], NETWORK] = Field(
+    models: Annotated[tuple[str, ...], NETWORK, Parameter(alias="--weights")] = Field(
         default=(),
         description="Networks that are trained already, one per replicate: safetensors files with the weights of"
         " the network. Nothing is trained then.",

@@ -61,7 +61,10 @@ def lesion(setup: LesionSetup, advance: Advance, task: Task, given: tuple[Subnet
     start = 0
     for control, orders in by_control.items():
         ours = slice(start, start := start + len(orders))
-        its, left = Outcomes(outcomes.loss[ours], outcomes.correct[ours], outcomes.present), _left(subnetwork, orders)
+        its, left = (
+            Outcomes(outcomes.loss[ours], outcomes.correct[ours], outcomes.present),
+            remaining(subnetwork, orders),
+        )
         where = {"replicate": replicate, **arm._asdict(), "control": control}
         rows += [{**where, "order": number, **row} for number, row in enumerate(_rows(its, left, setup.data.classes))]
         curves |= {f"{control}/{name}": array for name, array in _curves(orders, its, left).items()}
@@ -107,14 +110,6 @@ def _targeted(
         return adaptive_order(again, network, direction, ties, s.every, layer_of if by_layer else None)
     static = order(scores[null_score(null, arm.criterion) if null else arm.criterion], direction, ties)
     return in_proportion(static, layer_of) if by_layer else static
-
-
-def _left(subnetwork: Subnetwork, orders: np.ndarray) -> Remaining:
-    """Links and parameters that are left, ``[orders, steps + 1]``; NaN where the network is no chain of layers."""
-    if not subnetwork.architecture.in_a_row:
-        unknown = np.full((len(orders), orders.shape[1] + 1), np.nan)
-        return Remaining(unknown, unknown)
-    return remaining(subnetwork, orders)
 
 
 def _rows(outcomes: Outcomes, left: Remaining, classes: int) -> Iterator[dict[str, Any]]:

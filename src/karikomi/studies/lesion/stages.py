@@ -7,6 +7,7 @@ from torch import nn
 
 from karikomi.data.dataset import Dataset
 from karikomi.networks.subnetwork import Arrays, Subnetwork
+from karikomi.removal.units import check_removable
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, training
@@ -27,7 +28,7 @@ def prepare(settings: LesionSettings, data: Dataset | None = None, models: Seque
     setup = prepare_healthy(settings, data, models)
     try_criteria(setup, settings.criteria, settings.null)
     if "adaptive" in settings.timing:
-        setup.architecture.require_chain()  # units can be removed for good in a chain of layers only
+        check_removable(setup.architecture)
     return setup
 
 

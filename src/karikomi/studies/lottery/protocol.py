@@ -14,7 +14,7 @@ from karikomi.data.dataset import Examples
 from karikomi.engines import population
 from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.removal.masks import Masks, links_left, remove_links, shuffle_links
+from karikomi.removal.masks import links_left, remove_links, shuffle_links
 from karikomi.removal.scores import LINK_CRITERIA, Evidence
 from karikomi.runs.checkpoint import FINAL, INITIAL, REWIND, Checkpoint, provenance_of
 from karikomi.studies.lottery.settings import LotterySettings
@@ -82,7 +82,7 @@ def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: P
         return
     first = past(replicate, 0)
     origin = replace(first.trained, weights=first.past.get(REWIND) or first.past[INITIAL])
-    left = target(s, origin.masks, number)
+    left = target(s, origin, number)
     if "ticket" in s.arms:
         before = past(replicate, number - 1) if s.schedule == "iterative" and number > 1 else first
         masks = _next_masks(setup, before, left, number, replicate)
@@ -102,15 +102,14 @@ def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: P
         yield Entry(replicate, "random", 0, origin.masked(remove_links(origin.masks, draw, left, rng)), origin.links)
 
 
-def target(settings: LotterySettings, dense: Masks, number: int) -> dict[str, int] | int:
+def target(settings: LotterySettings, dense: Subnetwork, number: int) -> dict[str, int] | int:
     """Links of ``dense`` to leave after round ``number``: per layer, or in the whole network for scope ``global``."""
-    sizes = {name: int(mask.sum()) for name, mask in dense.items()}
+    sizes = {name: int(mask.sum()) for name, mask in dense.masks.items()}
     if settings.scope == "global":
         return links_left(sum(sizes.values()), settings.rate, number)
-    output = next(reversed(sizes))
-    halved = settings.output_rate == "half"
+    halved = [layer.weight for layer in dense.architecture.outputs] if settings.output_rate == "half" else []
     return {
-        name: links_left(size, settings.rate / 2 if halved and name == output else settings.rate, number)
+        name: links_left(size, settings.rate / 2 if name in halved else settings.rate, number)
         for name, size in sizes.items()
     }
 

@@ -116,6 +116,7 @@ def test_every_study_has_its_settings_explained_and_its_figures_drawn_by_name(na
         <= shown
         <= {*found.settings.model_fields}
         | {
+            "model",
             "models",
             "out",
             "quiet",

@@ -257,15 +257,6 @@ def test_every_study_from_the_command_line(command, tmp_path, tiny):
     assert (status, err) == (0, "")
 
 
-def test_criteria_that_do_not_suit_a_network_are_named(command, tmp_path, tiny):
-    (tmp_path / "mine.py").write_text(CODE)
-    status, _, err = command(
-        "lesion", "--data", tiny, "--preset", "quick", "--network", "mine.py:build", "--validation", "200"
-    )
-    assert status == 2
-    assert "criterion in-strength: a chain of layers is needed" in err
-
-
 class Small(nn.Module):
     """Its initial weights are its own: no layer's ``reset_parameters`` draws them."""
 

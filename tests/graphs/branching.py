@@ -29,7 +29,7 @@ def links_by_trying(model: nn.Module, inputs: Sequence[Tensor]) -> Links:
             if isinstance(child, MIXING):
                 setattr(part, name, nn.Identity())
     inputs, generator = [one.double() for one in inputs], torch.Generator().manual_seed(3)
-    layers = {name: part for name, part in model.named_modules() if isinstance(part, LAYERS)}
+    layers: dict[str, nn.Module] = {n: part for n, part in model.named_modules() if isinstance(part, LAYERS)}
     taken, given = _run(model, layers, inputs, {})
     names = ["inputs"] if len(inputs) == 1 else [f"inputs.{k}" for k in range(len(inputs))]
     found: Links = {}
@@ -86,7 +86,11 @@ class OptionA(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter, self.a, self.b = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(3, 5, 3, 2, 1), nn.Conv2d(5, 5, 3, padding=1)
+        self.enter, self.a, self.b = (
+            nn.Conv2d(2, 3, 3, padding=1),
+            nn.Conv2d(3, 5, 3, 2, 1),
+            nn.Conv2d(5, 5, 3, padding=1),
+        )
         self.head = nn.Linear(5 * 16, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,7 +104,11 @@ class Shuffled(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter, self.inner, self.deep = nn.Conv2d(1, 6, 3), nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 3, groups=3, padding=1)
+        self.enter, self.inner, self.deep = (
+            nn.Conv2d(1, 6, 3),
+            nn.Conv2d(3, 3, 1),
+            nn.Conv2d(3, 3, 3, groups=3, padding=1),
+        )
         self.head = nn.Conv2d(6, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -162,6 +170,33 @@ class TokensAndChannels(nn.Module):
         x = self.patch(x).flatten(2).transpose(1, 2)
         x = x + self.back(torch.tanh(self.tokens(x.transpose(1, 2)))).transpose(1, 2)
         return self.head((x + self.channels(x)).mean(1))
+
+
+class Drawn(nn.Module):
+    """Layers that read sums and concatenations of what was there before, as it is drawn.
+
+    Args:
+        steps: for each layer which signals it reads, and whether they are added or put side by side.
+    """
+
+    def __init__(self, steps: Sequence[tuple[Sequence[int], bool]], width: int = 3) -> None:
+        super().__init__()
+        self.steps = [
+            (sorted({number % (2 * k + 1) for number in read}), added) for k, (read, added) in enumerate(steps)
+        ]
+        self.layers = nn.ModuleList(
+            nn.Linear(width if added else width * len(read), width) for read, added in self.steps
+        )
+        self.head = nn.Linear(width * (1 + 2 * len(steps)), 2)
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        signals = [x]
+        for (read, added), layer in zip(self.steps, self.layers, strict=True):
+            there = [signals[number] for number in read]
+            signals.append(layer(sum(there, torch.zeros(self.width)) if added else torch.cat(there, 1)))
+            signals.append(torch.tanh(signals[-1] + there[0].flip(1)))
+        return self.head(torch.cat(signals, 1))
 
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[tuple[int, ...], ...]]] = {

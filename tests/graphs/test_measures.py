@@ -96,12 +96,13 @@ def test_betweenness_equals_networkx(
     agree(paths.betweenness(graph, distance=distance), theirs, graph)
 
 
+@pytest.mark.parametrize("shortcuts", [0.0, 0.5])
 def test_betweenness_where_sources_come_in_several_blocks(
-    make: Callable[..., LayeredGraph], with_lengths: WithLengths, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., LayeredGraph], with_lengths: WithLengths, shortcuts: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "BLOCK", 150)
     for weights in ("normal", "powers"):
-        graph = make([11, 7, 9, 8], 0.6, weights)
+        graph = make([11, 7, 9, 8], 0.6, weights, 0, shortcuts)
         theirs = nx.betweenness_centrality(with_lengths(graph, "inverse"), weight="length")
         agree(paths.betweenness(graph, distance="inverse"), theirs, graph)
 

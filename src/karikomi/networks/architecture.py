@@ -264,7 +264,7 @@ def _readings(anatomy: Anatomy) -> dict[str, tuple[Reading, ...]]:
     """What each layer reads, if all read one layer, or the inputs, and each is read by one."""
     found: dict[str, tuple[Reading, ...]] = {}
     layers, before = [*anatomy.parts, *anatomy.last], INPUTS
-    for part, following in zip(layers, [*layers[1:], None], strict=True):
+    for part, following in zip(layers, [*layers[1:], None], strict=False):
         op = anatomy.tape.ops[part.calls[0]]
         weight = op.args[1] if op.name in ("linear", *KERNELS) and len(part.calls) == 1 else None
         if not isinstance(weight, nn.Parameter):

@@ -122,38 +122,38 @@ def _refuse_ways_back(layers: list[str], columns: Mapping[str, Mapping[str, Tens
 
 
 def _input_units(anatomy: Anatomy, number: int, parts: list[Part]) -> Tensor:
-    """The finest labels of an input by which no column of a weight reads several units."""
-    shape, labels = anatomy.tape.values[number].shape, torch.zeros(())
+    """The finest labels of an input by which every column of a weight reads one unit, or a sum of single units."""
+    shape = anatomy.tape.values[number].shape
     for labels in _divided(shape):
         try:
-            read = _followed(anatomy, {number: [(INPUTS, labels)]}, parts)
+            _followed(anatomy, {number: [(INPUTS, labels)]}, parts, alone=True)
         except InputError:
             continue
-        columns = [sources[INPUTS][0] for sources in read.values() if INPUTS in sources]
-        if all(len(some.unique()) == len(some) for some in columns):
-            break
-    return labels
+        return labels
+    return torch.zeros(shape, dtype=torch.int64)
 
 
 def _divided(shape: torch.Size) -> Iterator[Tensor]:
-    """Labels of an input: by number, by place along an axis, all the same."""
+    """Labels of an input: by number, or by place along an axis."""
     if len(shape) > 1:
         yield torch.arange(shape[1:].numel()).view(shape[1:]).expand(shape)
     for axis in range(1, len(shape)):
         yield torch.arange(shape[axis]).view(-1, *[1] * (len(shape) - axis - 1)).expand(shape)
-    yield torch.zeros(shape, dtype=torch.int64)
 
 
-def _followed(anatomy: Anatomy, starts: Mapping[int, Stream], parts: list[Part]) -> dict[str, dict[str, Tensor]]:
+def _followed(
+    anatomy: Anatomy, starts: Mapping[int, Stream], parts: list[Part], alone: bool = False
+) -> dict[str, dict[str, Tensor]]:
     """By reader and layer that it reads: columns and units, as in :class:`Reader`.
 
     Args:
         anatomy: the model.
         starts: the values in which units begin.
         parts: the layers that are readers.
+        alone: whether a column may read no unit beside another.
 
     Raises:
-        InputError: if one of them reads what cannot be followed.
+        InputError: if one of them reads what cannot be followed, or may not be read.
     """
     tape, readers = anatomy.tape, {place: part.name for part in parts for place in part.calls}
     layers = {found.place for found in anatomy.found}
@@ -163,6 +163,8 @@ def _followed(anatomy: Anatomy, starts: Mapping[int, Stream], parts: list[Part])
         if place in readers:
             mine = columns[readers[place]]
             for name, some in _read(op, readers[place], streams):
+                if alone and len(some[0].unique()) < some.shape[1]:
+                    raise InputError(f"graph: {readers[place]} reads several units by one column")
                 mine[name] = torch.cat([mine.get(name, some), some], dim=1).unique(dim=1)
             results: list[Stream] = [starts.get(number, []) for number in op.results]
         elif place in layers:

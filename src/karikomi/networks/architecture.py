@@ -14,9 +14,9 @@ from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.detection import CONVOLUTIONS as KERNELS
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
 from karikomi.networks.samples import guessed, some_examples
-from karikomi.networks.streams import Wiring, wiring
 from karikomi.networks.tape import record
 from karikomi.networks.tracing import CONVOLUTIONS, LINKED, Chain, Step, follow
+from karikomi.networks.wiring import Wiring, wiring
 
 NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 

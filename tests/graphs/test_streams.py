@@ -1,5 +1,7 @@
 """Graphs of models whose layers are no chain: each link by trying, what is refused, and the way to the criteria."""
 
+from pathlib import Path
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -207,3 +209,28 @@ def test_criteria_score_the_units_of_a_residual_network(name: str) -> None:
         values = NODE_MEASURES[name].function(LayeredGraph.from_subnetwork(small))
         expected = np.concatenate([values[layer] for layer in small.architecture.hidden_units])
         np.testing.assert_array_equal(scores, np.nan_to_num(expected) if "clustering" in name else expected)
+
+
+class Looks(nn.Module):
+    """Its forward reads a signal into Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(4, 3), nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.a(x)
+        return self.head(a + self.b(x) if a.sum().item() > -1e9 else a)
+
+
+def test_a_layer_whose_signal_is_read_into_python_is_named() -> None:
+    with pytest.raises(InputError, match=r"^graph: a is left out: the forward reads its signal into Python \(item\)"):
+        karikomi.graph(Looks(), torch.randn(3, 4))
+
+
+def test_graphml_of_a_residual_network_comes_back(tmp_path: Path) -> None:
+    graph = LayeredGraph.from_subnetwork(residual())
+    graph.write_graphml(tmp_path / "graph.graphml")
+    back = nx.read_graphml(tmp_path / "graph.graphml", node_type=int)
+    assert sorted(back.edges(data="weight")) == sorted(graph.to_networkx().edges(data="weight"))
+    assert back.number_of_edges() == graph.links > 100

@@ -1,6 +1,7 @@
 """What the graph's tests share: layered graphs of every shape."""
 
 from collections.abc import Callable
+from itertools import combinations, pairwise
 
 import networkx as nx
 import numpy as np
@@ -12,19 +13,31 @@ from karikomi.graphs import LayeredGraph
 Make = Callable[..., LayeredGraph]
 
 
-def _make(sizes: list[int], density: float = 1.0, weights: str = "normal", seed: int = 0) -> LayeredGraph:
-    """``weights``: ``normal``; ``powers`` of two (many ties, exactly); ``few`` values, 0 among them."""
+def _make(
+    sizes: list[int], density: float = 1.0, weights: str = "normal", seed: int = 0, shortcuts: float = 0.0
+) -> LayeredGraph:
+    """A graph of layers of these sizes, a chain unless there are shortcuts.
+
+    ``weights``: ``normal``; ``powers`` of two (many ties, exactly); ``few`` values, 0 among them. ``shortcuts``: the
+    share of all other blocks that are there too; of those of the chain as many are not, but for layers without any.
+    """
     rng = np.random.default_rng(seed)
-    shapes = list(zip(sizes[1:], sizes, strict=False))
+    chain, others = list(pairwise(range(len(sizes)))), list(combinations(range(len(sizes)), 2))
+    there = np.random.default_rng([seed, 1]).random(len(others))
+    pairs = [
+        pair for pair, x in zip(others, there, strict=True) if (x >= shortcuts if pair in chain else x < shortcuts)
+    ]
+    for layer in {*range(len(sizes))} - {layer for pair in pairs for layer in pair}:
+        pairs = sorted({*pairs, chain[max(layer - 1, 0)]})
+    shapes = [(sizes[last], sizes[first]) for first, last in pairs]
     draw = {
         "normal": rng.standard_normal,
         "powers": lambda shape: rng.choice([-4.0, -2.0, -1.0, 1.0, 2.0, 4.0], shape),
         "few": lambda shape: rng.integers(-3, 4, shape).astype(float),
     }[weights]
-    layers = ("inputs", *(f"fc{gap}" for gap in range(1, len(shapes) + 1)))
-    return LayeredGraph(
-        layers, tuple(draw(shape) for shape in shapes), tuple(rng.random(shape) < density for shape in shapes)
-    )
+    layers = ("inputs", *(f"fc{number}" for number in range(1, len(sizes))))
+    drawn = tuple(draw(shape) for shape in shapes)
+    return LayeredGraph(layers, drawn, tuple(rng.random(shape) < density for shape in shapes), tuple(pairs))
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +47,14 @@ def make() -> Make:
 
 @pytest.fixture(scope="session")
 def graphs() -> st.SearchStrategy[LayeredGraph]:
-    """Two to five layers of one to six units; from full to empty."""
+    """Two to five layers of one to six units; from full to empty; chains, and blocks between any two layers."""
     return st.builds(
         _make,
         st.lists(st.integers(1, 6), min_size=2, max_size=5),
         st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0]),
         st.sampled_from(["normal", "powers", "few"]),
         st.integers(0, 2**16),
+        st.sampled_from([0.0, 0.3, 0.6]),
     )
 
 

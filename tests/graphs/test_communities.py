@@ -23,9 +23,9 @@ def written_out(graph: LayeredGraph, communities: dict[str, np.ndarray]) -> floa
     strengths = [np.abs(weight) for weight in graph.weights]
     whole, total = sum(s.sum() for s in strengths), 0.0
     labels = list(communities.values())
-    for gap, s in enumerate(strengths):
+    for (first, last), s in zip(graph.pairs, strengths, strict=True):
         for j, i in product(*map(range, s.shape)):
-            if labels[gap + 1][j] == labels[gap][i] and s.any():
+            if labels[last][j] == labels[first][i] and s.any():
                 total += s[j, i] - s[j].sum() * s[:, i].sum() / s.sum()
     return total / whole
 
@@ -75,10 +75,11 @@ def test_planted_communities_are_found(noise: float) -> None:
     assert set(found) == {0, 1, 2, 3}
 
 
-def test_a_small_network_gets_the_best_of_all_partitions(make: Make) -> None:
+@pytest.mark.parametrize("shortcuts", [0.0, 0.5])
+def test_a_small_network_gets_the_best_of_all_partitions(make: Make, shortcuts: float) -> None:
     best_found = 0
     for seed in range(8):
-        graph = make([3, 2, 2], 0.8, "normal", seed)
+        graph = make([3, 2, 2], 0.8, "normal", seed, shortcuts)
         best = max(written_out(graph, named(graph, np.array((0, *others)))) for others in product(range(3), repeat=6))
         communities = find_communities(graph, np.random.default_rng(0))
         found = bipartite_modularity(graph, communities=communities)
@@ -106,8 +107,9 @@ def test_nothing_to_start_with_is_refused(make: Make, wrong: dict[str, int]) -> 
         find_communities(make([2, 2]), np.random.default_rng(0), **wrong)
 
 
-def test_neither_moving_a_unit_nor_merging_two_communities_gains_anything(make: Make) -> None:
-    graph = make([60, 40, 20], 0.05)
+@pytest.mark.parametrize("shortcuts", [0.0, 0.5])
+def test_neither_moving_a_unit_nor_merging_two_communities_gains_anything(make: Make, shortcuts: float) -> None:
+    graph = make([60, 40, 20], 0.05, shortcuts=shortcuts)
     found = np.concatenate(list(find_communities(graph, np.random.default_rng(1), starts=1).values()))
     count = 1 + found.max()
     moved = [np.where(np.arange(graph.nodes) == unit, to, found) for unit in range(graph.nodes) for to in range(count)]

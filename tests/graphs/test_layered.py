@@ -86,6 +86,32 @@ def test_nan_is_refused_where_there_is_a_link_and_ignored_elsewhere() -> None:
     assert LayeredGraph(("inputs", "output"), (weight,), (np.array([[False, True]]),)).links == 1
 
 
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (((0, 1), (0, 1)), "no two of them alike"),
+        (((0, 1), (2, 1)), "to a later one"),
+        (((0, 1), (1, 1)), "to a later one"),
+        (((0, 1), (1, 3)), "to a later one"),
+        (((0, 1), (0, 2)), "give each layer one size"),
+        (((0, 1),), "per block"),
+    ],
+)
+def test_blocks_that_lead_nowhere_are_refused(pairs: tuple[tuple[int, int], ...], message: str) -> None:
+    arrays = np.ones((3, 2)), np.ones((4, 3))
+    with pytest.raises(InputError, match=message):
+        LayeredGraph(("a", "b", "c"), arrays, tuple(map(np.ones_like, arrays)), pairs)
+
+
+def test_a_graph_with_a_shortcut() -> None:
+    arrays = np.ones((3, 2)), np.ones((4, 2)), np.ones((4, 3))
+    graph = LayeredGraph(("a", "b", "c"), arrays, tuple(array > 0 for array in arrays), ((0, 1), (0, 2), (1, 2)))
+    assert (repr(graph), graph.hidden) == ("LayeredGraph(2-3-4, 3 blocks, 26 links)", ("b",))
+    assert not graph.is_chain
+    assert graph.reversed.pairs == ((0, 1), (0, 2), (1, 2))
+    assert [array.shape for array in graph.reversed.weights] == [(3, 4), (2, 4), (2, 3)]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_networkx_gets_every_unit_and_link(graphs: st.SearchStrategy[LayeredGraph], data: st.DataObject) -> None:
@@ -95,17 +121,19 @@ def test_networkx_gets_every_unit_and_link(graphs: st.SearchStrategy[LayeredGrap
     assert plain.number_of_edges() == graph.links
     starts = np.cumsum((0, *graph.sizes))
     for u, v, link in plain.edges(data=True):
-        layer = graph.layers.index(plain.nodes[u]["layer"])
+        first, last = (graph.layers.index(plain.nodes[node]["layer"]) for node in (u, v))
         from_unit, to_unit = plain.nodes[u]["unit"], plain.nodes[v]["unit"]
-        assert (u, v) == (starts[layer] + from_unit, starts[layer + 1] + to_unit)
-        assert graph.masks[layer][to_unit, from_unit]
-        assert link["weight"] == graph.weights[layer][to_unit, from_unit]
+        assert (u, v) == (starts[first] + from_unit, starts[last] + to_unit)
+        block = graph.pairs.index((first, last))
+        assert graph.masks[block][to_unit, from_unit]
+        assert link["weight"] == graph.weights[block][to_unit, from_unit]
         assert link["strength"] == abs(link["weight"])
         assert link["distance"] == (1 / link["strength"] if link["weight"] else np.inf)
 
 
-def test_graphml_comes_back_as_it_went(make: Callable[..., LayeredGraph], tmp_path: Path) -> None:
-    graph = make([5, 4, 3], 0.7, "few")
+@pytest.mark.parametrize("shortcuts", [0.0, 0.5])
+def test_graphml_comes_back_as_it_went(make: Callable[..., LayeredGraph], shortcuts: float, tmp_path: Path) -> None:
+    graph = make([5, 4, 3], 0.7, "few", shortcuts=shortcuts)
     graph.write_graphml(tmp_path / "graph.graphml")
     back = nx.read_graphml(tmp_path / "graph.graphml", node_type=int)
     plain = graph.to_networkx()

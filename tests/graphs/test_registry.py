@@ -20,8 +20,9 @@ def needed(measure: Measure, graph: LayeredGraph) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", NODE_MEASURES)
 @pytest.mark.parametrize("density", [0.5, 0.1])
-def test_every_node_measure_gives_every_unit_a_number(make: Make, name: str, density: float) -> None:
-    graph = make([9, 8, 7, 6], density, "normal", 4)
+@pytest.mark.parametrize("shortcuts", [0.0, 0.5])
+def test_every_node_measure_gives_every_unit_a_number(make: Make, name: str, density: float, shortcuts: float) -> None:
+    graph = make([9, 8, 7, 6], density, "normal", 4, shortcuts)
     before = [array.copy() for array in graph.weights + graph.masks]
     values = node_measure(graph, name, **needed(NODE_MEASURES[name], graph))
     assert list(values) == list(graph.layers)
@@ -35,10 +36,11 @@ def test_every_node_measure_gives_every_unit_a_number(make: Make, name: str, den
 
 
 @pytest.mark.parametrize("name", WHOLE_MEASURES)
+@pytest.mark.parametrize("shortcuts", [0.0, 0.5])
 def test_every_whole_measure_gives_a_number_a_row_of_them_or_one_for_every_two_communities(
-    make: Make, name: str
+    make: Make, name: str, shortcuts: float
 ) -> None:
-    graph = make([9, 8, 7, 6], 0.5)
+    graph = make([9, 8, 7, 6], 0.5, shortcuts=shortcuts)
     value, again = (whole_measure(graph, name, **needed(WHOLE_MEASURES[name], graph)) for _ in range(2))
     np.testing.assert_array_equal(value, again)
     assert np.ndim(value) <= 1 or np.shape(value) == (3, 3)
@@ -53,15 +55,16 @@ def test_every_measure_says_what_it_means_in_one_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NODE_MEASURES)
-def test_numbering_units_otherwise_only_renumbers_the_values(make: Make, name: str) -> None:
-    graph = make([6, 5, 4, 3], 0.6, "normal", 2)
+@pytest.mark.parametrize("shortcuts", [0.0, 0.5])
+def test_numbering_units_otherwise_only_renumbers_the_values(make: Make, name: str, shortcuts: float) -> None:
+    graph = make([6, 5, 4, 3], 0.6, "normal", 2, shortcuts)
     rng = np.random.default_rng(0)
     orders = [rng.permutation(size) for size in graph.sizes]
-    renumbered = LayeredGraph(
-        graph.layers,
-        tuple(weight[orders[gap + 1]][:, orders[gap]] for gap, weight in enumerate(graph.weights)),
-        tuple(mask[orders[gap + 1]][:, orders[gap]] for gap, mask in enumerate(graph.masks)),
+    weights, masks = (
+        tuple(one[np.ix_(orders[last], orders[first])] for (first, last), one in zip(graph.pairs, some, strict=True))
+        for some in (graph.weights, graph.masks)
     )
+    renumbered = LayeredGraph(graph.layers, weights, masks, graph.pairs)
     given = needed(NODE_MEASURES[name], graph)
     moved = {
         key: {layer: values[order] for (layer, values), order in zip(of_units.items(), orders, strict=True)}

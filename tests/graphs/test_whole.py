@@ -26,7 +26,8 @@ def named(graph: LayeredGraph, labels: np.ndarray) -> dict[str, np.ndarray]:
 def test_connectedness_and_degrees(graphs: Graphs, data: st.DataObject) -> None:
     graph = data.draw(graphs)
     plain = graph.to_networkx()
-    inputs, outputs = range(graph.sizes[0]), range(graph.nodes - graph.sizes[-1], graph.nodes)
+    read, reading = ({pair[end] for pair in graph.pairs} for end in (0, 1))
+    inputs, outputs = ([n for n in plain if graph.layer_of[n] not in layers] for layers in (reading, read))
     behind = set(inputs).union(*(nx.descendants(plain, node) for node in inputs))
     before = set(outputs).union(*(nx.ancestors(plain, node) for node in outputs))
     assert whole.outputs_reached(graph) == len(behind & set(outputs)) / len(outputs)
@@ -50,6 +51,16 @@ def test_degree_entropy_in_bits(make: Callable[..., LayeredGraph]) -> None:
     )
 
 
+def joined(graph: LayeredGraph) -> list[tuple[int, int]]:
+    """Pairs of units from whose first layer blocks lead to the second's."""
+    behind, layer = nx.DiGraph(graph.pairs), graph.layer_of
+    return [
+        (u, v)
+        for u, v in product(range(graph.nodes), repeat=2)
+        if nx.has_path(behind, layer[u], layer[v]) and layer[u] != layer[v]
+    ]
+
+
 @pytest.mark.parametrize("distance", ["inverse", "hops"])
 @many
 @given(st.data())
@@ -58,8 +69,7 @@ def test_efficiency(
 ) -> None:
     graph = data.draw(graphs)
     lengths = dict(nx.all_pairs_dijkstra_path_length(with_lengths(graph, distance), weight="length"))
-    layer = graph.layer_of
-    pairs = [(u, v) for u in range(graph.nodes) for v in range(graph.nodes) if layer[u] < layer[v]]
+    pairs = joined(graph)
     expected = sum(1 / lengths[u][v] for u, v in pairs if v in lengths[u]) / len(pairs)
     assert whole.efficiency(graph, distance=distance) == pytest.approx(expected)
 
@@ -74,13 +84,12 @@ def test_group_efficiency(
     # Numbers with gaps: they stand for communities in their order, whatever they are.
     label = np.array(data.draw(st.lists(st.sampled_from([2, 3, 7]), min_size=graph.nodes, max_size=graph.nodes)))
     lengths = dict(nx.all_pairs_dijkstra_path_length(with_lengths(graph, distance), weight="length"))
-    layer, numbers = graph.layer_of, np.unique(label)
+    numbers = np.unique(label)
     total, pairs = np.zeros((len(numbers), len(numbers))), np.zeros((len(numbers), len(numbers)))
-    for u, v in product(range(graph.nodes), repeat=2):
-        if layer[u] < layer[v]:
-            to, of = np.searchsorted(numbers, label[[v, u]])
-            total[to, of] += 1 / lengths[u][v] if v in lengths[u] else 0
-            pairs[to, of] += 1
+    for u, v in joined(graph):
+        to, of = np.searchsorted(numbers, label[[v, u]])
+        total[to, of] += 1 / lengths[u][v] if v in lengths[u] else 0
+        pairs[to, of] += 1
     ours = whole.group_efficiency(graph, communities=named(graph, label), distance=distance)
     assert (np.isnan(ours) == (pairs == 0)).all()
     np.testing.assert_allclose(ours[pairs > 0], total[pairs > 0] / pairs[pairs > 0])
@@ -115,7 +124,7 @@ def test_rich_club(graphs: Graphs, data: st.DataObject) -> None:
     assert len(ours) == max(degree for _, degree in plain.degree())
     for k, value in enumerate(ours):
         club = [node for node, degree in plain.degree() if degree > k]
-        places = sum(layer[v] - layer[u] == 1 for u in club for v in club)
+        places = sum((layer[u], layer[v]) in graph.pairs for u in club for v in club)
         expected = plain.subgraph(club).number_of_edges() / places if places else np.nan
         np.testing.assert_allclose(value, expected)
 

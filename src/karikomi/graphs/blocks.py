@@ -60,7 +60,7 @@ def _of_streams(architecture: Architecture, subnetwork: Subnetwork | None) -> It
         values = _values(reader.weight, reader.parameter, subnetwork)
         weight, mask = (_by_column(reader.oriented(array), reader.groups) for array in values)
         for source, pairs in reader.columns.items():
-            columns, read = pairs.numpy()
+            columns, read = pairs
             yield (numbers[source], numbers[name]), _by_unit(weight, mask, columns, read, units[source])
 
 

@@ -15,9 +15,9 @@ from karikomi.networks.belongings import Belonging, of_anatomy, of_chain, weight
 from karikomi.networks.detection import CONVOLUTIONS as KERNELS
 from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
 from karikomi.networks.samples import guessed, some_examples
-from karikomi.networks.streams import Wiring, wiring
 from karikomi.networks.tape import record
 from karikomi.networks.tracing import CONVOLUTIONS, LINKED, Chain, Step, follow
+from karikomi.networks.wiring import Wiring, wiring
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -294,7 +294,7 @@ def _readings(anatomy: Anatomy) -> dict[str, tuple[Reading, ...]]:
     """What each layer reads, if all read one layer, or the inputs, and each is read by one."""
     found: dict[str, tuple[Reading, ...]] = {}
     layers, before = [*anatomy.parts, *anatomy.last], INPUTS
-    for part, following in zip(layers, [*layers[1:], None], strict=True):
+    for part, following in zip(layers, [*layers[1:], None], strict=False):
         op = anatomy.tape.ops[part.calls[0]]
         weight = op.args[1] if op.name in ("linear", *KERNELS) and len(part.calls) == 1 else None
         if not isinstance(weight, nn.Parameter):

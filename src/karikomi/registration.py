@@ -93,7 +93,7 @@ def register_model(model: nn.Module | Callable[..., nn.Module], data: Dataset | 
     if isinstance(model, nn.Module):
         where, code, function = type(model).__name__, code_of(type(model)), _afresh(model)
     else:
-        where, code, function = getattr(model, "__name__", repr(model)), code_of(model), model
+        where, code, function = getattr(model, "__name__", type(model).__name__), code_of(model), model
     build, given = building(function, where), load(data) if isinstance(data, str) else data
     module = build(where, given.sample_shape, given.classes)
     shapes = [(name, tuple(value.shape)) for name, value in module.state_dict().items()]

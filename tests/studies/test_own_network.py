@@ -16,9 +16,11 @@ import karikomi
 from karikomi import load
 from karikomi.cli import main
 from karikomi.errors import InputError
+from karikomi.runs.checkpoint import read_network
 from karikomi.runs.journal import Journal
 from karikomi.studies import find_study
 from karikomi.studies.healthy.networks import load_healthy
+from karikomi.studies.lottery.tables import ticket_file
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.stage import Task
@@ -255,6 +257,17 @@ def test_every_study_from_the_command_line(command, tmp_path, tiny):
     save_file(ticket.module().state_dict(), weights)
     status, _, err = command("lesion", *units, "--orders", "2", "--weights", str(weights), str(weights))
     assert (status, err) == (0, "")
+
+
+def test_normalization_and_its_statistics_are_rewound_with_the_weights(given, tmp_path):
+    base = {key: value for key, value in given.items() if key != "scoring"}
+    result = finished("lottery", {**base, "rounds": 1, "rewind": 10}, tmp_path, arms=("ticket",))
+    dense, ticket = (read_network(ticket_file(result.folder, 1, number)) for number in (0, 1))
+    for name in ("bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "out.bias"):
+        began = ticket.past["initial"][name]
+        np.testing.assert_array_equal(began, dense.past["rewind"][name])
+        assert (began != dense.past["final"][name]).any()
+        assert name not in ticket.masks
 
 
 class Small(nn.Module):

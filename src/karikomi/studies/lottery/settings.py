@@ -77,7 +77,9 @@ class LotterySettings(StudySettings):
         description="Prune round by round, or to each density at once from the trained dense network.",
     )
     rewind: Annotated[int | Literal["none"], REMOVAL] = Field(
-        default=0, description="Iteration whose weights the survivors return to; none: they keep their trained weights."
+        default=0,
+        description="Iteration whose weights the survivors return to, and biases, normalization and its statistics with"
+        " them, which are never removed; none: they keep their trained weights.",
     )
 
     @field_validator("arms")

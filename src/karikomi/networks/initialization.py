@@ -25,7 +25,8 @@ def initialize(
         pytorch: what each layer's own ``reset_parameters`` draws: weights and biases within ± 1 / √fan_in.
 
     Fans are each link's own: fan_in counts the links into the unit that it leads to, fan_out those out of the unit that
-    it comes from, in its layer. So a unit with few links starts with signals about as large as one with many.
+    it comes from, in its layer, in a recurrent one those of all gates. So a unit with few links starts with signals
+    about as large as one with many.
 
     Glorot and Kaiming concern links and their biases; parameters of other layers get PyTorch's own values.
     The module of ``architecture`` is left as it was.

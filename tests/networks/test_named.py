@@ -141,12 +141,12 @@ def messages(model: Any, x: Tensor, change: Change) -> Tensor:
     place = torch.cartesian_prod(torch.arange(side), torch.arange(side))
     beside = ((place[:, None] - place).abs().amax(2) <= 1).float()
     h = F.unfold(x[:, None], 2, stride=2).transpose(1, 2) @ model.embed.weight.flatten(1).T + model.embed.bias
-    h = change("embed", F.relu(h))
+    h = change("embed", F.relu(h + model.positions.flatten(1).T))
     for number, passing in enumerate(model.passing):
         around = beside @ h / beside.sum(1, keepdim=True)
         h = F.linear(torch.cat([h, around], 2), passing.conv.weight.flatten(1), passing.conv.bias)
         h = change(f"passing.{number}.conv", F.relu(h))
-    return model.output(h.mean(1))
+    return model.output(h.amax(1))
 
 
 def recurrent(model: Any, x: Tensor, change: Change) -> Tensor:

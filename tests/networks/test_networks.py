@@ -35,6 +35,13 @@ def test_links_are_linear_and_convolutional_weights_only():
     assert Architecture(nn.Linear(3, 2)).link_weights == ("weight",)
 
 
+def test_links_of_recurrent_layers_are_weights_and_their_biases_begin_at_0():
+    network = initialize(Architecture(build("gru", (28, 28), 10)), "glorot", stream(0, "init", 0))
+    assert list(network.masks) == ["gru.weight_ih_l0", "gru.weight_hh_l0", "output.weight"]
+    assert network.weights["gru.weight_ih_l0"].var() == pytest.approx(2 / (28 + 192), rel=0.1)
+    assert not any(network.weights[bias].any() for bias in ("gru.bias_ih_l0", "gru.bias_hh_l0", "output.bias"))
+
+
 @pytest.mark.parametrize(("scheme", "variance"), [("glorot", 2 / 1084), ("kaiming", 2 / 784)])
 def test_gaussian_schemes_have_their_moments(scheme, variance):
     weights = initialize(Architecture(build("mlp-300", (28, 28), 10)), scheme, stream(0, "init", 0)).weights

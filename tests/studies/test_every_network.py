@@ -1,6 +1,7 @@
 """Every network by name in every study that takes it: trained, pruned, lesioned, stopped and taken up again."""
 
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -16,11 +17,13 @@ from karikomi.studies import find_study
 from karikomi.studies.overview import Overview, overview
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
+from karikomi.studies.settings import StudySettings
+from karikomi.studies.study import Study
 
 SMALL = {"mlp-<h1>-<h2>-…": "mlp-8-6", "modular-<groups>-<h1>-<h2>-<h3>-…": "modular-2-9-12-9"}
 SETTINGS = {"replicates": 1, "iterations": 2, "batch": 20, "validation": 30, "validate_every": 1, "scoring": 10}
 SETTINGS |= {"criteria": ("random",), "given": (), "directions": ("low",), "orders": 2, "shapley": 1, "pairs": 2}
-SETTINGS |= {"rounds": 1, "deaths": 2, "cycles": 1, "retraining": 1, "long_range": 0.5}
+SETTINGS |= {"rounds": 1, "deaths": 2, "cycles": 1, "retraining": 1}
 MANY = 450
 """Hidden units above which lesions of each of them take too long here."""
 
@@ -39,14 +42,17 @@ def listed() -> dict[str, Overview]:
     return {row.name: row for row in overview()}
 
 
+def brief(study: Study, network: str, **more: Any) -> StudySettings:
+    known = {key: value for key, value in SETTINGS.items() if key in study.settings.model_fields}
+    return study.settings.of(network=network, **known, **more)
+
+
 @pytest.fixture
 def play(request, digits, listed):
     """Runs a study on a network, if it says that it takes it; gives the result, None if it refuses."""
-    name, study = request.node.callspec.params["name"], find_study(request.node.callspec.params["study"])
-    allowed = {key: value for key, value in SETTINGS.items() if key in study.settings.model_fields}
-    if not name.startswith("modular-"):
-        del allowed["long_range"]
-    settings = study.settings.of(network=SMALL.get(name, name), **allowed)
+    name: str = request.node.callspec.params["name"]
+    study = find_study(request.node.callspec.params["study"])
+    settings = brief(study, SMALL.get(name, name), **({"long_range": 0.5} if name.startswith("modular-") else {}))
 
     def started(folder: Path) -> Result | None:
         with mock.patch.object(Result, "draw"):
@@ -108,3 +114,19 @@ def test_all_its_units_are_lesioned(name, study, play, listed, tmp_path):
         order = result.tables["curves"].query("criterion == 'random' and control == 'targeted'")
         assert order["units_left"].tolist() == list(range(units, -1, -1))
         assert np.isfinite(order["loss"]).all()
+
+
+@pytest.mark.parametrize("study", ["lottery", "lesion", "importance", "ageing"])
+@pytest.mark.parametrize(
+    "options",
+    [{"activation": "sigmoid"}, {"activation": "tanh", "dropout": 0.3}, {"normalization": "batch"}],
+    ids=["sigmoid", "tanh and dropout", "batch normalization"],
+)
+def test_perceptrons_with_options_in_every_study(study, options, digits, tmp_path):
+    found = find_study(study)
+    with mock.patch.object(Result, "draw"):
+        result = run(found, brief(found, "mlp-8-6", **options), data=digits, out=tmp_path / "run", quiet=True)
+    check_networks(result)
+    for saved in result.study.saved(result.folder):
+        module = read_networks(saved.path)[saved.name].module()
+        assert [name for name, _ in module.named_children()][2] in ("sigmoid1", "tanh1", "norm1")

@@ -32,7 +32,8 @@ def initialize(
     A function that builds the network: the weights that it begins with, each time drawn anew.
 
     Fans are each link's own: fan_in counts the links into the unit that it leads to, fan_out those out of the unit that
-    it comes from, in its layer. So a unit with few links starts with signals about as large as one with many.
+    it comes from, in its layer, in a recurrent one those of all gates. So a unit with few links starts with signals
+    about as large as one with many.
 
     Glorot and Kaiming concern links and their biases; parameters of other layers get PyTorch's own values.
     The module of ``architecture`` is left as it was.

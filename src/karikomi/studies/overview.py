@@ -11,7 +11,7 @@ from karikomi.networks import NETWORKS, Network
 from karikomi.studies import STUDIES, find_study
 
 CHEAP = {"replicates": 1, "batch": 1, "validation": 10, "scoring": 2, "criteria": ("random",), "engine": "population"}
-CHEAP |= {"given": (), "pairs": 0, "shapley": 0, "deaths": 1, "cycles": 1}
+CHEAP |= {"given": (), "pairs": 0, "shapley": 0, "deaths": 0.1, "cycles": 1}
 """Settings under which a study is quickly prepared, whatever it is."""
 
 
@@ -38,19 +38,15 @@ def overview() -> Iterator[Overview]:
     x, y = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8), np.arange(40) % 10
     data = Dataset.from_arrays(x, y, x, y, name="noise")
     for name, entry in NETWORKS.items():
-        parameters, units, taken = 0, 0, []
+        example, parameters, units, taken = entry.example or name, 0, 0, []
         for study in map(find_study, STUDIES):
-            cheap = {key: value for key, value in CHEAP.items() if key in study.settings.model_fields}
-            form, several = entry.example or name, "networks" in study.settings.model_fields
+            given = {**CHEAP, "network": example, "networks": (example,)}
+            known = {key: value for key, value in given.items() if key in study.settings.model_fields}
             try:
-                setup = study.prepare(
-                    study.settings.of(**{"networks": (form,)} if several else {"network": form}, **cheap), data
-                )
+                setup = study.prepare(study.settings.of(**known), data)
             except InputError:
                 continue
             taken.append(study.name)
-            if several:
-                continue
             parameters = sum(parameter.numel() for parameter in setup.architecture.module.parameters())
             units = setup.architecture.units
         yield Overview(name, entry, parameters, units, tuple(taken))

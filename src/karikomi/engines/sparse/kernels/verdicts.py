@@ -47,18 +47,14 @@ class Tally(NamedTuple):
     listed: np.ndarray
 
 
-@intrinsic
-def product(typing_context, vector):
+@intrinsic(types.float64)
+def product(builder, vector):
     """Of all lanes, in float64: so large a product of sums of powers does not overflow, and needs one logarithm."""
-
-    def generate(context, builder, signature, arguments):
-        double = ir.DoubleType()
-        wide = builder.fpext(arguments[0], ir.VectorType(double, PACK))
-        kind = ir.FunctionType(double, [double, wide.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fmul.v{PACK}f64")
-        return builder.call(function, [ir.Constant(double, 1.0), wide], fastmath=["reassoc"])
-
-    return types.float64(vector), generate
+    double = ir.DoubleType()
+    wide = builder.fpext(vector, ir.VectorType(double, PACK))
+    kind = ir.FunctionType(double, [double, wide.type])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fmul.v{PACK}f64")
+    return builder.call(function, [ir.Constant(double, 1.0), wide], fastmath=["reassoc"])
 
 
 @kernel

@@ -68,8 +68,8 @@ VECTORS = {lanes: Vector(lanes) for lanes in (16, 64)}
 
 def _taken(kind: Any) -> Any:
     """As what an intrinsic takes an argument of some type: numbers as intp or float32."""
-    if isinstance(kind, types.BaseTuple):
-        return types.BaseTuple.from_types([_taken(part) for part in kind])
+    if isinstance(kind, types.UniTuple | types.Tuple):
+        return types.BaseTuple.from_types([*map(_taken, kind)])
     return types.intp if isinstance(kind, types.Integer) else types.float32 if isinstance(kind, types.Float) else kind
 
 
@@ -108,7 +108,7 @@ def intrinsic(result: Any = types.void) -> Callable[[Callable[..., Any]], Any]:
     def decorated(write_code: Callable[..., Any]) -> Any:
         @wraps(write_code)
         def typed(typing_context: Any, *given: Any) -> Any:
-            kinds = [_taken(kind) for kind in given]
+            kinds = [*map(_taken, given)]
 
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
                 values = [

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from karikomi.errors import InputError
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
-from karikomi.studies.settings import StudySettings
 
 if TYPE_CHECKING:
     import altair as alt
@@ -37,7 +36,7 @@ class Result:
     folder: RunFolder
 
     @cached_property
-    def settings(self) -> StudySettings:
+    def settings(self) -> Any:
         """The settings it was run with."""
         return self.study.settings.of(**self.folder.settings)
 

@@ -9,11 +9,12 @@ import pandas as pd
 from karikomi.statistics import Difference
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.ageing import answer_tables
-from karikomi.studies.ageing.answer import MARGIN, compared, explanation, held, in_a_sentence, judge_claims
+from karikomi.studies.ageing.answer import HIGHER, LOWER, MARGIN, explanation, held, in_a_sentence, judge_claims
 from karikomi.studies.ageing.lives import HEALTHY, NO_PATTERN, Life, lives
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
 from karikomi.studies.ageing.settings import LINK_PATTERNS, RANDOM, RETRAIN, SCRATCH, SHAM, AgeingSettings
 from karikomi.studies.show import Answer
+from karikomi.studies.verdict import signed
 from karikomi.studies.words import check_margin
 
 MEASURES = ("final", "lowest", "highest", "life", "recovered", "loss", "dormant", "cka", "norm")
@@ -118,7 +119,7 @@ def _differences(each: pd.DataFrame, settings: AgeingSettings, margin: float) ->
     verdicts = [
         held(Difference(row.mean, row.low, row.high, row.p), margin)
         if row.question == "healthy"
-        else compared(row.mean, row.p_holm)
+        else signed(row.mean, row.p_holm, LOWER, HIGHER)
         for row in found.itertuples()
     ]
     return found.assign(verdict=verdicts)

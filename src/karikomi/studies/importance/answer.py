@@ -10,7 +10,7 @@ from karikomi.studies.healthy.settings import nulls_in_words
 from karikomi.studies.importance.associations import IMPORTANCE, difference
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.show import DisplayTable
-from karikomi.studies.verdict import NOT_SHOWN, Verdict
+from karikomi.studies.verdict import NOT_SHOWN, Verdict, signed
 from karikomi.studies.words import headline, listed, p_value, plus_minus
 
 Frames = Mapping[str, pd.DataFrame]
@@ -25,9 +25,7 @@ LISTED = 10
 
 def verdict(row: pd.Series) -> Verdict:
     """Whether a score is shown to be high, or low, where units are important."""
-    if not row["q"] < ALPHA:
-        return NOT_SHOWN
-    return PREDICTS if row["rho"] > 0 else REVERSED
+    return signed(row["rho"], row["q"], REVERSED, PREDICTS)
 
 
 def in_a_sentence(found: Frames) -> str:

@@ -30,8 +30,8 @@ def _claims(claims: pd.DataFrame) -> DisplayTable:
         accuracies = (row["published"], f"{100 * row['accuracy']:.2f}", against, plus_minus(row, 100, 2, "+"))
         rows.append((f"{order_name(row)} {says}", *accuracies, VERDICTS[row["verdict"]]))
     share = f"{100 * PARAMETER_SHARE:.0f} % of the parameters left"
-    title = f"As published by {SHIN_MIZ.author} (one network): accuracy, %, with {share}"
-    return DisplayTable(title, ("removed first", SHIN_MIZ.author, "here", "minus", "points", "verdict"), rows)
+    title = f"As published by {SHIN_MIZ} (one network): accuracy, %, with {share}"
+    return DisplayTable(title, ("removed first", SHIN_MIZ, "here", "minus", "points", "verdict"), rows)
 
 
 def _verdicts(found: Frames) -> DisplayTable:

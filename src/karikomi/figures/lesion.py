@@ -49,7 +49,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     criteria = orders.criteria_of(table)
     shown = orders.in_panels(means, criteria)
     title, y = Y[measure][0], _y_axis(shown, measure)
-    dashes = [name for name in orders.DASHES if name in set(shown["first"])]
+    dashes = {name: dash for name, dash in orders.DASHES.items() if name in set(shown["first"])}
     there = set(shown["kind"])
     controls = {name: colour for name, colour in (orders.CONTROLS | orders.NULLS).items() if name in there}
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=250)
@@ -57,9 +57,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     base = alt.Chart().encode(
         x=alt.X("x:Q", title=X[against], scale=alt.Scale(domain=[0, 100], reverse=against != "share_removed")),
         color=orders.colour_of(criteria, controls, grey),
-        strokeDash=alt.StrokeDash(
-            "first:N", scale=alt.Scale(domain=dashes, range=[orders.DASHES[name] for name in dashes]), legend=legend
-        ),
+        strokeDash=alt.StrokeDash("first:N", scale=theme.scale(dashes), legend=legend),
         detail=["kind:N", "first:N"],
         tooltip=[
             alt.Tooltip("kind:N", title="order"),
@@ -109,9 +107,7 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
         color=colour,
         tooltip=[
             alt.Tooltip("order:N", title="first"),
-            alt.Tooltip("mean:Q", title=title, format="+.3f"),
-            alt.Tooltip("low:Q", title="95 % interval from", format="+.3f"),
-            alt.Tooltip("high:Q", title="to", format="+.3f"),
+            *theme.mean_tooltip(title, "+.3f"),
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2~g"),
         ],
     )
@@ -146,7 +142,7 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
     shown = orders.in_panels(points, criteria)
     shapes = {name: orders.SHAPES[name] for name in orders.SHAPES if name in set(shown["first"])}
     grey = {"layer-matched": orders.CONTROLS["random"]}
-    shape = alt.Shape("first:N", title=None, scale=alt.Scale(domain=list(shapes), range=list(shapes.values())))
+    shape = alt.Shape("first:N", title=None, scale=theme.scale(shapes))
     base = alt.Chart().encode(
         x=alt.X("x:Q", title="units removed (%)", scale=alt.Scale(domain=[0, 100])),
         y=alt.Y("y:Q", title="largest drop (points)"),

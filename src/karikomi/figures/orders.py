@@ -58,5 +58,4 @@ def panels(
 def colour_of(criteria: Sequence[str], controls: Mapping[str, str], legend: alt.Legend | None) -> alt.Color:
     """The colour encoding by the field ``kind``, a criterion or a control; the panels' titles name the criteria."""
     by_criterion = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(criteria)}
-    colours = {**by_criterion, **controls}
-    return alt.Color("kind:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=legend)
+    return alt.Color("kind:N", scale=theme.scale({**by_criterion, **controls}), legend=legend)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import altair as alt
 import pandas as pd
 
-from karikomi.errors import InputError
 from karikomi.figures import theme
 from karikomi.statistics import Interval
 from karikomi.statistics.frames import intervals
@@ -82,14 +81,9 @@ def patterns(table: pd.DataFrame) -> alt.TopLevelMixin:
 
     What to see: whether a pattern (full) and its scattered control (dashed, of the same colour) come apart, and whether
     training closes the gap.
-
-    Raises:
-        InputError: if there are not two patterns to compare.
     """
     shown = _curves(table[(table["when"] == AFTER) & ~table["arm"].isin((SHAM, SCRATCH))], ["arm"], accuracy=100)
     names = list(shown["pattern"].unique())
-    if len(names) < 2:
-        raise InputError("the table has one pattern only; there is nothing to compare")
     own = [name for name in names if name.removeprefix(CONTROL) not in names or not name.startswith(CONTROL)]
     colours = dict(zip(own, PATTERN_COLOURS, strict=False))
     colours |= {name: colours[name.removeprefix(CONTROL)] for name in names if name not in own}

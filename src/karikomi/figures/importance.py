@@ -4,7 +4,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from karikomi.errors import InputError
 from karikomi.figures import theme
 from karikomi.figures.units import MILLINATS, diverging, layer_colour, one_replicate, rise_axis
 
@@ -84,12 +83,7 @@ def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         table: a row per pair, with columns replicate, first_layer, first_index, second_layer, second_index,
             interaction (nats).
-
-    Raises:
-        InputError: if there are no pairs.
     """
-    if table.empty:
-        raise InputError("the table has no pairs")
     shown = one_replicate(table)
     first, second = (shown[f"{end}_layer"] + ":" + shown[f"{end}_index"].astype(str) for end in ("first", "second"))
     interaction = 1000 * shown["interaction"]

@@ -100,29 +100,27 @@ def learning_curves(curves: pd.DataFrame) -> alt.TopLevelMixin:
     chosen = theme.spread(curves["round"])
     means = _mean_curves(_thinned(curves.loc[curves["round"].isin((0, *chosen))]))
     dense = means[means["arm"] == "dense"]
-    panels = []
+    frames = []
     for number in chosen:
         pruned = means[(means["round"] == number) & (means["arm"] != "dense")]
         left = theme.percent(float(np.mean(pruned["density"])) if len(pruned) else 1)
-        panels.append(pd.concat([dense, pruned]).assign(panel=f"{left} of links left"))
-    shown = pd.concat(panels)
+        frames.append(pd.concat([dense, pruned]).assign(panel=f"{left} of links left"))
+    shown = pd.concat(frames)
     colour, lit = theme.colour_of(shown["arm"]), theme.highlight()
     shown["arm"] = theme.labels(shown["arm"])
-    data, order = theme.inline(shown.drop(columns=["round", "density"])), [panel["panel"].iloc[0] for panel in panels]
+    data, order = theme.inline(shown.drop(columns=["round", "density"])), list(shown["panel"].unique())
     # A format alone would give every tick the same prefix, and 0 the label "0k".
     ticks = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=4)
     base = alt.Chart().encode(x=alt.X("iteration:Q", title="iteration", axis=ticks), color=colour)
     climbed = shown.loc[shown["iteration"] >= shown["iteration"].max() / 10]
     accuracy_scale = alt.Scale(domain=_span(climbed, "accuracy"), nice=False)
     loss_scale = alt.Scale(type="log", domain=_span(shown, "loss"), nice=False)
-    marks = (
+    bands = (
         _band(base, "accuracy", "validation accuracy (%)", accuracy_scale, lit),
         _band(base, "loss", "validation loss (nats)", loss_scale, lit),
     )
-    facet = alt.Facet("panel:N", sort=order, title=None)
-    accuracy, loss = (
-        panel.properties(width=155, height=125).facet(facet=facet, columns=4, data=data) for panel in marks
-    )
+    panels = [alt.layer(*marks, data=data).properties(width=155, height=125) for marks in bands]
+    accuracy, loss = (panel.facet(alt.Facet("panel:N", sort=order, title=None), columns=4) for panel in panels)
     return theme.styled(alt.vconcat(accuracy.add_params(lit), loss))
 
 
@@ -153,7 +151,7 @@ def _span(shown: pd.DataFrame, measure: str) -> list[float]:
     return [float(lowest if lowest > 0 else np.nanmin(means)), float(highest)]
 
 
-def _band(base: alt.Chart, measure: str, title: str, scale: alt.Scale, lit: alt.Parameter) -> alt.LayerChart:
+def _band(base: alt.Chart, measure: str, title: str, scale: alt.Scale, lit: alt.Parameter) -> list[alt.Chart]:
     tooltip = [
         alt.Tooltip("arm:N", title="arm"),
         alt.Tooltip("iteration:Q", title="iteration", format=",d"),
@@ -165,6 +163,7 @@ def _band(base: alt.Chart, measure: str, title: str, scale: alt.Scale, lit: alt.
     )
     faint = alt.when(lit).then(alt.value(0.16)).otherwise(alt.value(0.02))
     full = alt.when(lit).then(alt.value(1)).otherwise(alt.value(0.12))
-    shaded = base.mark_area(clip=True).encode(y=low, y2=f"{measure}_high:Q", opacity=faint, tooltip=tooltip)
-    line = base.mark_line(clip=True, strokeWidth=1.5).encode(y=mean, opacity=full, tooltip=tooltip)
-    return alt.layer(shaded, line)
+    return [
+        base.mark_area(clip=True).encode(y=low, y2=f"{measure}_high:Q", opacity=faint, tooltip=tooltip),
+        base.mark_line(clip=True, strokeWidth=1.5).encode(y=mean, opacity=full, tooltip=tooltip),
+    ]

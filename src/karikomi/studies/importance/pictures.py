@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from karikomi.figures import importance, layers, units
+from karikomi.figures import importance, layers
 from karikomi.figures import scores as drawn
 from karikomi.studies.importance.associations import IMPORTANCE, between_scores
 from karikomi.studies.importance.summary import redundant
@@ -34,7 +34,7 @@ def ranks(result: Result) -> alt.TopLevelMixin:
 
 def network(result: Result) -> alt.TopLevelMixin | None:
     drawn = wiring(result.folder)
-    return layers.network(*drawn, units.MILLINATS) if drawn else None
+    return layers.network(*drawn) if drawn else None
 
 
 def shapley(result: Result) -> alt.TopLevelMixin | None:

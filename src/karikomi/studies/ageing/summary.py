@@ -86,15 +86,9 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     by_life = wide.groupby(level=life)
     end = table[(table["when"] == AFTER) & (table["cycle"].isin([last]) | (table["arm"] == HEALTHY.arm))]
     end = end.set_index(life)[["accuracy", "loss", "dormant", "cka", "norm"]].rename(columns={"accuracy": END})
-    over = pd.DataFrame(
-        {
-            "lowest": by_life[AFTER].min(),
-            "highest": by_life[AFTER].max(),
-            WHOLE: by_life[AFTER].mean(),
-            "recovered": (wide[AFTER] - wide[BEFORE]).groupby(level=life).mean(),
-        }
-    )
-    return over.join(end, how="inner")
+    over = by_life[AFTER].agg(["min", "max", "mean"]).set_axis(["lowest", "highest", WHOLE], axis=1)
+    recovered = (wide[AFTER] - wide[BEFORE]).groupby(level=life).mean()
+    return over.assign(recovered=recovered).join(end, how="inner")
 
 
 def _lives(each: pd.DataFrame, settings: AgeingSettings) -> pd.DataFrame:

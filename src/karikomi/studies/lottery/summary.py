@@ -95,11 +95,6 @@ def _verdicts(arms: pd.DataFrame, compared: pd.DataFrame, margin: float) -> pd.D
         by = group.set_index("measure")
         slower = (by.loc["early_stop_iteration", ["low", "high"]] / dense_stop).to_numpy(float)
         worse = -by.loc["test_accuracy", ["high", "low"]].to_numpy(float)
-        rows.append(
-            {
-                "round": number,
-                **density.loc[number].to_dict(),
-                "verdict": answer.verdict(tuple(slower), tuple(worse), margin),
-            }
-        )
+        verdict = answer.verdict(tuple(slower), tuple(worse), margin)
+        rows.append({"round": number, **density.loc[number].to_dict(), "verdict": verdict})
     return pd.DataFrame(rows, columns=["round", "density", "links", "verdict"])

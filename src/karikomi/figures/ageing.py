@@ -99,7 +99,7 @@ def patterns(table: pd.DataFrame) -> alt.TopLevelMixin:
         marks = _bands(base, "test accuracy (%)", "pattern", _percent(group))
         panel = alt.layer(*marks, data=theme.inline(_in_words(group)))
         panels.append(panel.properties(width=260, height=180, title=ARMS[str(arm)].label))
-    return theme.styled(alt.concat(*panels, columns=2))
+    return alt.concat(*panels, columns=2)
 
 
 def health(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -121,7 +121,7 @@ def health(table: pd.DataFrame) -> alt.TopLevelMixin:
             base = alt.Chart().encode(x=_cycle(), color=theme.colour_of(shown["arm"], ARMS))
             panels.append(alt.layer(*_bands(base, title, "arm"), data=data).properties(width=165, height=130))
         rows.append(alt.hconcat(*panels, title=alt.Title(str(pattern), anchor="middle")))
-    return theme.styled(alt.vconcat(*rows))
+    return alt.vconcat(*rows)
 
 
 def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -155,7 +155,7 @@ def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
         base.properties(data=theme.inline(rows[rows["panel"] == name]), title=name, width=230, height=130)
         for name in order
     ]
-    return theme.styled(alt.concat(*maps, columns=3))
+    return alt.concat(*maps, columns=3)
 
 
 def _curves(table: pd.DataFrame, by: Sequence[str], **factors: float) -> pd.DataFrame:
@@ -214,7 +214,7 @@ def _cycle() -> alt.X:
 def _side_by_side(marks: Sequence[alt.Chart], data: pd.DataFrame, by: str, names: Iterable[str]) -> alt.TopLevelMixin:
     order, panels = list(dict.fromkeys(names)), alt.layer(*marks, data=theme.inline(data))
     if len(order) == 1:
-        return theme.styled(panels.properties(width=theme.WIDTH, height=theme.HEIGHT))
+        return panels.properties(width=theme.WIDTH, height=theme.HEIGHT)
     sized = panels.properties(width=260, height=180)
     columns = 2 if len(order) in (2, 4) else 3
-    return theme.styled(sized.facet(alt.Facet(f"{by}:N", sort=order, title=None), columns=columns))
+    return sized.facet(alt.Facet(f"{by}:N", sort=order, title=None), columns=columns)

@@ -45,7 +45,7 @@ def network(units: pd.DataFrame, links: pd.DataFrame, grids: Sequence[tuple[int,
     )
     text = alt.Chart(theme.inline(names)).mark_text(dy=-10, fontSize=12, color=theme.INK)
     labels = alt.Chart(theme.inline(marks[marks["label"] != ""])).mark_text(dx=10, align="left", fontSize=11)
-    return theme.styled(
+    return (
         alt.layer(
             plain.encode(x=x, y=y, size=sizes),
             _lines(pd.concat(ends), x, y),

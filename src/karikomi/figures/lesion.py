@@ -69,7 +69,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     band = base.mark_area(clip=True, opacity=0.15).encode(y=alt.Y("low:Q", title=title, **y), y2="high:Q")
     line = base.mark_line(clip=True, strokeWidth=1.6).encode(y=alt.Y("mean:Q", title=title, **y))
     fields = ["panel", "kind", "first", "x", "mean", "low", "high"]
-    return theme.styled(orders.panels(alt.layer(band, line), shown[fields], criteria))
+    return orders.panels(alt.layer(band, line), shown[fields], criteria)
 
 
 def _y_axis(shown: pd.DataFrame, measure: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     ).properties(width=260, height=16 * len(ranked))
     fields = ["order", "against", "kind", "mean", "low", "high", "p_holm", "shown"]
     facet = alt.Facet("against:N", sort=panels, title=None, header=orders.HEADER)
-    return theme.styled(marks.facet(facet, columns=2, data=theme.inline(shown[fields])).resolve_axis(x="independent"))
+    return marks.facet(facet, columns=2, data=theme.inline(shown[fields])).resolve_axis(x="independent")
 
 
 def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -159,7 +159,7 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
         base.transform_filter(is_random).mark_point(filled=True, size=10, opacity=0.8),
         base.transform_filter(f"!({is_random})").mark_point(size=45, strokeWidth=1.6, opacity=1).encode(shape=shape),
     )
-    return theme.styled(orders.panels(marks, shown[["panel", "kind", "first", "x", "y"]], criteria))
+    return orders.panels(marks, shown[["panel", "kind", "first", "x", "y"]], criteria)
 
 
 def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
@@ -199,7 +199,7 @@ def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
             ],
         )
     )
-    return theme.styled(orders.panels(marks, shown.drop(columns="column"), list(shown["panel"].unique())))
+    return orders.panels(marks, shown.drop(columns="column"), list(shown["panel"].unique()))
 
 
 def _means(table: pd.DataFrame, measure: str, against: str) -> pd.DataFrame:

@@ -65,17 +65,13 @@ def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
     others = alt.Chart(theme.inline(shown.loc[~is_dense])).encode(x=x, y=y, color=colour, tooltip=tooltip)
     faint = alt.when(lit).then(alt.value(0.16)).otherwise(alt.value(0.03))
     full = alt.when(lit).then(alt.value(1)).otherwise(alt.value(0.15))
-    return theme.styled(
-        alt.layer(
-            dense.mark_rect().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
-            others.mark_area().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
-            dense.mark_rule(strokeDash=[6, 3], strokeWidth=1.5).encode(opacity=full),
-            others.mark_line(strokeWidth=2).encode(opacity=full),
-            others.mark_point(filled=True, size=45)
-            .encode(shape=theme.shape_of(rows["arm"]), opacity=full)
-            .add_params(lit),
-        ).properties(width=theme.WIDTH, height=theme.HEIGHT)
-    )
+    return alt.layer(
+        dense.mark_rect().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
+        others.mark_area().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
+        dense.mark_rule(strokeDash=[6, 3], strokeWidth=1.5).encode(opacity=full),
+        others.mark_line(strokeWidth=2).encode(opacity=full),
+        others.mark_point(filled=True, size=45).encode(shape=theme.shape_of(rows["arm"]), opacity=full).add_params(lit),
+    ).properties(width=theme.WIDTH, height=theme.HEIGHT)
 
 
 def _links_left(percents: Iterable[float]) -> alt.X:
@@ -121,7 +117,7 @@ def learning_curves(curves: pd.DataFrame) -> alt.TopLevelMixin:
     )
     panels = [alt.layer(*marks, data=data).properties(width=155, height=125) for marks in bands]
     accuracy, loss = (panel.facet(alt.Facet("panel:N", sort=order, title=None), columns=4) for panel in panels)
-    return theme.styled(alt.vconcat(accuracy.add_params(lit), loss))
+    return alt.vconcat(accuracy.add_params(lit), loss)
 
 
 def _thinned(curves: pd.DataFrame) -> pd.DataFrame:

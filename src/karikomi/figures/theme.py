@@ -1,13 +1,11 @@
 """The look that all figures share: one colour, one mark and one name per arm, fonts, sizes, and data in a chart."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
 import pandas as pd
-
-Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
 WIDTH, HEIGHT = 500, 285
 INK, FAINT = "#222222", "#e4e4e4"
@@ -121,7 +119,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def styled(chart: Chart) -> Chart:
+def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
     """The finished figure with the common look."""
     text = {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "labelColor": INK, "titleColor": INK}
     return chart.configure(

@@ -43,18 +43,16 @@ def mask_image(masks: Mapping[int, np.ndarray]) -> alt.TopLevelMixin:
     control = alt.binding_range(min=rounds[0], max=rounds[-1], step=1, name="pruning round ")
     shown = alt.param(name="pruning_round", value=rounds[-1], bind=control if len(rounds) > 1 else alt.Undefined)
     base = alt.Chart(alt.InlineData(values=rows)).transform_filter("datum.round == pruning_round").add_params(shown)
-    return theme.styled(
-        alt.layer(
-            base.mark_image(width=alt.expr("width"), height=alt.expr("height"), aspect=False, smooth=point < 1).encode(
-                x=alt.XDatum(units / 2, type="quantitative", scale=_extent(units), axis=_ruler("unit")),
-                y=alt.YDatum(inputs / 2, type="quantitative", scale=_extent(inputs, down=True), axis=_ruler("input")),
-                url="image:N",
-            ),
-            base.mark_text(align="left", fontSize=12, color=theme.INK).encode(
-                x=alt.value(0), y=alt.value(-12), text="label:N"
-            ),
-        ).properties(width=round(point * units), height=round(point * inputs))
-    )
+    return alt.layer(
+        base.mark_image(width=alt.expr("width"), height=alt.expr("height"), aspect=False, smooth=point < 1).encode(
+            x=alt.XDatum(units / 2, type="quantitative", scale=_extent(units), axis=_ruler("unit")),
+            y=alt.YDatum(inputs / 2, type="quantitative", scale=_extent(inputs, down=True), axis=_ruler("input")),
+            url="image:N",
+        ),
+        base.mark_text(align="left", fontSize=12, color=theme.INK).encode(
+            x=alt.value(0), y=alt.value(-12), text="label:N"
+        ),
+    ).properties(width=round(point * units), height=round(point * inputs))
 
 
 def _extent(size: int, *, down: bool = False) -> alt.Scale:
@@ -81,7 +79,7 @@ def pixel_map(pixels: pd.DataFrame) -> alt.TopLevelMixin:
         pixels: with columns round, density (0 … 1), row, column, links.
     """
     maps = [_pixel_map(its) for _, its in pixels.groupby("round")]
-    return theme.styled(alt.concat(*maps, columns=4, spacing=18).resolve_scale(color="independent"))
+    return alt.concat(*maps, columns=4, spacing=18).resolve_scale(color="independent")
 
 
 def _pixel_map(pixels: pd.DataFrame) -> alt.Chart:
@@ -149,12 +147,10 @@ def unit_links(units: pd.DataFrame) -> alt.TopLevelMixin:
         )
         .properties(width=225, height=85)
     )
-    return theme.styled(
-        bars.facet(
-            row=alt.Row("layer:N", sort=layers, title=None, header=alt.Header(labelAngle=0, labelAlign="left")),
-            column=alt.Column("side:N", sort=list(SIDES.values()), title=None, header=alt.Header(labelOrient="bottom")),
-        ).resolve_scale(x="independent", y="independent")
-    )
+    return bars.facet(
+        row=alt.Row("layer:N", sort=layers, title=None, header=alt.Header(labelAngle=0, labelAlign="left")),
+        column=alt.Column("side:N", sort=list(SIDES.values()), title=None, header=alt.Header(labelOrient="bottom")),
+    ).resolve_scale(x="independent", y="independent")
 
 
 def _histogram(links: np.ndarray) -> pd.DataFrame:

@@ -68,7 +68,12 @@ class Result:
 
     def figure(self, name: str) -> alt.TopLevelMixin | None:
         """One figure as an Altair chart; None where it has no meaning for this run (pixels of data without any)."""
-        return self.study.figures.find(name).function(self)
+        chart = self.study.figures.find(name).function(self)
+        if chart is None:
+            return None
+        from karikomi.figures.theme import styled
+
+        return styled(chart)
 
     def network(
         self,

@@ -24,7 +24,6 @@ TREATED = ("retrain", "homeostasis", "regrowth")
 AFTER, BEFORE = "after", "before"
 MOMENTS = {AFTER: "at the end of a cycle", BEFORE: "after its deaths"}
 
-PATTERN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 CONTROL = "scattered-"
 
 HEALTH = {
@@ -85,7 +84,7 @@ def patterns(table: pd.DataFrame) -> alt.TopLevelMixin:
     shown = _curves(table[(table["when"] == AFTER) & ~table["arm"].isin((SHAM, SCRATCH))], ["arm"], accuracy=100)
     names = list(shown["pattern"].unique())
     own = [name for name in names if name.removeprefix(CONTROL) not in names or not name.startswith(CONTROL)]
-    colours = dict(zip(own, PATTERN_COLOURS, strict=False))
+    colours = dict(zip(own, theme.COLOURS, strict=False))
     colours |= {name: colours[name.removeprefix(CONTROL)] for name in names if name not in own}
     dashes = {name: [4, 3] if name.startswith(CONTROL) else [1, 0] for name in names}
     ordered, legend = {name: colours[name] for name in names}, alt.Legend(symbolType="stroke")

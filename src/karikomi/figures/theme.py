@@ -9,6 +9,8 @@ import pandas as pd
 
 WIDTH, HEIGHT = 500, 285
 INK, FAINT = "#222222", "#e4e4e4"
+# Okabe & Ito's colours that stand out on white, and a brown.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 
 
 class Arm(NamedTuple):

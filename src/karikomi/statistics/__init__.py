@@ -11,18 +11,16 @@ from karikomi.statistics.bootstrap import hierarchical_difference, hierarchical_
 from karikomi.statistics.cliff import Cliff, Drop, compare_drops, largest_drop
 from karikomi.statistics.corrections import benjamini_hochberg, fisher_combined, holm
 from karikomi.statistics.curves import f50, robustness
-from karikomi.statistics.intervals import ALPHA, CONFIDENCE, Difference, Interval, mean_interval, paired_difference
-from karikomi.statistics.shapley import ShapleyValues, interaction, marginals, shapley
+from karikomi.statistics.intervals import ALPHA, Difference, Interval, mean_interval, paired_difference
+from karikomi.statistics.shapley import interaction, marginals, shapley
 
 __all__ = [
     "ALPHA",
-    "CONFIDENCE",
     "Cliff",
     "Correlation",
     "Difference",
     "Drop",
     "Interval",
-    "ShapleyValues",
     "benjamini_hochberg",
     "compare_drops",
     "f50",

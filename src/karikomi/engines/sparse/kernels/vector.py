@@ -7,6 +7,7 @@ half the speed; Numba's indexing, which provides for negative indices, would cos
 Arrays are one-dimensional; offsets count elements from the start and are not checked.
 """
 
+import operator
 import zlib
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -19,7 +20,7 @@ from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
-from numba.extending import models, register_model
+from numba.extending import lower_builtin, models, register_model, type_callable
 
 LANES = 64
 """Examples in one block."""
@@ -199,12 +200,17 @@ splat16, splat64 = _spreader(16), _spreader(64)
 # Arithmetic.
 
 
-_elementwise = intrinsic(lambda vector, *others: vector)
+def _operator(operation: Any, name: str) -> None:
+    type_callable(operation)(lambda context: lambda a, b: a if isinstance(a, Vector) and a == b else None)
+    lower_builtin(operation, Vector, Vector)(lambda context, builder, kinds, values: getattr(builder, name)(*values))
 
-add = _elementwise(lambda builder, a, b: builder.fadd(a, b))
-subtract = _elementwise(lambda builder, a, b: builder.fsub(a, b))
-multiply = _elementwise(lambda builder, a, b: builder.fmul(a, b))
-divide = _elementwise(lambda builder, a, b: builder.fdiv(a, b))
+
+_operator(operator.add, "fadd")
+_operator(operator.sub, "fsub")
+_operator(operator.mul, "fmul")
+_operator(operator.truediv, "fdiv")
+
+_elementwise = intrinsic(lambda vector, *others: vector)
 square_root = _elementwise(lambda builder, a: call(builder, "sqrt", a))
 multiply_add = _elementwise(lambda builder, a, b, c: call(builder, "fma", a, b, c))
 """a · b + c"""

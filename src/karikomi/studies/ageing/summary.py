@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from karikomi.statistics import Difference
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.ageing import answer_tables
 from karikomi.studies.ageing.answer import HIGHER, LOWER, MARGIN, explanation, held, in_a_sentence, judge_claims
@@ -111,9 +110,7 @@ def _differences(each: pd.DataFrame, settings: AgeingSettings, margin: float) ->
     labels = ["question", "arm", "pattern", "against_arm", "against_pattern", "measure"]
     found = differences(asked, labels, family=["question", "measure"])
     verdicts = [
-        held(Difference(row.mean, row.low, row.high, row.p), margin)
-        if row.question == "healthy"
-        else signed(row.mean, row.p_holm, LOWER, HIGHER)
+        held(row, margin) if row.question == "healthy" else signed(row.mean, row.p_holm, LOWER, HIGHER)
         for row in found.itertuples()
     ]
     return found.assign(verdict=verdicts)

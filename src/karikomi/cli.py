@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
+from karikomi import commands
 from karikomi.errors import InputError
-from karikomi.studies import STUDIES, help_of
+from karikomi.studies import STUDIES, help_of, unwrapped
 
 WRONG_INPUT = 2
 
@@ -22,22 +23,9 @@ app = App(
 # By name, so that --help loads none of them.
 for study in STUDIES:
     app.command(f"karikomi.commands:{study}", name=study, help=help_of(study))
-app.command("karikomi.commands:runs", name="runs", help="List the run folders here.")
-app.command("karikomi.commands:show", name="show", help="Show the answer of a run again.")
-app.command(
-    "karikomi.commands:compare",
-    name="compare",
-    help="Compare two runs of one study: the first minus the second."
-    "\n\nReplicates of one number are pairs; every condition that both runs have is compared, with 95 % intervals and"
-    " p-values corrected for their number."
-    "\n\nDoes a network of regions learn as well as one wired at random? karikomi lottery --network modular-5-60-200-60"
-    " --rounds 1 --out modular; the same with --control matched --out matched; karikomi compare modular matched",
-)
-app.command("karikomi.commands:report", name="report", help="Draw a run's figures and page again.")
-app.command("karikomi.commands:networks", name="networks", help="List the networks by name.")
-app.command("karikomi.commands:datasets", name="datasets", help="List the data sets, which are here; or download one.")
-app.command("karikomi.commands:criteria", name="criteria", help="List the criteria for links and for units.")
-app.command("karikomi.commands:export", name="export", help="Write a network of a run to a file.")
+for name in ("runs", "show", "compare", "report", "networks", "datasets", "criteria", "export"):
+    command = getattr(commands, name)
+    app.command(command, help=unwrapped(command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

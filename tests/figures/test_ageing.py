@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from karikomi.errors import InputError
 from karikomi.figures import ageing
 
 
@@ -68,8 +67,6 @@ def test_a_control_has_the_colour_of_its_pattern_and_a_dash(table):
     assert len(set(encoding["color"]["scale"]["range"])) == 1
     assert encoding["strokeDash"]["scale"]["range"][1] != [1, 0]
     assert [panel["title"] for panel in chart["concat"]] == ["no training", "retrained"]
-    with pytest.raises(InputError, match="nothing to compare"):
-        ageing.patterns(table[table["pattern"].isin(["", "regional"])])
 
 
 def test_intervals_do_not_leave_the_range_of_shares(table):

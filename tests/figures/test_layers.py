@@ -30,7 +30,7 @@ def links() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def drawn(units, links) -> list[pd.DataFrame]:
-    chart = layers.network(units, links, [(3, 4), None, None], "rise in loss")
+    chart = layers.network(units, links, [(3, 4), None, None])
     return [pd.DataFrame(values) for values in chart.to_dict()["datasets"].values()]
 
 

@@ -131,8 +131,6 @@ def test_the_heat_map_fills_the_panel_with_means(curves, steps):
 
 
 def test_what_is_not_there_is_named(curves):
-    with pytest.raises(InputError, match="unknown criterion 'tailor'; did you mean 'taylor'"):
-        lesion.class_accuracy(curves, "tailor")
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
         lesion.curves(curves, "acuracy")
     with pytest.raises(InputError, match="did you mean 'parameters_left'"):

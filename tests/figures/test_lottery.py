@@ -65,19 +65,12 @@ def test_without_intervals_there_are_nulls_and_no_band(arms):
 
 
 def test_a_measure_that_is_not_there_is_named(arms):
-    with pytest.raises(InputError, match="did you mean 'test_accuracy'"):
-        lottery.accuracy(arms, "test_acuracy")
     with pytest.raises(InputError, match="no rows of test_loss"):
         lottery.against_density(arms[arms["measure"] != "test_loss"], "test_loss")
 
 
-def test_an_arm_without_a_colour_is_named(arms):
-    with pytest.raises(InputError, match="unknown arm 'tickets'"):
-        lottery.accuracy(arms.replace({"arm": {"ticket": "tickets"}}))
-
-
 def test_learning_curves_are_means_over_replicates_with_t_intervals(curves):
-    drawn = rows(lottery.learning_curves(curves, rounds=[4]))
+    drawn = rows(lottery.learning_curves(curves[curves["round"].isin((0, 4))]))
     for arm, label, number in (("ticket", "ticket", 4), ("reinit", "re-initialized", 4), ("dense", "dense network", 0)):
         chosen = curves[(curves["arm"] == arm) & (curves["round"] == number) & (curves["iteration"] == 1500)]
         values = chosen.groupby("replicate")["validation_accuracy"].mean().to_numpy() * 100
@@ -99,18 +92,13 @@ def test_long_curves_are_thinned_and_keep_the_last_validation(curves):
     stretched = pd.concat(
         [curves[curves["replicate"] == 0].assign(iteration=lambda t, k=k: 10 * t["iteration"] + k) for k in range(7)]
     )
-    drawn = rows(lottery.learning_curves(stretched, rounds=[1]))
+    drawn = rows(lottery.learning_curves(stretched[stretched["round"] < 2]))
     dense = drawn[drawn["arm"] == "dense network"]
     assert len(dense) <= lottery.CURVE_POINTS
     assert dense["iteration"].max() == stretched["iteration"].max()
 
 
 def test_one_replicate_has_curves_without_bands(curves):
-    drawn = rows(lottery.learning_curves(curves[curves["replicate"] == 0], rounds=[1]))
+    drawn = rows(lottery.learning_curves(curves.query("replicate == 0 and round < 2")))
     assert drawn["loss_low"].isna().all()
     assert drawn["loss"].notna().all()
-
-
-def test_a_round_that_is_not_there_is_named(curves):
-    with pytest.raises(InputError, match="no round 11; it has 0, 1, 2"):
-        lottery.learning_curves(curves, rounds=[11])

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +16,6 @@ from karikomi.runs.files import (
     read_whole,
     remove_partials,
     write_arrays,
-    write_table,
     write_whole,
 )
 
@@ -141,13 +139,3 @@ def test_damaged_arrays_are_refused_by_name(tmp_path):
         assert "\n" not in str(refusal.value)
     with pytest.raises(InputError, match=r"absent\.safetensors: No such file or directory$"):
         read_arrays(tmp_path / "absent.safetensors")
-
-
-FRAME = pd.DataFrame({"arm": ["dense", "ticket"], "round": [0, 1], "loss": [0.1, float("nan")], "done": [True, False]})
-
-
-def test_tables_come_back_equal_and_with_the_same_bytes(tmp_path):
-    write_table(tmp_path / "one.parquet", FRAME)
-    write_table(tmp_path / "two.parquet", FRAME.copy())
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "one.parquet"), FRAME, check_exact=True)
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()

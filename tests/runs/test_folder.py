@@ -271,3 +271,14 @@ def test_listing_runs_imports_nothing_heavy():
     script = "import sys; from karikomi.runs import folder, progress; folder.list_runs(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "pandas", "pyarrow", "safetensors", "filelock", "rich"} & set(loaded)
+
+
+FRAME = pd.DataFrame({"arm": ["dense", "ticket"], "round": [0, 1], "loss": [0.1, float("nan")], "done": [True, False]})
+
+
+def test_tables_come_back_equal_and_with_the_same_bytes(tmp_path):
+    with begin(tmp_path / "run") as run:
+        run.write_table("one", FRAME)
+        run.write_table("two", FRAME.copy())
+    pd.testing.assert_frame_equal(pd.read_parquet(run.path / "one.parquet"), FRAME, check_exact=True)
+    assert (run.path / "one.parquet").read_bytes() == (run.path / "two.parquet").read_bytes()

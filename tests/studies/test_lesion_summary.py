@@ -16,7 +16,6 @@ from karikomi.studies.lesion.answer import (
     WORSE,
     cliff_verdict,
     judge,
-    verdict,
 )
 from karikomi.studies.lesion.arms import Arm
 from karikomi.studies.lesion.paired import by_kind, paired
@@ -197,6 +196,6 @@ def test_answers_fit_a_terminal_and_show_themselves(summary):
 
 
 def test_every_verdict_has_its_colour():
-    words = {verdict(sign, 0.01) for sign in (-1, 1)} | {cliff_verdict(0.01), cliff_verdict(1), HOLDS, FAILS}
+    words = {WORSE, BETTER} | {cliff_verdict(0.01), cliff_verdict(1), HOLDS, FAILS}
     assert words <= VERDICTS.keys()
     assert {VERDICTS[word].tone for word in words} == {"good", "bad", "open"}

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import altair as alt
 import pandas as pd
 
-from karikomi.errors import InputError
 from karikomi.figures import theme
 from karikomi.statistics import Interval
 from karikomi.statistics.frames import intervals
@@ -25,7 +24,6 @@ TREATED = ("retrain", "homeostasis", "regrowth")
 AFTER, BEFORE = "after", "before"
 MOMENTS = {AFTER: "at the end of a cycle", BEFORE: "after its deaths"}
 
-PATTERN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 CONTROL = "scattered-"
 
 HEALTH = {
@@ -49,10 +47,10 @@ def life(table: pd.DataFrame) -> alt.TopLevelMixin:
     """
     shown = _curves(table, ["arm", "when"], accuracy=100)
     shown = shown[(shown["when"] == AFTER) | shown["arm"].isin(TREATED)]
-    moments = alt.Scale(domain=list(MOMENTS.values()), range=[[1, 0], [3, 3]])
+    moments = theme.scale(dict(zip(MOMENTS.values(), ([1, 0], [3, 3]), strict=True)))
     dash = alt.StrokeDash("when:N", title=None, scale=moments, legend=alt.Legend(symbolType="stroke", orient="bottom"))
     at_end, scratch = alt.datum["when"] == MOMENTS[AFTER], alt.datum["arm"] == ARMS[SCRATCH].label
-    base = alt.Chart().encode(x=_cycle(), color=_arm_colour(shown["arm"]))
+    base = alt.Chart().encode(x=_cycle(), color=theme.colour_of(shown["arm"], ARMS))
     mean, low, tooltip = _y("test accuracy (%)", "arm", _percent(shown))
     marks = [
         base.transform_filter(at_end & ~scratch).mark_area(opacity=0.16, clip=True).encode(y=low, y2="high:Q"),
@@ -72,7 +70,7 @@ def recovery(table: pd.DataFrame) -> alt.TopLevelMixin:
     wide = table.pivot(index=["arm", "pattern", "replicate", "cycle"], columns="when", values="accuracy")
     gained = (wide[AFTER] - wide[BEFORE]).rename("gained").reset_index()
     shown = _curves(gained[gained["arm"].isin((*TREATED, SHAM))], ["arm"], gained=100)
-    base = alt.Chart().encode(x=_cycle(), color=_arm_colour(shown["arm"]))
+    base = alt.Chart().encode(x=_cycle(), color=theme.colour_of(shown["arm"], ARMS))
     marks = _bands(base, "recovered in a cycle (points)", "arm")
     return _side_by_side(marks, _in_words(shown), "pattern", shown["pattern"])
 
@@ -82,30 +80,25 @@ def patterns(table: pd.DataFrame) -> alt.TopLevelMixin:
 
     What to see: whether a pattern (full) and its scattered control (dashed, of the same colour) come apart, and whether
     training closes the gap.
-
-    Raises:
-        InputError: if there are not two patterns to compare.
     """
     shown = _curves(table[(table["when"] == AFTER) & ~table["arm"].isin((SHAM, SCRATCH))], ["arm"], accuracy=100)
     names = list(shown["pattern"].unique())
-    if len(names) < 2:
-        raise InputError("the table has one pattern only; there is nothing to compare")
     own = [name for name in names if name.removeprefix(CONTROL) not in names or not name.startswith(CONTROL)]
-    colours = dict(zip(own, PATTERN_COLOURS, strict=False))
+    colours = dict(zip(own, theme.COLOURS, strict=False))
     colours |= {name: colours[name.removeprefix(CONTROL)] for name in names if name not in own}
-    dashes = [[4, 3] if name.startswith(CONTROL) else [1, 0] for name in names]
-    legend = alt.Legend(symbolType="stroke")
+    dashes = {name: [4, 3] if name.startswith(CONTROL) else [1, 0] for name in names}
+    ordered, legend = {name: colours[name] for name in names}, alt.Legend(symbolType="stroke")
     base = alt.Chart().encode(
         x=_cycle(),
-        color=alt.Color("pattern:N", title=None, legend=legend, scale=_scale({n: colours[n] for n in names})),
-        strokeDash=alt.StrokeDash("pattern:N", title=None, scale=alt.Scale(domain=names, range=dashes)),
+        color=alt.Color("pattern:N", title=None, legend=legend, scale=theme.scale(ordered)),
+        strokeDash=alt.StrokeDash("pattern:N", title=None, scale=theme.scale(dashes)),
     )
     panels = []
     for arm, group in shown.groupby("arm", sort=False):
         marks = _bands(base, "test accuracy (%)", "pattern", _percent(group))
         panel = alt.layer(*marks, data=theme.inline(_in_words(group)))
         panels.append(panel.properties(width=260, height=180, title=ARMS[str(arm)].label))
-    return theme.styled(alt.concat(*panels, columns=2))
+    return alt.concat(*panels, columns=2)
 
 
 def health(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -124,10 +117,10 @@ def health(table: pd.DataFrame) -> alt.TopLevelMixin:
         panels = []
         for measure, title in HEALTH.items():
             data = theme.inline(_in_words(group[group["measure"] == measure]))
-            base = alt.Chart().encode(x=_cycle(), color=_arm_colour(shown["arm"]))
+            base = alt.Chart().encode(x=_cycle(), color=theme.colour_of(shown["arm"], ARMS))
             panels.append(alt.layer(*_bands(base, title, "arm"), data=data).properties(width=165, height=130))
         rows.append(alt.hconcat(*panels, title=alt.Title(str(pattern), anchor="middle")))
-    return theme.styled(alt.vconcat(*rows))
+    return alt.vconcat(*rows)
 
 
 def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -161,7 +154,7 @@ def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
         base.properties(data=theme.inline(rows[rows["panel"] == name]), title=name, width=230, height=130)
         for name in order
     ]
-    return theme.styled(alt.concat(*maps, columns=3))
+    return alt.concat(*maps, columns=3)
 
 
 def _curves(table: pd.DataFrame, by: Sequence[str], **factors: float) -> pd.DataFrame:
@@ -184,14 +177,13 @@ def _curves(table: pd.DataFrame, by: Sequence[str], **factors: float) -> pd.Data
 
 
 def _in_words(shown: pd.DataFrame) -> pd.DataFrame:
-    named = shown.assign(arm=shown["arm"].map({name: arm.label for name, arm in ARMS.items()}))
+    named = shown.assign(arm=theme.labels(shown["arm"], ARMS))
     return named.assign(when=named["when"].map(MOMENTS)) if "when" in named else named
 
 
 def _panel_names(table: pd.DataFrame) -> pd.Series:
-    arm = table["arm"].map({name: arm.label for name, arm in ARMS.items()})
     several = table.loc[table["pattern"] != "", "pattern"].nunique() > 1
-    return arm + (", " + table["pattern"]).where(several & (table["pattern"] != ""), "")
+    return theme.labels(table["arm"], ARMS) + (", " + table["pattern"]).where(several & (table["pattern"] != ""), "")
 
 
 def _bands(base: alt.Chart, title: str, by: str, scale: alt.Scale | None = None) -> list[alt.Chart]:
@@ -210,11 +202,7 @@ def _percent(shown: pd.DataFrame) -> alt.Scale:
 
 def _y(title: str, by: str, scale: alt.Scale) -> tuple[alt.Y, alt.Y, list[alt.Tooltip]]:
     """The mean, the interval's lower end, and a tooltip."""
-    tooltip = [alt.Tooltip(f"{by}:N"), alt.Tooltip("cycle:Q")]
-    tooltip += [
-        alt.Tooltip(f"{end}:Q", title=text, format=".4~g")
-        for end, text in (("mean", title), ("low", "95 % interval from"), ("high", "to"))
-    ]
+    tooltip = [alt.Tooltip(f"{by}:N"), alt.Tooltip("cycle:Q"), *theme.mean_tooltip(title, ".4~g")]
     return alt.Y("mean:Q", title=title, scale=scale), alt.Y("low:Q", title=title, scale=scale), tooltip
 
 
@@ -222,19 +210,10 @@ def _cycle() -> alt.X:
     return alt.X("cycle:Q", title="cycle", axis=alt.Axis(grid=False, tickMinStep=1))
 
 
-def _arm_colour(arms: Iterable[str]) -> alt.Color:
-    present = set(arms)
-    return alt.Color("arm:N", title=None, scale=_scale({a.label: a.colour for n, a in ARMS.items() if n in present}))
-
-
-def _scale(colours: dict[str, str]) -> alt.Scale:
-    return alt.Scale(domain=list(colours), range=list(colours.values()))
-
-
 def _side_by_side(marks: Sequence[alt.Chart], data: pd.DataFrame, by: str, names: Iterable[str]) -> alt.TopLevelMixin:
     order, panels = list(dict.fromkeys(names)), alt.layer(*marks, data=theme.inline(data))
     if len(order) == 1:
-        return theme.styled(panels.properties(width=theme.WIDTH, height=theme.HEIGHT))
+        return panels.properties(width=theme.WIDTH, height=theme.HEIGHT)
     sized = panels.properties(width=260, height=180)
     columns = 2 if len(order) in (2, 4) else 3
-    return theme.styled(sized.facet(alt.Facet(f"{by}:N", sort=order, title=None), columns=columns))
+    return sized.facet(alt.Facet(f"{by}:N", sort=order, title=None), columns=columns)

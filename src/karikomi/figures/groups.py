@@ -46,17 +46,15 @@ def space(units: pd.DataFrame, links: pd.DataFrame) -> alt.TopLevelMixin:
     lines = alt.Chart(theme.inline(thinned(links)[["group", "x", "y", "x2", "y2"]]))
     dots, name = (alt.Chart(theme.inline(table)).encode(**places) for table in (placed, names))
     width, height = (SCALE * (high - low)).tolist()
-    return theme.styled(
-        alt.layer(
-            lines.mark_rule(strokeWidth=0.7, opacity=0.45).encode(**places, x2="x2:Q", y2="y2:Q", color=colour),
-            dots.mark_circle(opacity=1, stroke="white", strokeWidth=0.5).encode(
-                color=colour, size=alt.Size("area:Q", scale=None), tooltip=["layer:N", "group:N"]
-            ),
-            # White beneath, so that a name can be read on top of units.
-            name.mark_text(fontSize=14, fontWeight="bold", stroke="white", strokeWidth=5).encode(text="name:N"),
-            name.mark_text(fontSize=14, fontWeight="bold", color=theme.INK).encode(text="name:N"),
-        ).properties(width=width, height=height)
-    )
+    return alt.layer(
+        lines.mark_rule(strokeWidth=0.7, opacity=0.45).encode(**places, x2="x2:Q", y2="y2:Q", color=colour),
+        dots.mark_circle(opacity=1, stroke="white", strokeWidth=0.5).encode(
+            color=colour, size=alt.Size("area:Q", scale=None), tooltip=["layer:N", "group:N"]
+        ),
+        # White beneath, so that a name can be read on top of units.
+        name.mark_text(fontSize=14, fontWeight="bold", stroke="white", strokeWidth=5).encode(text="name:N"),
+        name.mark_text(fontSize=14, fontWeight="bold", color=theme.INK).encode(text="name:N"),
+    ).properties(width=width, height=height)
 
 
 def traffic(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -81,7 +79,7 @@ def traffic(table: pd.DataFrame) -> alt.TopLevelMixin:
         _heat_map(near, side, 1, "mean 1 / d, d in links").properties(title="efficiency by hops"),
     ]
     columns = 2 if side <= HALF_PAGE else 1
-    return theme.styled(alt.concat(*maps, columns=columns, spacing=40).resolve_scale(color="independent"))
+    return alt.concat(*maps, columns=columns, spacing=40).resolve_scale(color="independent")
 
 
 def _disks(units: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

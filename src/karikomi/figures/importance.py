@@ -4,7 +4,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from karikomi.errors import InputError
 from karikomi.figures import theme
 from karikomi.figures.units import MILLINATS, diverging, layer_colour, one_replicate, rise_axis
 
@@ -37,7 +36,7 @@ def cost_by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
     )
     middle = base.mark_tick(color=theme.INK, thickness=2, width=22).encode(y=alt.Y(quartiles[1], title=MILLINATS))
     width = max(60, 48 * table["replicate"].nunique())
-    return theme.styled(
+    return (
         alt.layer(points, box, middle, data=theme.inline(shown))
         .properties(width=width, height=theme.HEIGHT)
         .facet(column=alt.Column("layer:N", sort=order, title=None))
@@ -62,18 +61,16 @@ def shapley(table: pd.DataFrame, redundant: pd.Series) -> alt.TopLevelMixin:
     )
     y = alt.Y("value:Q", title="Shapley value (points of accuracy)")
     base = alt.Chart(theme.inline(rows)).encode(x=alt.X("loss_rise:Q", **rise_axis(shown["loss_rise"])), y=y)
-    return theme.styled(
-        alt.layer(
-            base.mark_rule(opacity=1, strokeOpacity=0.25).encode(
-                y=alt.Y("low:Q"), y2="high:Q", color=layer_colour(shown["layer"])
-            ),
-            base.mark_point(filled=True, size=24, opacity=1, fillOpacity=0.8).encode(
-                color=layer_colour(shown["layer"]),
-                tooltip=["layer:N", "index:Q", alt.Tooltip("loss_rise:Q", title=MILLINATS), "value:Q"],
-            ),
-            base.transform_filter("datum.redundant").mark_point(size=90, color=theme.INK, strokeWidth=1.2),
-        ).properties(width=theme.WIDTH, height=theme.HEIGHT)
-    )
+    return alt.layer(
+        base.mark_rule(opacity=1, strokeOpacity=0.25).encode(
+            y=alt.Y("low:Q"), y2="high:Q", color=layer_colour(shown["layer"])
+        ),
+        base.mark_point(filled=True, size=24, opacity=1, fillOpacity=0.8).encode(
+            color=layer_colour(shown["layer"]),
+            tooltip=["layer:N", "index:Q", alt.Tooltip("loss_rise:Q", title=MILLINATS), "value:Q"],
+        ),
+        base.transform_filter("datum.redundant").mark_point(size=90, color=theme.INK, strokeWidth=1.2),
+    ).properties(width=theme.WIDTH, height=theme.HEIGHT)
 
 
 def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -84,12 +81,7 @@ def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         table: a row per pair, with columns replicate, first_layer, first_index, second_layer, second_index,
             interaction (nats).
-
-    Raises:
-        InputError: if there are no pairs.
     """
-    if table.empty:
-        raise InputError("the table has no pairs")
     shown = one_replicate(table)
     first, second = (shown[f"{end}_layer"] + ":" + shown[f"{end}_index"].astype(str) for end in ("first", "second"))
     interaction = 1000 * shown["interaction"]
@@ -98,7 +90,7 @@ def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
     rows = pd.concat(pd.DataFrame({"unit": a, "other": b, "interaction": interaction}) for a, b in halves)
     # One extreme pair must not leave all others pale.
     limit = float(np.quantile(np.abs(interaction), 0.98)) or 1.0
-    return theme.styled(
+    return (
         alt.Chart(theme.inline(rows))
         .mark_rect()
         .encode(

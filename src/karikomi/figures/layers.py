@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from karikomi.figures import theme
+from karikomi.figures.units import MILLINATS
 
 TALL, STEP, BETWEEN = 420, 13.0, 95
 """Height of the tallest layer, largest distance of two units and space between layers, in points."""
@@ -14,21 +15,18 @@ TALL, STEP, BETWEEN = 420, 13.0, 95
 NEGATIVE, POSITIVE = "#D55E00", "#0072B2"
 
 
-def network(
-    units: pd.DataFrame, links: pd.DataFrame, grids: Sequence[tuple[int, int] | None], measure: str
-) -> alt.TopLevelMixin:
+def network(units: pd.DataFrame, links: pd.DataFrame, grids: Sequence[tuple[int, int] | None]) -> alt.TopLevelMixin:
     """The layers from left to right, each a block of its units; the highest of a hidden layer at the top.
 
     What to see: whether a few units carry the network, where they are, and whether the strongest links lead there.
 
     Args:
-        units: a row per unit, with columns layer, index, value (NaN where nothing was measured) and label, a text
-            beside the unit, or "".
+        units: a row per unit, with columns layer, index, value (rise in loss, millinats; NaN where nothing was
+            measured) and label, a text beside the unit, or "".
         links: the links to draw, with columns gap (0 is that behind the first layer), source and target (indices in
             their layers), weight.
         grids: per layer the rows and columns of its block, its units being in row order (pixels); None for a block of
             Karikomi's choice.
-        measure: what ``value`` is, with its unit.
     """
     blocks = [_block(layer, grid) for (_, layer), grid in zip(units.groupby("layer", sort=False), grids, strict=True)]
     lefts = np.cumsum([0, *(block["x"].max() + BETWEEN for block in blocks)])
@@ -47,7 +45,7 @@ def network(
     )
     text = alt.Chart(theme.inline(names)).mark_text(dy=-10, fontSize=12, color=theme.INK)
     labels = alt.Chart(theme.inline(marks[marks["label"] != ""])).mark_text(dx=10, align="left", fontSize=11)
-    return theme.styled(
+    return (
         alt.layer(
             plain.encode(x=x, y=y, size=sizes),
             _lines(pd.concat(ends), x, y),
@@ -57,11 +55,11 @@ def network(
                 size=sizes,
                 color=alt.Color(
                     "value:Q",
-                    title=measure,
+                    title=MILLINATS,
                     scale=alt.Scale(type="sqrt", scheme="magma", reverse=True, domainMin=0, clamp=True),
                     legend=alt.Legend(orient="bottom", gradientLength=220),
                 ),
-                tooltip=["layer:N", "index:Q", alt.Tooltip("value:Q", title=measure, format=".3g")],
+                tooltip=["layer:N", "index:Q", alt.Tooltip("value:Q", title=MILLINATS, format=".3g")],
             ),
             labels.encode(x=x, y=y, text="label:N"),
             text.encode(x=x, y=y, text="layer:N"),

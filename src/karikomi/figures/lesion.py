@@ -49,7 +49,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     criteria = orders.criteria_of(table)
     shown = orders.in_panels(means, criteria)
     title, y = Y[measure][0], _y_axis(shown, measure)
-    dashes = [name for name in orders.DASHES if name in set(shown["first"])]
+    dashes = {name: dash for name, dash in orders.DASHES.items() if name in set(shown["first"])}
     there = set(shown["kind"])
     controls = {name: colour for name, colour in (orders.CONTROLS | orders.NULLS).items() if name in there}
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=250)
@@ -57,9 +57,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     base = alt.Chart().encode(
         x=alt.X("x:Q", title=X[against], scale=alt.Scale(domain=[0, 100], reverse=against != "share_removed")),
         color=orders.colour_of(criteria, controls, grey),
-        strokeDash=alt.StrokeDash(
-            "first:N", scale=alt.Scale(domain=dashes, range=[orders.DASHES[name] for name in dashes]), legend=legend
-        ),
+        strokeDash=alt.StrokeDash("first:N", scale=theme.scale(dashes), legend=legend),
         detail=["kind:N", "first:N"],
         tooltip=[
             alt.Tooltip("kind:N", title="order"),
@@ -71,7 +69,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     band = base.mark_area(clip=True, opacity=0.15).encode(y=alt.Y("low:Q", title=title, **y), y2="high:Q")
     line = base.mark_line(clip=True, strokeWidth=1.6).encode(y=alt.Y("mean:Q", title=title, **y))
     fields = ["panel", "kind", "first", "x", "mean", "low", "high"]
-    return theme.styled(orders.panels(alt.layer(band, line), shown[fields], criteria))
+    return orders.panels(alt.layer(band, line), shown[fields], criteria)
 
 
 def _y_axis(shown: pd.DataFrame, measure: str) -> dict[str, Any]:
@@ -109,9 +107,7 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
         color=colour,
         tooltip=[
             alt.Tooltip("order:N", title="first"),
-            alt.Tooltip("mean:Q", title=title, format="+.3f"),
-            alt.Tooltip("low:Q", title="95 % interval from", format="+.3f"),
-            alt.Tooltip("high:Q", title="to", format="+.3f"),
+            *theme.mean_tooltip(title, "+.3f"),
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2~g"),
         ],
     )
@@ -124,7 +120,7 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     ).properties(width=260, height=16 * len(ranked))
     fields = ["order", "against", "kind", "mean", "low", "high", "p_holm", "shown"]
     facet = alt.Facet("against:N", sort=panels, title=None, header=orders.HEADER)
-    return theme.styled(marks.facet(facet, columns=2, data=theme.inline(shown[fields])).resolve_axis(x="independent"))
+    return marks.facet(facet, columns=2, data=theme.inline(shown[fields])).resolve_axis(x="independent")
 
 
 def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -146,7 +142,7 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
     shown = orders.in_panels(points, criteria)
     shapes = {name: orders.SHAPES[name] for name in orders.SHAPES if name in set(shown["first"])}
     grey = {"layer-matched": orders.CONTROLS["random"]}
-    shape = alt.Shape("first:N", title=None, scale=alt.Scale(domain=list(shapes), range=list(shapes.values())))
+    shape = alt.Shape("first:N", title=None, scale=theme.scale(shapes))
     base = alt.Chart().encode(
         x=alt.X("x:Q", title="units removed (%)", scale=alt.Scale(domain=[0, 100])),
         y=alt.Y("y:Q", title="largest drop (points)"),
@@ -163,7 +159,7 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
         base.transform_filter(is_random).mark_point(filled=True, size=10, opacity=0.8),
         base.transform_filter(f"!({is_random})").mark_point(size=45, strokeWidth=1.6, opacity=1).encode(shape=shape),
     )
-    return theme.styled(orders.panels(marks, shown[["panel", "kind", "first", "x", "y"]], criteria))
+    return orders.panels(marks, shown[["panel", "kind", "first", "x", "y"]], criteria)
 
 
 def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
@@ -175,12 +171,7 @@ def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
     Args:
         table: that of :func:`curves`, with a column accuracy_<class> per class.
         criterion: one that the table has.
-
-    Raises:
-        InputError: for a criterion that the table lacks.
     """
-    if criterion not in orders.criteria_of(table):
-        raise unknown("criterion", criterion, orders.criteria_of(table))
     classes = [name for name in table if str(name).startswith("accuracy_")]
     rows = table[table["criterion"].isin(("", criterion)) & table["control"].isin(("targeted", "random"))]
     columns = next(columns for columns in HEAT_COLUMNS if columns <= rows["step"].max())
@@ -208,7 +199,7 @@ def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
             ],
         )
     )
-    return theme.styled(orders.panels(marks, shown.drop(columns="column"), list(shown["panel"].unique())))
+    return orders.panels(marks, shown.drop(columns="column"), list(shown["panel"].unique()))
 
 
 def _means(table: pd.DataFrame, measure: str, against: str) -> pd.DataFrame:

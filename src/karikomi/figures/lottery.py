@@ -1,6 +1,6 @@
 """The lottery study's curves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import altair as alt
 import numpy as np
@@ -43,14 +43,13 @@ def early_stop(arms: pd.DataFrame) -> alt.TopLevelMixin:
 
 def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
     """Any measure of the summary against the links that are left, the dense network as a line across."""
-    drawn = theme.measure_named(measure)
     rows = arms.loc[arms["measure"] == measure]
     if rows.empty:
         raise InputError(f"the table has no rows of {measure}; it has {', '.join(arms['measure'].unique())}")
-    factors = dict.fromkeys(("mean", "low", "high"), drawn.factor)
+    drawn = theme.MEASURES[measure]
     shown = pd.DataFrame(
         {"arm": theme.labels(rows["arm"]), "left": 100 * rows["density"], "replicates": rows["replicates"]}
-        | {column: factor * rows[column] for column, factor in factors.items()}
+        | {column: drawn.factor * rows[column] for column in ("mean", "low", "high")}
     )
     is_dense = rows["arm"] == "dense"
     lit, colour = theme.highlight(), theme.colour_of(rows["arm"])
@@ -59,26 +58,20 @@ def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
     tooltip = [
         alt.Tooltip("arm:N", title="arm"),
         alt.Tooltip("left:Q", title="links left (%)", format=".2~f"),
-        alt.Tooltip("mean:Q", title=drawn.label, format=drawn.format),
-        alt.Tooltip("low:Q", title="95 % interval from", format=drawn.format),
-        alt.Tooltip("high:Q", title="to", format=drawn.format),
+        *theme.mean_tooltip(drawn.label, drawn.format),
         alt.Tooltip("replicates:Q", title="replicates"),
     ]
     dense = alt.Chart(theme.inline(shown.loc[is_dense])).encode(y=y, color=colour, tooltip=tooltip)
     others = alt.Chart(theme.inline(shown.loc[~is_dense])).encode(x=x, y=y, color=colour, tooltip=tooltip)
     faint = alt.when(lit).then(alt.value(0.16)).otherwise(alt.value(0.03))
     full = alt.when(lit).then(alt.value(1)).otherwise(alt.value(0.15))
-    return theme.styled(
-        alt.layer(
-            dense.mark_rect().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
-            others.mark_area().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
-            dense.mark_rule(strokeDash=[6, 3], strokeWidth=1.5).encode(opacity=full),
-            others.mark_line(strokeWidth=2).encode(opacity=full),
-            others.mark_point(filled=True, size=45)
-            .encode(shape=theme.shape_of(rows["arm"]), opacity=full)
-            .add_params(lit),
-        ).properties(width=theme.WIDTH, height=theme.HEIGHT)
-    )
+    return alt.layer(
+        dense.mark_rect().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
+        others.mark_area().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
+        dense.mark_rule(strokeDash=[6, 3], strokeWidth=1.5).encode(opacity=full),
+        others.mark_line(strokeWidth=2).encode(opacity=full),
+        others.mark_point(filled=True, size=45).encode(shape=theme.shape_of(rows["arm"]), opacity=full).add_params(lit),
+    ).properties(width=theme.WIDTH, height=theme.HEIGHT)
 
 
 def _links_left(percents: Iterable[float]) -> alt.X:
@@ -89,8 +82,8 @@ def _links_left(percents: Iterable[float]) -> alt.X:
     return alt.X("left:Q", title="links left (%)", axis=axis, scale=scale)
 
 
-def learning_curves(curves: pd.DataFrame, rounds: Sequence[int] | None = None) -> alt.TopLevelMixin:
-    """Validation accuracy and loss during training, at a few rounds, the dense network in every panel.
+def learning_curves(curves: pd.DataFrame) -> alt.TopLevelMixin:
+    """Validation accuracy and loss during training, at about four rounds, the dense network in every panel.
 
     What to see: whether a ticket learns faster at the start, where its loss is lowest, and how it overfits after.
     Lines are means over replicates (over a replicate's re-initializations first), bands 95 % intervals. The accuracy
@@ -99,32 +92,32 @@ def learning_curves(curves: pd.DataFrame, rounds: Sequence[int] | None = None) -
     Args:
         curves: one row per validation of each network, with columns replicate, arm, round, density, iteration,
             validation_loss (nats), validation_accuracy (0 … 1).
-        rounds: pruning rounds to show; about four, spread evenly, if not given.
-
-    Raises:
-        InputError: for a round that the table lacks.
     """
-    chosen = theme.chosen_rounds(curves["round"], rounds)
+    chosen = theme.spread(curves["round"])
     means = _mean_curves(_thinned(curves.loc[curves["round"].isin((0, *chosen))]))
     dense = means[means["arm"] == "dense"]
-    panels = []
+    frames = []
     for number in chosen:
         pruned = means[(means["round"] == number) & (means["arm"] != "dense")]
         left = theme.percent(float(np.mean(pruned["density"])) if len(pruned) else 1)
-        panels.append(pd.concat([dense, pruned]).assign(panel=f"{left} of links left"))
-    shown = pd.concat(panels)
+        frames.append(pd.concat([dense, pruned]).assign(panel=f"{left} of links left"))
+    shown = pd.concat(frames)
     colour, lit = theme.colour_of(shown["arm"]), theme.highlight()
     shown["arm"] = theme.labels(shown["arm"])
-    data, order = theme.inline(shown.drop(columns=["round", "density"])), [panel["panel"].iloc[0] for panel in panels]
+    data, order = theme.inline(shown.drop(columns=["round", "density"])), list(shown["panel"].unique())
+    # A format alone would give every tick the same prefix, and 0 the label "0k".
+    ticks = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=4)
+    base = alt.Chart().encode(x=alt.X("iteration:Q", title="iteration", axis=ticks), color=colour)
     climbed = shown.loc[shown["iteration"] >= shown["iteration"].max() / 10]
     accuracy_scale = alt.Scale(domain=_span(climbed, "accuracy"), nice=False)
     loss_scale = alt.Scale(type="log", domain=_span(shown, "loss"), nice=False)
-    return theme.styled(
-        alt.vconcat(
-            _panels(data, order, "accuracy", "validation accuracy (%)", accuracy_scale, colour, lit).add_params(lit),
-            _panels(data, order, "loss", "validation loss (nats)", loss_scale, colour, lit),
-        )
+    bands = (
+        _band(base, "accuracy", "validation accuracy (%)", accuracy_scale, lit),
+        _band(base, "loss", "validation loss (nats)", loss_scale, lit),
     )
+    panels = [alt.layer(*marks, data=data).properties(width=155, height=125) for marks in bands]
+    accuracy, loss = (panel.facet(alt.Facet("panel:N", sort=order, title=None), columns=4) for panel in panels)
+    return alt.vconcat(accuracy.add_params(lit), loss)
 
 
 def _thinned(curves: pd.DataFrame) -> pd.DataFrame:
@@ -154,36 +147,19 @@ def _span(shown: pd.DataFrame, measure: str) -> list[float]:
     return [float(lowest if lowest > 0 else np.nanmin(means)), float(highest)]
 
 
-def _panels(
-    data: alt.InlineData,
-    order: list[str],
-    measure: str,
-    title: str,
-    scale: alt.Scale,
-    colour: alt.Color,
-    lit: alt.Parameter,
-) -> alt.FacetChart:
-    # A format alone would give every tick the same prefix, and 0 the label "0k".
-    ticks = alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=4)
-    base = alt.Chart().encode(
-        x=alt.X("iteration:Q", title="iteration", axis=ticks),
-        color=colour,
-        tooltip=[
-            alt.Tooltip("arm:N", title="arm"),
-            alt.Tooltip("iteration:Q", title="iteration", format=",d"),
-            alt.Tooltip(f"{measure}:Q", title=title, format=".4~g"),
-        ],
-    )
+def _band(base: alt.Chart, measure: str, title: str, scale: alt.Scale, lit: alt.Parameter) -> list[alt.Chart]:
+    tooltip = [
+        alt.Tooltip("arm:N", title="arm"),
+        alt.Tooltip("iteration:Q", title="iteration", format=",d"),
+        alt.Tooltip(f"{measure}:Q", title=title, format=".4~g"),
+    ]
     axis = alt.Axis(format="~g", tickCount=5)
     low, mean = (
         alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis, stack=None) for field in (f"{measure}_low", measure)
     )
     faint = alt.when(lit).then(alt.value(0.16)).otherwise(alt.value(0.02))
     full = alt.when(lit).then(alt.value(1)).otherwise(alt.value(0.12))
-    band = base.mark_area(clip=True).encode(y=low, y2=f"{measure}_high:Q", opacity=faint)
-    line = base.mark_line(clip=True, strokeWidth=1.5).encode(y=mean, opacity=full)
-    return (
-        alt.layer(band, line, data=data)
-        .properties(width=155, height=125)
-        .facet(facet=alt.Facet("panel:N", sort=order, title=None), columns=4)
-    )
+    return [
+        base.mark_area(clip=True).encode(y=low, y2=f"{measure}_high:Q", opacity=faint, tooltip=tooltip),
+        base.mark_line(clip=True, strokeWidth=1.5).encode(y=mean, opacity=full, tooltip=tooltip),
+    ]

@@ -1,5 +1,6 @@
 """How orders of lesions are told apart: a panel and a colour per criterion, a dash and a mark by what goes first."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import altair as alt
@@ -7,8 +8,6 @@ import pandas as pd
 
 from karikomi.figures import theme
 
-# Okabe & Ito's colours that stand out on white. With more criteria they come again: every criterion has its own panel.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 CONTROLS = {"random": "#B0B0B0", "layer-matched": "#555555"}
 NULLS = {"shuffled": "#B8A46A", "rewired": "#A58BC4", "untrained": "#7FA99B"}
 """Orders by the scores of null networks."""
@@ -57,6 +56,6 @@ def panels(
 
 def colour_of(criteria: Sequence[str], controls: Mapping[str, str], legend: alt.Legend | None) -> alt.Color:
     """The colour encoding by the field ``kind``, a criterion or a control; the panels' titles name the criteria."""
-    by_criterion = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(criteria)}
-    colours = {**by_criterion, **controls}
-    return alt.Color("kind:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=legend)
+    # With more criteria colours come again: every criterion has its own panel.
+    by_criterion = dict(zip(criteria, itertools.cycle(theme.COLOURS), strict=False))
+    return alt.Color("kind:N", scale=theme.scale({**by_criterion, **controls}), legend=legend)

@@ -43,7 +43,7 @@ def scatter(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixi
         .properties(width=140, height=110)
     )
     header = alt.Header(labelExpr=f"({json.dumps(titles, ensure_ascii=False)})[datum.value]")
-    return theme.styled(
+    return (
         alt.layer(points, data=theme.inline(rows))
         .transform_fold(names, as_=["criterion", "score"])
         .facet(
@@ -80,13 +80,11 @@ def associations(found: pd.DataFrame, given: Sequence[str]) -> alt.TopLevelMixin
     )
     x = alt.X("rho:Q", title="Spearman's ρ with the rise in loss, within layers")
     tooltip = ["criterion:N", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("rho", "low", "high"))]
-    return theme.styled(
-        alt.layer(
-            alt.Chart(theme.inline(pd.DataFrame({"rho": [0.0]}))).mark_rule(color="#888888").encode(x=x),
-            base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q"),
-            base.mark_point(filled=True, size=50, opacity=1).encode(x=x, tooltip=tooltip),
-        ).properties(width=theme.WIDTH, height=24 * len(found))
-    )
+    return alt.layer(
+        alt.Chart(theme.inline(pd.DataFrame({"rho": [0.0]}))).mark_rule(color="#888888").encode(x=x),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q"),
+        base.mark_point(filled=True, size=50, opacity=1).encode(x=x, tooltip=tooltip),
+    ).properties(width=theme.WIDTH, height=24 * len(found))
 
 
 def correlations(matrix: pd.DataFrame) -> alt.TopLevelMixin:
@@ -104,15 +102,13 @@ def correlations(matrix: pd.DataFrame) -> alt.TopLevelMixin:
         y=alt.Y("score:N", sort=names, title=None, axis=alt.Axis(labelLimit=200)),
         tooltip=["score:N", "other:N", alt.Tooltip("rho:Q", format=".2f")],
     )
-    return theme.styled(
-        alt.layer(
-            base.mark_rect().encode(color=diverging("rho:Q", "Spearman's ρ", 1)),
-            base.mark_text(fontSize=8.5).encode(
-                text=alt.Text("rho:Q", format=".2f"),
-                color=alt.condition("abs(datum.rho) > 0.65", alt.value("white"), alt.value(theme.INK)),
-            ),
-        ).properties(width=alt.Step(28), height=alt.Step(20))
-    )
+    return alt.layer(
+        base.mark_rect().encode(color=diverging("rho:Q", "Spearman's ρ", 1)),
+        base.mark_text(fontSize=8.5).encode(
+            text=alt.Text("rho:Q", format=".2f"),
+            color=alt.condition("abs(datum.rho) > 0.65", alt.value("white"), alt.value(theme.INK)),
+        ),
+    ).properties(width=alt.Step(28), height=alt.Step(20))
 
 
 def ranks(table: pd.DataFrame, criteria: Sequence[str]) -> alt.TopLevelMixin:
@@ -132,7 +128,7 @@ def ranks(table: pd.DataFrame, criteria: Sequence[str]) -> alt.TopLevelMixin:
             curve = np.interp(places, np.arange(len(units)), descending)
             frames.append(pd.DataFrame({"layer": layer, "criterion": name, "rank": 1 + places, "score": curve}))
     means = pd.concat(frames).groupby(["layer", "criterion", "rank"], sort=False, as_index=False).mean()
-    return theme.styled(
+    return (
         alt.Chart(theme.inline(means))
         .mark_line(strokeWidth=1.8)
         .encode(

@@ -80,12 +80,10 @@ def _over_time(placed: pd.DataFrame, cycles: Sequence[int]) -> pd.DataFrame:
 def _panels(marks: Sequence[alt.Chart], shown: pd.DataFrame) -> alt.TopLevelMixin:
     panels = alt.layer(*marks, data=theme.inline(shown))
     order = {name: list(shown[name].unique()) for name in ("pattern", "at")}
-    return theme.styled(
-        panels.properties(width=SIDE, height=SIDE, view=alt.ViewBackground(stroke=theme.FAINT)).facet(
-            row=alt.Row("pattern:N", sort=order["pattern"], title=None, header=alt.Header(labelAngle=0)),
-            column=alt.Column("at:N", sort=order["at"], title=None),
-            spacing=12,
-        )
+    return panels.properties(width=SIDE, height=SIDE, view=alt.ViewBackground(stroke=theme.FAINT)).facet(
+        row=alt.Row("pattern:N", sort=order["pattern"], title=None, header=alt.Header(labelAngle=0)),
+        column=alt.Column("at:N", sort=order["at"], title=None),
+        spacing=12,
     )
 
 

@@ -1,18 +1,16 @@
 """The look that all figures share: one colour, one mark and one name per arm, fonts, sizes, and data in a chart."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from karikomi.errors import InputError, unknown
-
-Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
-
 WIDTH, HEIGHT = 500, 285
 INK, FAINT = "#222222", "#e4e4e4"
+# Okabe & Ito's colours that stand out on white, and a brown.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 
 
 class Arm(NamedTuple):
@@ -48,50 +46,29 @@ MEASURES = {
     "train_accuracy": Measure("training accuracy after all iterations (%)", 100, ".2f"),
     "validation_loss": Measure("validation loss at early stop (nats)", 1, ".4f"),
     "test_loss": Measure("test loss at early stop (nats)", 1, ".4f"),
-    "validation_accuracy": Measure("validation accuracy (%)", 100, ".2f"),
 }
 
 
-def measure_named(name: str) -> Measure:
-    """The measure called ``name``.
-
-    Raises:
-        InputError: for a name that no figure knows.
-    """
-    if name not in MEASURES:
-        raise unknown("measure", name, MEASURES)
-    return MEASURES[name]
+def labels(arms: pd.Series, known: Mapping[str, Arm] = ARMS) -> pd.Series:
+    """The arms' human names."""
+    return arms.map({name: arm.label for name, arm in known.items()})
 
 
-def labels(arms: Iterable[str]) -> list[str]:
-    """The arms' human names.
-
-    Raises:
-        InputError: for an arm that has no colour here.
-    """
-    named = list(arms)
-    if strange := set(named) - set(ARMS):
-        raise unknown("arm", min(strange), ARMS)
-    return [ARMS[arm].label for arm in named]
-
-
-def colour_of(arms: Iterable[str]) -> alt.Color:
+def colour_of(arms: Iterable[str], known: Mapping[str, Arm] = ARMS) -> alt.Color:
     """The colour encoding by the field ``arm``, and the legend; the same colours whichever arms are there."""
-    shown = _in_order(arms)
-    scale = alt.Scale(domain=[arm.label for arm in shown], range=[arm.colour for arm in shown])
-    return alt.Color("arm:N", scale=scale, title=None)
+    present = set(arms)
+    return alt.Color("arm:N", title=None, scale=scale({a.label: a.colour for n, a in known.items() if n in present}))
 
 
 def shape_of(arms: Iterable[str]) -> alt.Shape:
     """The mark encoding by the field ``arm``; Vega-Lite joins its legend with the colours'."""
-    shown = _in_order(arms)
-    scale = alt.Scale(domain=[arm.label for arm in shown], range=[arm.shape for arm in shown])
-    return alt.Shape("arm:N", scale=scale, title=None)
-
-
-def _in_order(arms: Iterable[str]) -> list[Arm]:
     present = set(arms)
-    return [arm for name, arm in ARMS.items() if name in present]
+    return alt.Shape("arm:N", title=None, scale=scale({a.label: a.shape for n, a in ARMS.items() if n in present}))
+
+
+def scale(shown: Mapping[str, Any]) -> alt.Scale:
+    """By name a colour, a mark or a dash; the legend is in this order."""
+    return alt.Scale(domain=list(shown), range=list(shown.values()))
 
 
 def percent(density: float) -> str:
@@ -124,18 +101,10 @@ def spread(rounds: Iterable[int], count: int = 4) -> list[int]:
     return [known[place] for place in places]
 
 
-def chosen_rounds(known: Iterable[int], rounds: Sequence[int] | None) -> list[int]:
-    """The rounds asked for, or about four of the known ones.
-
-    Raises:
-        InputError: for a round that is not known.
-    """
-    there = sorted(set(known))
-    if rounds is None:
-        return spread(there)
-    if missing := set(rounds) - set(there):
-        raise InputError(f"the table has no round {min(missing)}; it has {', '.join(map(str, there))}")
-    return list(rounds)
+def mean_tooltip(title: str, number: str) -> list[alt.Tooltip]:
+    """A mean and its interval, in the format ``number``."""
+    shown = {"mean:Q": title, "low:Q": "95 % interval from", "high:Q": "to"}
+    return [alt.Tooltip(field, title=text, format=number) for field, text in shown.items()]
 
 
 def inline(table: pd.DataFrame) -> alt.InlineData:
@@ -152,7 +121,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def styled(chart: Chart) -> Chart:
+def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
     """The finished figure with the common look."""
     text = {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "labelColor": INK, "titleColor": INK}
     return chart.configure(

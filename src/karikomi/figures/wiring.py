@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import altair as alt
 import numpy as np
@@ -13,6 +13,9 @@ from karikomi.figures import theme
 
 # One bit each, over all rounds: about 400 kB in the page.
 LINKS_DRAWN = 5_000_000
+BARS = 30
+"""In a histogram, at most."""
+
 SIDES = {"into": "links into a unit of the layer", "out of": "links out of a unit before the layer"}
 
 
@@ -40,18 +43,16 @@ def mask_image(masks: Mapping[int, np.ndarray]) -> alt.TopLevelMixin:
     control = alt.binding_range(min=rounds[0], max=rounds[-1], step=1, name="pruning round ")
     shown = alt.param(name="pruning_round", value=rounds[-1], bind=control if len(rounds) > 1 else alt.Undefined)
     base = alt.Chart(alt.InlineData(values=rows)).transform_filter("datum.round == pruning_round").add_params(shown)
-    return theme.styled(
-        alt.layer(
-            base.mark_image(width=alt.expr("width"), height=alt.expr("height"), aspect=False, smooth=point < 1).encode(
-                x=alt.XDatum(units / 2, type="quantitative", scale=_extent(units), axis=_ruler("unit")),
-                y=alt.YDatum(inputs / 2, type="quantitative", scale=_extent(inputs, down=True), axis=_ruler("input")),
-                url="image:N",
-            ),
-            base.mark_text(align="left", fontSize=12, color=theme.INK).encode(
-                x=alt.value(0), y=alt.value(-12), text="label:N"
-            ),
-        ).properties(width=round(point * units), height=round(point * inputs))
-    )
+    return alt.layer(
+        base.mark_image(width=alt.expr("width"), height=alt.expr("height"), aspect=False, smooth=point < 1).encode(
+            x=alt.XDatum(units / 2, type="quantitative", scale=_extent(units), axis=_ruler("unit")),
+            y=alt.YDatum(inputs / 2, type="quantitative", scale=_extent(inputs, down=True), axis=_ruler("input")),
+            url="image:N",
+        ),
+        base.mark_text(align="left", fontSize=12, color=theme.INK).encode(
+            x=alt.value(0), y=alt.value(-12), text="label:N"
+        ),
+    ).properties(width=round(point * units), height=round(point * inputs))
 
 
 def _extent(size: int, *, down: bool = False) -> alt.Scale:
@@ -69,20 +70,16 @@ def _data_url(mask: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def pixel_map(pixels: pd.DataFrame, rounds: Sequence[int] | None = None) -> alt.TopLevelMixin:
+def pixel_map(pixels: pd.DataFrame) -> alt.TopLevelMixin:
     """How many first-layer links each input pixel has left, one map per round, each with its own colour scale.
 
     What to see: the corners, where no digit ever is, lose theirs first.
 
     Args:
         pixels: with columns round, density (0 … 1), row, column, links.
-        rounds: rounds to show; about four, spread evenly, if not given.
-
-    Raises:
-        InputError: for a round that the table lacks.
     """
-    maps = [_pixel_map(pixels.loc[pixels["round"] == n]) for n in theme.chosen_rounds(pixels["round"], rounds)]
-    return theme.styled(alt.concat(*maps, columns=4, spacing=18).resolve_scale(color="independent"))
+    maps = [_pixel_map(its) for _, its in pixels.groupby("round")]
+    return alt.concat(*maps, columns=4, spacing=18).resolve_scale(color="independent")
 
 
 def _pixel_map(pixels: pd.DataFrame) -> alt.Chart:
@@ -118,7 +115,7 @@ def _pixel_map(pixels: pd.DataFrame) -> alt.Chart:
     )
 
 
-def unit_links(units: pd.DataFrame, bins: int = 30) -> alt.TopLevelMixin:
+def unit_links(units: pd.DataFrame) -> alt.TopLevelMixin:
     """How many links of a layer the units have left, at the last round: into its own units, out of those before it.
 
     What to see: the links into the units are spread evenly, one narrow peak; those out of them are not, and those
@@ -126,12 +123,11 @@ def unit_links(units: pd.DataFrame, bins: int = 30) -> alt.TopLevelMixin:
 
     Args:
         units: with columns round, layer, side (``into`` or ``out of``), unit, links.
-        bins: bars in a panel, at most.
     """
     last = units.loc[units["round"] == units["round"].max()]
     layers = list(last["layer"].unique())
     counts = pd.concat(
-        _histogram(group["links"].to_numpy(), bins).assign(layer=layer, side=SIDES[side])
+        _histogram(group["links"].to_numpy()).assign(layer=layer, side=SIDES[side])
         for (layer, side), group in last.groupby(["layer", "side"], sort=False)
     )
     # Where only a few units are counted, Vega would place ticks at halves and round their labels.
@@ -151,17 +147,15 @@ def unit_links(units: pd.DataFrame, bins: int = 30) -> alt.TopLevelMixin:
         )
         .properties(width=225, height=85)
     )
-    return theme.styled(
-        bars.facet(
-            row=alt.Row("layer:N", sort=layers, title=None, header=alt.Header(labelAngle=0, labelAlign="left")),
-            column=alt.Column("side:N", sort=list(SIDES.values()), title=None, header=alt.Header(labelOrient="bottom")),
-        ).resolve_scale(x="independent", y="independent")
-    )
+    return bars.facet(
+        row=alt.Row("layer:N", sort=layers, title=None, header=alt.Header(labelAngle=0, labelAlign="left")),
+        column=alt.Column("side:N", sort=list(SIDES.values()), title=None, header=alt.Header(labelOrient="bottom")),
+    ).resolve_scale(x="independent", y="independent")
 
 
-def _histogram(links: np.ndarray, bins: int) -> pd.DataFrame:
+def _histogram(links: np.ndarray) -> pd.DataFrame:
     # Bars as wide as whole links, and from 0, so that "even" and "uneven" can be told by eye.
-    width = max(1, int(np.ceil((links.max() + 1) / bins)))
+    width = max(1, int(np.ceil((links.max() + 1) / BARS)))
     counts = np.bincount((links // width).astype(int))
     edges = width * np.arange(len(counts))
     return pd.DataFrame({"from": edges, "to": edges + width, "units": counts})

@@ -1,6 +1,5 @@
 """Files that are written whole or not at all, and read with one clear line when they are damaged."""
 
-import io
 import json
 import os
 import secrets
@@ -12,7 +11,6 @@ from karikomi.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
 PARTIAL = ".partial-"
 """What the names of temporary files begin with; one that is left over was never part of a result."""
@@ -105,10 +103,3 @@ def read_arrays(path: Path) -> tuple[dict[str, "np.ndarray"], dict[str, str]]:
         raise InputError(f"cannot read {path}: {reason}") from error
     except SafetensorError as error:
         raise InputError(f"{path} is damaged or no safetensors file: {error}") from error
-
-
-def write_table(path: Path, frame: "pd.DataFrame") -> None:
-    """Write a table as Parquet; the same table gives the same bytes. Missing and NaN become one, as in pandas."""
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, engine="pyarrow")
-    write_whole(path, buffer.getvalue())

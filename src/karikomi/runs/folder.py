@@ -141,8 +141,8 @@ class RunFolder:
             self._write_environment({**self.environment, "finished": environment.now()})
 
     def write_table(self, name: str, frame: "pd.DataFrame") -> None:
-        """Write ``<name>.parquet``."""
-        files.write_table(self.path / f"{name}.parquet", frame)
+        """Write ``<name>.parquet``; the same table gives the same bytes. Missing and NaN become one, as in pandas."""
+        files.write_whole(self.path / f"{name}.parquet", frame.to_parquet(engine="pyarrow"))
 
     def _refuse_if_not_ours(self) -> None:
         if not self.path.exists():

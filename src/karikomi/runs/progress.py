@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from time import monotonic
 from typing import Protocol
@@ -18,8 +18,7 @@ class Advance(Protocol):
     def __call__(self, n: int, description: str | None = None) -> None: ...
 
 
-@contextmanager
-def progress(description: str, total: int, quiet: bool, completed: int = 0) -> Iterator[Advance]:
+def progress(description: str, total: int, quiet: bool, completed: int = 0) -> AbstractContextManager[Advance]:
     """Show how much of ``total`` steps is done, ``completed`` of them before now.
 
     On a terminal a bar with rate and time left; elsewhere a line at the start, at the end, and in between whenever
@@ -30,13 +29,9 @@ def progress(description: str, total: int, quiet: bool, completed: int = 0) -> I
     ...     advance(40, "round 2 of 10")
     """
     if quiet:
-        yield lambda n, description=None: None
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _bar(description, total, completed) as advance:
-            yield advance
-    else:
-        with _lines(description, total, completed) as advance:
-            yield advance
+        return nullcontext(lambda n, description=None: None)
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return (_bar if on_terminal else _lines)(description, total, completed)
 
 
 @contextmanager

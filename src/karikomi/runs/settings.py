@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import reprlib
 import tomllib
 from collections.abc import Mapping
@@ -26,21 +25,13 @@ def identity(study: str, settings: Mapping[str, object], schema: int) -> str:
     return hashlib.sha256(_canonical([study, schema, plain(settings)]).encode()).hexdigest()
 
 
-def plain(value: Any) -> Any:
-    """The value in TOML's types: tuples as arrays, paths as text, and no None, which TOML does not have.
+def plain(settings: Mapping[str, object]) -> dict[str, Any]:
+    """The settings in TOML's types: tuples as arrays, and no None, which TOML does not have.
 
     >>> plain({"rates": (0.2, 0.1), "output": None})
     {'rates': [0.2, 0.1]}
     """
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"settings hold text, numbers, truth values, and lists and tables of them, not {value!r}")
+    return json.loads(json.dumps({name: value for name, value in settings.items() if value is not None}))
 
 
 def write_settings(path: Path, study: str, settings: Mapping[str, object], schema: int) -> None:

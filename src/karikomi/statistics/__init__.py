@@ -8,31 +8,20 @@ from karikomi.statistics.association import (
     spearman,
 )
 from karikomi.statistics.bootstrap import hierarchical_difference, hierarchical_interval
-from karikomi.statistics.cliff import Cliff, Drop, cliff_test, compare_drops, largest_drop
+from karikomi.statistics.cliff import Cliff, Drop, compare_drops, largest_drop
 from karikomi.statistics.corrections import benjamini_hochberg, fisher_combined, holm
 from karikomi.statistics.curves import f50, robustness
-from karikomi.statistics.intervals import (
-    ALPHA,
-    CONFIDENCE,
-    Difference,
-    Interval,
-    mean_interval,
-    one_sided,
-    paired_difference,
-)
-from karikomi.statistics.shapley import ShapleyValues, interaction, marginals, shapley
+from karikomi.statistics.intervals import ALPHA, Difference, Interval, mean_interval, one_sided, paired_difference
+from karikomi.statistics.shapley import interaction, marginals, shapley
 
 __all__ = [
     "ALPHA",
-    "CONFIDENCE",
     "Cliff",
     "Correlation",
     "Difference",
     "Drop",
     "Interval",
-    "ShapleyValues",
     "benjamini_hochberg",
-    "cliff_test",
     "compare_drops",
     "f50",
     "fisher_combined",

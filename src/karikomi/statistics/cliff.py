@@ -1,11 +1,9 @@
 """Whether accuracy falls off a cliff: the largest drop by one removal, against that of random orders."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from karikomi.errors import InputError
 from karikomi.statistics.bootstrap import hierarchical_interval
 from karikomi.statistics.corrections import fisher_combined
 from karikomi.statistics.intervals import Interval
@@ -32,44 +30,20 @@ def largest_drop(accuracy: np.ndarray) -> Drop:
     return Drop(drops.max(axis=-1), drops.argmax(axis=-1) + 1)
 
 
-@dataclass(frozen=True)
-class Cliff:
-    """The largest drops of targeted curves, and whether random orders show their like.
+class Cliff(NamedTuple):
+    """Whether random orders show the like of the largest drops of targeted ones.
 
     Attributes:
-        sizes: per replicate, ``[replicates]``.
-        steps: the removals, counted from 1, that caused them, ``[replicates]``.
-        size: their mean size, with a 95 % bootstrap interval over replicates.
-        step: their mean place, in the same way.
+        size: the mean size of the largest drops of targeted orders, with a 95 % bootstrap interval over replicates.
+        step: the mean of the removals that caused them, in the same way.
         replicate_p: per replicate (1 + random orders with a drop as large) / (1 + random orders), ``[replicates]``.
         p: these combined.
     """
 
-    sizes: np.ndarray
-    steps: np.ndarray
     size: Interval
     step: Interval
     replicate_p: np.ndarray
     p: float
-
-
-def cliff_test(targeted: np.ndarray, random: np.ndarray, rng: np.random.Generator) -> Cliff:
-    """Whether the largest drop of a targeted order is larger than those of random orders: :func:`compare_drops`.
-
-    Args:
-        targeted: accuracy after 0, 1, … N removals, ``[replicates, N + 1]``.
-        random: the same for random orders, ``[replicates, orders, N + 1]``.
-        rng: draws the bootstrap.
-
-    Raises:
-        InputError: if they do not have the same replicates and removals.
-    """
-    if targeted.shape != (random.shape[0], random.shape[-1]) or random.ndim != 3:
-        raise InputError(
-            "targeted must be [replicates, steps + 1] and random [replicates, orders, steps + 1]; they are"
-            f" {list(targeted.shape)} and {list(random.shape)}"
-        )
-    return compare_drops(largest_drop(targeted), largest_drop(random).size, rng)
 
 
 def compare_drops(targeted: Drop, random: np.ndarray, rng: np.random.Generator) -> Cliff:
@@ -87,11 +61,5 @@ def compare_drops(targeted: Drop, random: np.ndarray, rng: np.random.Generator) 
     """
     as_large = random >= targeted.size[:, None]
     replicate_p = (1 + as_large.sum(axis=1)) / (1 + random.shape[1])
-    return Cliff(
-        targeted.size,
-        targeted.step,
-        Interval(*hierarchical_interval(targeted.size[:, None], rng)[:3]),
-        Interval(*hierarchical_interval(targeted.step[:, None], rng)[:3]),
-        replicate_p,
-        fisher_combined(replicate_p),
-    )
+    size, step = (Interval(*hierarchical_interval(values[:, None], rng)[:3]) for values in targeted)
+    return Cliff(size, step, replicate_p, fisher_combined(replicate_p))

@@ -26,8 +26,12 @@ def _entry(name: str) -> Entry:
 
 def help_of(name: str) -> str:
     """What the command of a study says of it."""
-    written = inspect.getdoc(import_module(f"karikomi.studies.{name}")) or ""
-    return re.sub(r"(?<!\n)\n(?!\n)", " ", written)  # a terminal breaks lines itself
+    return unwrapped(import_module(f"karikomi.studies.{name}"))
+
+
+def unwrapped(described: object) -> str:
+    """A docstring by its paragraphs: a terminal breaks lines itself."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(described) or "")
 
 
 STUDIES = Registry("study", {name: _entry(name) for name in NAMES})

@@ -1,6 +1,6 @@
 """Two runs of one study side by side: what differs, paired by replicate."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,25 +66,16 @@ def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFram
 
 def _differences(ours: pd.DataFrame, theirs: pd.DataFrame, compared: Mapping[str, MeasureFormat]) -> pd.DataFrame:
     both = ours.merge(theirs, left_index=True, right_index=True, suffixes=(" run", " against"))
-    labels, questions = ["measure", *(name for name in both.index.names if name != REPLICATE)], []
+    names, questions = [name for name in both.index.names if name != REPLICATE], []
     for measure in compared:
-        pairs = both[[f"{measure} run", f"{measure} against"]].dropna()
-        for condition, group in _conditions(pairs):
+        run, against = f"{measure} run", f"{measure} against"
+        pairs = both[[run, against]].dropna().reset_index()
+        for key, group in pairs.groupby(names, sort=False) if names else [((), pairs)]:
             if len(group) > 1:
-                run, against = (column for _, column in group.items())
-                where = {"measure": measure, **condition, "run": run.mean(), "against": against.mean()}
-                questions.append(Question(where, run, against))
-    return differences(questions, [*labels, "run", "against"], family=["measure"])
-
-
-def _conditions(pairs: pd.DataFrame) -> Iterator[tuple[dict[Hashable, Any], pd.DataFrame]]:
-    """The replicates of every condition, which is what else the index says of a row."""
-    names = [name for name in pairs.index.names if name != REPLICATE]
-    if not names:
-        yield {}, pairs
-        return
-    for key, group in pairs.groupby(level=names, sort=False):
-        yield dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True)), group
+                where = {"measure": measure, **dict(zip(names, key, strict=True))}
+                means = {"run": group[run].mean(), "against": group[against].mean()}
+                questions.append(Question({**where, **means}, group[run], group[against]))
+    return differences(questions, ["measure", *names, "run", "against"], family=["measure"])
 
 
 def _headline(differences: pd.DataFrame, compared: Mapping[str, MeasureFormat]) -> str:

@@ -2,24 +2,13 @@
 
 from typing import Literal, NamedTuple
 
+TMTK = "tmtk"
+"""Author of ニューラルネットワークにおける「宝くじ仮説(Lottery Ticket Hypothesis)」, the blog post that repeats the
+lottery ticket paper (Frankle & Carbin 2019) with LeNet-300-100 on MNIST."""
 
-class Publication(NamedTuple):
-    """Where a figure comes from; ``url`` is empty where none is known."""
-
-    author: str
-    title: str
-    url: str
-
-
-TMTK = Publication("tmtk", "ニューラルネットワークにおける「宝くじ仮説(Lottery Ticket Hypothesis)」", "")
-"""The blog post that repeats the lottery ticket paper (Frankle & Carbin 2019) with LeNet-300-100 on MNIST."""
-
-SHIN_MIZ = Publication(
-    "Shin_Miz",
-    "neuro-age-task",
-    "https://qiita.com/Shin_Miz/items/d9f72bc290df0ba13416",
-)
-"""The blog post that removes and retrains neurons of a perceptron on MNIST, with notebooks."""
+SHIN_MIZ = "Shin_Miz"
+"""The author of neuro-age-task, a blog post that removes and retrains neurons of a perceptron on MNIST, with notebooks:
+https://qiita.com/Shin_Miz/items/d9f72bc290df0ba13416."""
 
 
 class Condition(NamedTuple):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from karikomi.errors import InputError
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
-from karikomi.studies.settings import StudySettings
 
 if TYPE_CHECKING:
     import altair as alt
@@ -37,7 +36,7 @@ class Result:
     folder: RunFolder
 
     @cached_property
-    def settings(self) -> StudySettings:
+    def settings(self) -> Any:
         """The settings it was run with."""
         return self.study.settings.of(**self.folder.settings)
 
@@ -69,7 +68,12 @@ class Result:
 
     def figure(self, name: str) -> alt.TopLevelMixin | None:
         """One figure as an Altair chart; None where it has no meaning for this run (pixels of data without any)."""
-        return self.study.figures.find(name).function(self)
+        chart = self.study.figures.find(name).function(self)
+        if chart is None:
+            return None
+        from karikomi.figures.theme import styled
+
+        return styled(chart)
 
     def network(
         self,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal, Self
 
+from karikomi.statistics import ALPHA
+
 Tone = Literal["good", "bad", "open"]
 """Good news, bad news, or neither; decides the colour of a verdict everywhere."""
 
@@ -28,6 +30,18 @@ class Verdict(str):
 
 NOT_SHOWN = Verdict("not shown", "open")
 """The data decide neither way."""
+
+
+def signed(difference: float, p: float, below: Verdict, above: Verdict) -> Verdict:
+    """The verdict on a difference by its sign, if its corrected p shows one; a NaN shows nothing.
+
+    >>> lower, higher = Verdict("lower", "bad"), Verdict("higher", "good")
+    >>> [str(signed(d, p, lower, higher)) for d, p in ((-0.1, 0.01), (-0.1, 0.2), (0.1, 0.01), (0.1, float("nan")))]
+    ['lower', 'not shown', 'higher', 'not shown']
+    """
+    if not p < ALPHA:
+        return NOT_SHOWN
+    return above if difference > 0 else below
 
 
 def by_text(verdicts: Iterable[Verdict]) -> Mapping[str, Verdict]:

@@ -21,6 +21,11 @@ def plus_minus(found: Mapping[str, float], factor: float = 1, digits: int = 2, s
     return f"{factor * found['mean']:{sign}.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
 
+def number(value: float, digits: int = 2) -> str:
+    """A number, or a dash for none."""
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
+
+
 def p_value(p: float, uncorrected: float = math.nan) -> str:
     """A p-value, or a dash for none; beside it the uncorrected one where that alone would show something.
 

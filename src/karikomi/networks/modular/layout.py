@@ -65,16 +65,11 @@ class Layout:
         Args:
             masks: which links there are, bool ``[out, in]`` by weight; every possible one if not given.
         """
-        count = 1 + max(int(group.max()) for group in self.groups.values())
-        member = np.eye(count, dtype=np.int64)
+        member = np.eye(1 + max(int(group.max()) for group in self.groups.values()), dtype=np.int64)
         counts = {}
         for weight, before, after in self._gaps(self.groups):
-            if masks is None:
-                counts[weight] = np.outer(member[after].sum(axis=0), member[before].sum(axis=0))
-            else:
-                to_unit, from_unit = np.nonzero(masks[weight])
-                pairs = after[to_unit] * count + before[from_unit]
-                counts[weight] = np.bincount(pairs, minlength=count**2).reshape(count, count)
+            mask = np.ones((len(after), len(before)), bool) if masks is None else masks[weight]
+            counts[weight] = member[after].T @ mask @ member[before]
         return counts
 
     @staticmethod

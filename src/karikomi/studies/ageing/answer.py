@@ -41,17 +41,6 @@ def held(found: Difference, margin: float = MARGIN) -> Verdict:
     return FALLS if found.high < -margin else NOT_SHOWN
 
 
-def compared(mean: float, p: float) -> Verdict:
-    """The verdict on a difference with its corrected p; a NaN shows nothing.
-
-    >>> [str(compared(mean, p)) for mean, p in ((0.01, 0.01), (-0.01, 0.01), (-0.01, float("nan")))]
-    ['higher', 'lower', 'not shown']
-    """
-    if not p < ALPHA:
-        return NOT_SHOWN
-    return HIGHER if mean > 0 else LOWER
-
-
 def judge(claim: RangeClaim, found: Interval) -> Verdict:
     """Whether the claim holds: the whole interval is where it says, or none of it.
 

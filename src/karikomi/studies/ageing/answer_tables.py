@@ -36,7 +36,7 @@ def detail_tables(found: Frames) -> list[DisplayTable]:
 
 def _claims(claims: pd.DataFrame) -> DisplayTable:
     rows = [(row["claim"], plus_minus(row, 100), VERDICTS[row["verdict"]]) for _, row in claims.iterrows()]
-    title = f"As published by {SHIN_MIZ.author} (one run): accuracy, %"
+    title = f"As published by {SHIN_MIZ} (one run): accuracy, %"
     return DisplayTable(title, ("", "here", "verdict"), rows)
 
 

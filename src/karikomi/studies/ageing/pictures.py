@@ -9,7 +9,6 @@ from karikomi.networks.modular import Layout
 from karikomi.networks.subnetwork import Arrays
 from karikomi.runs.files import read_arrays
 from karikomi.studies.ageing import regions
-from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.ageing.tables import drawn, read_layout
 from karikomi.studies.healthy.tables import network_file
 from karikomi.studies.result import Result
@@ -25,7 +24,7 @@ def recovery(result: Result) -> alt.TopLevelMixin | None:
 
 
 def patterns(result: Result) -> alt.TopLevelMixin | None:
-    compared = len(_settings(result).drawn) > 1 and set(_settings(result).arms) - {ageing.SHAM, ageing.SCRATCH}
+    compared = len(result.settings.drawn) > 1 and set(result.settings.arms) - {ageing.SHAM, ageing.SCRATCH}
     return ageing.patterns(result.table) if _aged(result) and compared else None
 
 
@@ -44,7 +43,7 @@ def network(result: Result) -> alt.TopLevelMixin | None:
     first = deaths[deaths["replicate"] == 0]
     record = drawn(result.folder)
     cycles = spread(range(1, record["cycles"] + 1)) if record else []
-    return (space.links if _settings(result).takes_links else space.units)(first, cycles)
+    return (space.links if result.settings.takes_links else space.units)(first, cycles)
 
 
 def health(result: Result) -> alt.TopLevelMixin | None:
@@ -62,10 +61,6 @@ def _wired(result: Result) -> tuple[Layout, Arrays] | None:
         return None
     arrays = read_arrays(network_file(result.folder, 0))[0]
     return layout, {weight: arrays[f"mask/{weight}"] for weight in layout.long_range()}
-
-
-def _settings(result: Result) -> AgeingSettings:
-    return AgeingSettings.of(**result.folder.settings)
 
 
 def _aged(result: Result) -> bool:

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from karikomi.statistics import Difference
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.ageing import answer_tables
-from karikomi.studies.ageing.answer import MARGIN, compared, explanation, held, in_a_sentence, judge_claims
+from karikomi.studies.ageing.answer import HIGHER, LOWER, MARGIN, explanation, held, in_a_sentence, judge_claims
 from karikomi.studies.ageing.lives import HEALTHY, NO_PATTERN, Life, lives
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
 from karikomi.studies.ageing.settings import LINK_PATTERNS, RANDOM, RETRAIN, SCRATCH, SHAM, AgeingSettings
 from karikomi.studies.show import Answer
+from karikomi.studies.verdict import signed
 from karikomi.studies.words import check_margin
 
 MEASURES = ("final", "lowest", "highest", "life", "recovered", "loss", "dormant", "cka", "norm")
@@ -85,15 +85,9 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     by_life = wide.groupby(level=life)
     end = table[(table["when"] == AFTER) & (table["cycle"].isin([last]) | (table["arm"] == HEALTHY.arm))]
     end = end.set_index(life)[["accuracy", "loss", "dormant", "cka", "norm"]].rename(columns={"accuracy": END})
-    over = pd.DataFrame(
-        {
-            "lowest": by_life[AFTER].min(),
-            "highest": by_life[AFTER].max(),
-            WHOLE: by_life[AFTER].mean(),
-            "recovered": (wide[AFTER] - wide[BEFORE]).groupby(level=life).mean(),
-        }
-    )
-    return over.join(end, how="inner")
+    over = by_life[AFTER].agg(["min", "max", "mean"]).set_axis(["lowest", "highest", WHOLE], axis=1)
+    recovered = (wide[AFTER] - wide[BEFORE]).groupby(level=life).mean()
+    return over.assign(recovered=recovered).join(end, how="inner")
 
 
 def _lives(each: pd.DataFrame, settings: AgeingSettings) -> pd.DataFrame:
@@ -116,9 +110,7 @@ def _differences(each: pd.DataFrame, settings: AgeingSettings, margin: float) ->
     labels = ["question", "arm", "pattern", "against_arm", "against_pattern", "measure"]
     found = differences(asked, labels, family=["question", "measure"])
     verdicts = [
-        held(Difference(row.mean, row.low, row.high, row.p), margin)
-        if row.question == "healthy"
-        else compared(row.mean, row.p_holm)
+        held(row, margin) if row.question == "healthy" else signed(row.mean, row.p_holm, LOWER, HIGHER)
         for row in found.itertuples()
     ]
     return found.assign(verdict=verdicts)

@@ -106,9 +106,7 @@ def _classes(rows: list[dict[str, Any]]) -> pd.DataFrame:
     wide = each.pivot(index=keys, columns="when", values="a").reindex(columns=[BEFORE, AFTER]).reset_index()
     first = wide[wide["cycle"] == 0].set_index(["replicate", "class"])[AFTER]
     aged = wide[wide["cycle"] > 0]
-    healthy = pd.Series(
-        first.reindex(pd.MultiIndex.from_frame(aged[["replicate", "class"]])).to_numpy(), index=aged.index, dtype=float
-    )
+    healthy = aged.join(first.rename("healthy"), on=["replicate", "class"])["healthy"]
     last = aged.groupby(keys[:-1])[AFTER].shift().fillna(healthy)
     found = aged.assign(forgotten=last - aged[BEFORE], recovered=aged[AFTER] - aged[BEFORE])
     return found.rename_axis(columns=None).reset_index(drop=True)

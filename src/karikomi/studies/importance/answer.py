@@ -10,8 +10,8 @@ from karikomi.studies.healthy.settings import nulls_in_words
 from karikomi.studies.importance.associations import IMPORTANCE, difference
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.show import DisplayTable
-from karikomi.studies.verdict import NOT_SHOWN, Verdict
-from karikomi.studies.words import headline, listed, p_holm, p_value, plus_minus
+from karikomi.studies.verdict import NOT_SHOWN, Verdict, signed
+from karikomi.studies.words import headline, listed, number, p_holm, p_value, plus_minus
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -25,9 +25,7 @@ LISTED = 10
 
 def verdict(row: pd.Series) -> Verdict:
     """Whether a score is shown to be high, or low, where units are important."""
-    if not row["q"] < ALPHA:
-        return NOT_SHOWN
-    return PREDICTS if row["rho"] > 0 else REVERSED
+    return signed(row["rho"], row["q"], REVERSED, PREDICTS)
 
 
 def in_a_sentence(found: Frames) -> str:
@@ -134,17 +132,10 @@ def _associations(associations: pd.DataFrame, settings: ImportanceSettings) -> D
 
 
 def _nulls(nulls: pd.DataFrame) -> DisplayTable:
-    rows = [
-        (
-            row["criterion"],
-            row["null"],
-            number(row["rho"]),
-            number(row["null_rho"]),
-            plus_minus(row, sign="+"),
-            p_holm(row),
-        )
-        for _, row in nulls.iterrows()
-    ]
+    rows = []
+    for _, row in nulls.iterrows():
+        cells = (number(row["rho"]), number(row["null_rho"]), plus_minus(row, sign="+"), p_holm(row))
+        rows.append((row["criterion"], row["null"], *cells))
     columns = ("score", "null network", "ρ", "ρ of its scores", "difference in z", "p")
     return DisplayTable("Unit importance predicted by the scores of a null network", columns, rows)
 
@@ -214,10 +205,6 @@ def interval(row: pd.Series) -> str:
     """A correlation with its interval: 0.81 (0.78 to 0.84)."""
     ends = "" if np.isnan(row["low"]) else f" ({row['low']:.2f} to {row['high']:.2f})"
     return number(row["rho"]) + ends
-
-
-def number(rho: float) -> str:
-    return "–" if np.isnan(rho) else f"{rho:.2f}"
 
 
 def _points(share: float) -> str:

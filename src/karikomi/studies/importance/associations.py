@@ -3,7 +3,7 @@
 Always within a layer: between layers both differ for reasons of the architecture, such as how many links a unit has.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def within_layers(table: pd.DataFrame, criteria: Sequence[str], given: Sequence[
         given: the scores held constant in ``partial``; NaN for a score that is itself among them.
     """
     frames = []
-    for (replicate, layer), units in _layers(table):
+    for (replicate, layer), units in table.groupby(["replicate", "layer"], sort=False):
         scores, rise = _columns(units, criteria), units[IMPORTANCE].to_numpy()
         partial = partial_spearman(scores, rise, _columns(units, given)) if given else np.full(len(scores), np.nan)
         where = {"replicate": replicate, "layer": layer, "units": len(units), "criterion": list(criteria)}
@@ -107,7 +107,7 @@ def against_nulls(table: pd.DataFrame, criteria: Sequence[str], nulls: Sequence[
 
 def between_scores(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Median over layers and replicates of Spearman's ρ of every column with every other, ``[names, names]``."""
-    columns = (_columns(units, names) for _, units in _layers(table))
+    columns = (_columns(units, names) for _, units in table.groupby(["replicate", "layer"], sort=False))
     each = np.stack([spearman(scores[:, None], scores[None]) for scores in columns])
     # A score that is constant in every layer has no correlation: NaN, and no warning of a mean of nothing.
     medians = np.ma.median(np.ma.masked_invalid(each), axis=0).filled(np.nan)
@@ -118,10 +118,6 @@ def _correlation(group: pd.DataFrame, column: str, held: int = 0) -> Correlation
     wide = group.pivot_table(index="replicate", columns="layer", values=[column, "units"], dropna=False, sort=False)
     rho, units = wide[column].to_numpy(), wide["units"].to_numpy() - held
     return replicated_spearman(rho, units) if len(rho) > 1 else pooled_spearman(rho[0], units[0])
-
-
-def _layers(table: pd.DataFrame) -> Iterator[tuple[tuple[int, str], pd.DataFrame]]:
-    yield from table.groupby(["replicate", "layer"], sort=False)
 
 
 def _columns(units: pd.DataFrame, names: Sequence[str]) -> np.ndarray:

@@ -2,10 +2,9 @@
 
 import altair as alt
 
-from karikomi.figures import importance, layers, units
+from karikomi.figures import importance, layers
 from karikomi.figures import scores as drawn
 from karikomi.studies.importance.associations import IMPORTANCE, between_scores
-from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.importance.summary import redundant
 from karikomi.studies.importance.tables import wiring
 from karikomi.studies.result import Result
@@ -16,7 +15,7 @@ def scores(result: Result) -> alt.TopLevelMixin:
 
 
 def associations(result: Result) -> alt.TopLevelMixin:
-    return drawn.associations(result.summary().associations, ImportanceSettings.of(**result.folder.settings).given)
+    return drawn.associations(result.summary().associations, result.settings.given)
 
 
 def cost_by_layer(result: Result) -> alt.TopLevelMixin:
@@ -35,7 +34,7 @@ def ranks(result: Result) -> alt.TopLevelMixin:
 
 def network(result: Result) -> alt.TopLevelMixin | None:
     drawn = wiring(result.folder)
-    return layers.network(*drawn, units.MILLINATS) if drawn else None
+    return layers.network(*drawn) if drawn else None
 
 
 def shapley(result: Result) -> alt.TopLevelMixin | None:

@@ -87,16 +87,8 @@ def redundant(table: pd.DataFrame) -> pd.Series:
 
 def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What the loss of a unit alone costs, by layer and replicate."""
-    return (
-        tables["table"]
-        .groupby(["layer", "replicate"], sort=False)
-        .agg(
-            loss_rise=("loss_rise", "mean"),
-            largest_loss_rise=("loss_rise", "max"),
-            accuracy_drop=("accuracy_drop", "mean"),
-            largest_accuracy_drop=("accuracy_drop", "max"),
-        )
-    )
+    units = tables["table"].groupby(["layer", "replicate"], sort=False)[["loss_rise", "accuracy_drop"]]
+    return units.mean().join(units.max().add_prefix("largest_"))
 
 
 def _layer_differences(table: pd.DataFrame) -> pd.DataFrame:

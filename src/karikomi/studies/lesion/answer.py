@@ -28,17 +28,6 @@ ARM = list(Arm._fields)
 CLIFFS_NAMED = 3
 
 
-def verdict(difference: float, p: float) -> Verdict:
-    """The verdict from the difference in robustness and its corrected p; a NaN shows nothing.
-
-    >>> [str(verdict(d, p)) for d, p in ((-0.1, 0.01), (-0.1, 0.2), (0.1, 0.01))]
-    ['worse than random', 'not shown', 'better than random']
-    """
-    if not p < ALPHA:
-        return NOT_SHOWN
-    return WORSE if difference < 0 else BETTER
-
-
 def cliff_verdict(p: float) -> Verdict:
     """Whether the largest drop is shown to be larger than those of random orders."""
     return CLIFF if p < ALPHA else NOT_SHOWN

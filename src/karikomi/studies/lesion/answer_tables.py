@@ -7,7 +7,7 @@ from karikomi.studies.lesion.answer import ARM, VERDICTS, Frames, order_name
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, TARGETED, Arm
 from karikomi.studies.publications import PARAMETER_SHARE, SHIN_MIZ
 from karikomi.studies.show import DisplayTable
-from karikomi.studies.words import p_holm, plus_minus
+from karikomi.studies.words import number, p_holm, plus_minus
 
 SAYS = {"worse": ("is worse than random", "random"), "stays": ("leaves accuracy unchanged", "healthy")}
 
@@ -30,8 +30,8 @@ def _claims(claims: pd.DataFrame) -> DisplayTable:
         accuracies = (row["published"], f"{100 * row['accuracy']:.2f}", against, plus_minus(row, 100, 2, "+"))
         rows.append((f"{order_name(row)} {says}", *accuracies, VERDICTS[row["verdict"]]))
     share = f"{100 * PARAMETER_SHARE:.0f} % of the parameters left"
-    title = f"As published by {SHIN_MIZ.author} (one network): accuracy, %, with {share}"
-    return DisplayTable(title, ("removed first", SHIN_MIZ.author, "here", "minus", "points", "verdict"), rows)
+    title = f"As published by {SHIN_MIZ} (one network): accuracy, %, with {share}"
+    return DisplayTable(title, ("removed first", SHIN_MIZ, "here", "minus", "points", "verdict"), rows)
 
 
 def _verdicts(found: Frames) -> DisplayTable:
@@ -41,17 +41,9 @@ def _verdicts(found: Frames) -> DisplayTable:
     for _, judged in found["verdicts"].iterrows():
         key = tuple(judged[ARM])
         matched = (*key, MATCHED) if (*key, MATCHED) in means.index else (*Arm(), MATCHED)
-        cells = (plus_minus(means.loc[(*key, TARGETED)], 1, 3), _number(means.loc[matched, "mean"], ".3f"))
-        difference = differences.loc[key]
-        rows.append(
-            (
-                order_name(judged),
-                *cells,
-                plus_minus(difference, 1, 3, "+"),
-                p_holm(difference),
-                VERDICTS[judged["verdict"]],
-            )
-        )
+        levels = (plus_minus(means.loc[(*key, TARGETED)], 1, 3), number(means.loc[matched, "mean"], 3))
+        difference = (plus_minus(differences.loc[key], 1, 3, "+"), p_holm(differences.loc[key]))
+        rows.append((order_name(judged), *levels, *difference, VERDICTS[judged["verdict"]]))
     return DisplayTable("Robustness", ("removed first", "R", "layer-matched", "difference", "p", "verdict"), rows)
 
 
@@ -79,16 +71,8 @@ def _cliffs(cliffs: pd.DataFrame) -> DisplayTable:
             plus_minus(row.rename({name: "mean", f"{name}_low": "low", f"{name}_high": "high"}), 100, digits)
             for name, digits in (("size", 2), ("place", 0))
         )
-        rows.append(
-            (
-                order_name(row),
-                size,
-                f"{100 * row['random']:.2f}",
-                place,
-                p_holm(row),
-                VERDICTS[row["verdict"]],
-            )
-        )
+        cells = (size, f"{100 * row['random']:.2f}", place, p_holm(row))
+        rows.append((order_name(row), *cells, VERDICTS[row["verdict"]]))
     columns = ("removed first", "points", "layer-matched", "units removed, %", "p", "verdict")
     return DisplayTable("The largest drop by a single unit", columns, rows)
 
@@ -125,7 +109,3 @@ def _comparisons(differences: pd.DataFrame) -> DisplayTable:
 
 def _differences(differences: pd.DataFrame, measure: str, against: str) -> pd.DataFrame:
     return differences.query("measure == @measure and against == @against").set_index(ARM)
-
-
-def _number(value: float, form: str) -> str:
-    return "–" if pd.isna(value) else format(value, form)

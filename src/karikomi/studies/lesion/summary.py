@@ -10,11 +10,12 @@ from karikomi import seeds
 from karikomi.statistics import Difference, Drop, compare_drops, hierarchical_difference
 from karikomi.statistics.frames import intervals, with_holm
 from karikomi.studies.lesion import answer_tables
-from karikomi.studies.lesion.answer import ARM, cliff_verdict, explanation, in_a_sentence, judge_claims, verdict
+from karikomi.studies.lesion.answer import ARM, BETTER, WORSE, cliff_verdict, explanation, in_a_sentence, judge_claims
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, Arm, targeted_arms
 from karikomi.studies.lesion.paired import Orders, by_kind, paired
 from karikomi.studies.lesion.settings import LesionSettings
 from karikomi.studies.show import Answer
+from karikomi.studies.verdict import signed
 
 MEASURES = ("robustness", "loss_rise", "f50", "accuracy_at_half", "drop", "drop_at")
 COMPARED = (("robustness", MATCHED), ("robustness", RANDOM), ("loss_rise", MATCHED))
@@ -86,7 +87,7 @@ def _differences(
 
 def _verdicts(differences: pd.DataFrame) -> pd.DataFrame:
     judged = differences.query("measure == 'robustness' and against == @MATCHED")
-    verdicts = [verdict(mean, p) for mean, p in zip(judged["mean"], judged["p_holm"], strict=True)]
+    verdicts = [signed(mean, p, WORSE, BETTER) for mean, p in zip(judged["mean"], judged["p_holm"], strict=True)]
     return judged[ARM].assign(verdict=verdicts)
 
 

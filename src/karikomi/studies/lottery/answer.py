@@ -89,8 +89,8 @@ def _published(arms: pd.DataFrame, settings: LotterySettings) -> DisplayTable:
             stop, accuracy = (_cell(arms, condition.arm, number, measure) for measure in COMPARED)
             rows.append((condition.name, stop, condition.early_stop, accuracy, condition.accuracy))
     density = percent(arms.xs((last, MEASURED), level=("round", "measure"))["density"].iloc[0])
-    columns = ("", "early stop", TMTK.author, "test accuracy, %", TMTK.author)
-    return DisplayTable(f"As published by {TMTK.author} (one trial), {density} of the links left", columns, rows)
+    columns = ("", "early stop", TMTK, "test accuracy, %", TMTK)
+    return DisplayTable(f"As published by {TMTK} (one trial), {density} of the links left", columns, rows)
 
 
 def _arms(arms: pd.DataFrame) -> DisplayTable:

@@ -25,7 +25,7 @@ def learning_curves(result: Result) -> alt.TopLevelMixin:
 
 def links_per_pixel(result: Result) -> alt.TopLevelMixin | None:
     pixels = tables.pixels(result.folder)
-    return wiring.pixel_map(pixels, sorted(set(pixels["round"]))) if len(pixels) else None
+    return wiring.pixel_map(pixels) if len(pixels) else None
 
 
 def first_layer_mask(result: Result) -> alt.TopLevelMixin | None:

@@ -38,10 +38,8 @@ def make_circuit(subnetwork: Subnetwork) -> Circuit:
     assert linear, "checked before"
     weights = [np.where(subnetwork.masks[layer.weight], subnetwork.weights[layer.weight], 0) for layer in linear]
     levels = np.zeros(len(linear), LEVEL)
-    levels["units"], levels["activation"] = (
-        [len(w) for w in weights],
-        [ACTIVATIONS[layer.activation] for layer in linear],
-    )
+    levels["units"] = [len(weight) for weight in weights]
+    levels["activation"] = [ACTIVATIONS[layer.activation] for layer in linear]
     rows = -(-levels["units"] // ROWS) * ROWS
     levels["row"] = np.cumsum(rows) - rows
     levels["stride"][:-1] = rows[1:]

@@ -13,7 +13,6 @@ from karikomi.engines.sparse.kernels.vector import (
     FLOAT,
     INT,
     REGISTER,
-    address,
     call,
     intrinsic,
     pick,
@@ -23,58 +22,35 @@ from karikomi.engines.sparse.kernels.vector import (
 )
 
 
-def _add_up(builder: Any, vector: Any) -> Any:
+@intrinsic(types.float32)
+def total(builder, vector):
+    """The sum of all lanes."""
     signature = ir.FunctionType(FLOAT, [FLOAT, vector.type])
     name = f"llvm.vector.reduce.fadd.v{vector.type.count}f32"
     function = cgutils.get_or_insert_function(builder.module, signature, name)
     return builder.call(function, [ir.Constant(FLOAT, -0.0), vector], fastmath=["reassoc"])
 
 
-@intrinsic
-def total(typing_context, vector):
-    """The sum of all lanes."""
-
-    def generate(context, builder, signature, arguments):
-        return _add_up(builder, arguments[0])
-
-    return types.float32(vector), generate
-
-
-@intrinsic
-def any_bit(typing_context, vector):
+@intrinsic(types.boolean)
+def any_bit(builder, vector):
     """Whether some lane is not (positive) zero."""
-
-    def generate(context, builder, signature, arguments):
-        vector = arguments[0]
-        integers = ir.VectorType(INT, vector.type.count)
-        reduction = f"llvm.vector.reduce.or.v{vector.type.count}i32"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(INT, [integers]), reduction)
-        bits = builder.call(function, [builder.bitcast(vector, integers)])
-        return builder.icmp_unsigned("!=", bits, ir.Constant(INT, 0))
-
-    return types.boolean(vector), generate
+    integers = ir.VectorType(INT, vector.type.count)
+    reduction = f"llvm.vector.reduce.or.v{vector.type.count}i32"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(INT, [integers]), reduction)
+    return builder.icmp_unsigned("!=", builder.call(function, [builder.bitcast(vector, integers)]), INT(0))
 
 
-@intrinsic
-def lanes_not_zero(typing_context, vector):
+@intrinsic(types.uint64)
+def lanes_not_zero(builder, vector):
     """A bit for each of 64 lanes, set where the lane is not 0."""
-
-    def generate(context, builder, signature, arguments):
-        vector = arguments[0]
-        zero = ir.Constant(vector.type, [0.0] * vector.type.count)
-        return builder.bitcast(builder.fcmp_unordered("!=", vector, zero), ir.IntType(vector.type.count))
-
-    return types.uint64(vector), generate
+    zero = ir.Constant(vector.type, [0.0] * vector.type.count)
+    return builder.bitcast(builder.fcmp_unordered("!=", vector, zero), ir.IntType(vector.type.count))
 
 
-@intrinsic
-def lowest_bit(typing_context, bits):
+@intrinsic(types.intp)
+def lowest_bit(builder, bits):
     """The number of the lowest bit that is set; some bit must be."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.intp(bits), generate
+    return builder.cttz(bits, ir.IntType(1)(1))
 
 
 # Rows, and columns, of a dense product held in registers at once, beside what they are multiplied with. Rows that lie
@@ -104,36 +80,28 @@ def _rolled_range(builder: Any, begin: Any, end: Any) -> Iterator[Any]:
 
 
 def _product_adder(many: int, columns: int) -> Any:
-    @intrinsic
-    def add_products(typing_context, left, start, rows, steps, right, origin, strides, span, sums, place, width):
-        def generate(context, builder, signature, arguments):
-            left, start, rows, steps, right, origin, strides, span, sums, place, width = arguments
-            kinds = signature.args
-            begin, end = builder.extract_value(span, 0), builder.extract_value(span, 1)
+    @intrinsic()
+    def add_products(builder, left, start, rows, steps, right, origin, strides, span, sums, place, width):
+        begin, end = builder.extract_value(span, 0), builder.extract_value(span, 1)
 
-            def row(base: Any, stride: Any, number: int) -> Any:
-                return builder.add(base, builder.mul(stride, ir.Constant(stride.type, number)))
+        def row(base: Any, stride: Any, number: int) -> Any:
+            return builder.add(base, builder.mul(stride, ir.Constant(stride.type, number)))
 
-            targets = [address(context, builder, kinds[8], sums, row(place, width, r)) for r in range(many)]
-            starts = [row(start, rows, r) for r in range(many)]
-            totals = [cgutils.alloca_once_value(builder, read(builder, target, columns)) for target in targets]
-            with _rolled_range(builder, begin, end) as number:
-                place = builder.add(origin, builder.mul(number, strides))
-                values = read(builder, address(context, builder, kinds[4], right, place), columns)
-                step = builder.mul(number, steps)
-                for total, first in zip(totals, starts, strict=True):
-                    scalar = builder.load(address(context, builder, kinds[0], left, builder.add(first, step)))
-                    product = call(builder, "fma", spread(builder, scalar, columns), values, builder.load(total))
-                    builder.store(product, total)
-                    # Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers.
-                    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
-            for total, target in zip(totals, targets, strict=True):
-                write(builder, target, builder.load(total))
-            return context.get_dummy_value()
-
-        whole = types.intp
-        kinds = (left, whole, whole, whole, right, whole, whole, types.UniTuple(whole, 2), sums, whole, whole)
-        return types.void(*kinds), generate
+        targets = [sums.address(row(place, width, r)) for r in range(many)]
+        starts = [row(start, rows, r) for r in range(many)]
+        totals = [cgutils.alloca_once_value(builder, read(builder, target, columns)) for target in targets]
+        with _rolled_range(builder, begin, end) as number:
+            place = builder.add(origin, builder.mul(number, strides))
+            values = read(builder, right.address(place), columns)
+            step = builder.mul(number, steps)
+            for total, first in zip(totals, starts, strict=True):
+                scalar = left.at(builder.add(first, step))
+                product = call(builder, "fma", spread(builder, scalar, columns), values, builder.load(total))
+                builder.store(product, total)
+                # Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers.
+                builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+        for total, target in zip(totals, targets, strict=True):
+            write(builder, target, builder.load(total))
 
     return add_products
 
@@ -194,37 +162,24 @@ def _turned_bytes(builder: Any, rows: Sequence[Any]) -> list[Any]:
     return columns
 
 
-@intrinsic
-def transpose16(typing_context, source, starts, first, offset, target, places, place, shift, scale):
+@intrinsic()
+def transpose16(builder, source, starts, first, offset, target, places, place, shift, scale):
     """A square of 16 rows of 16 values, read by rows, written by columns as float32 times ``scale``.
 
     Row r is read at ``starts[first + r] + offset``; column c is written at ``places[place + c] + shift``.
     """
 
-    def generate(context, builder, signature, arguments):
-        source, starts, first, offset, target, places, place, shift, scale = arguments
-        kinds = signature.args
+    def entry(table: Any, start: Any, number: int) -> Any:
+        return table.at(builder.add(start, start.type(number)))
 
-        def entry(table: Any, kind: Any, start: Any, number: int) -> Any:
-            index = builder.add(start, ir.Constant(start.type, number))
-            return context.cast(
-                builder, builder.load(address(context, builder, kind, table, index)), kind.dtype, types.intp
-            )
+    def row(number: int, column: int) -> Any:
+        start = builder.add(entry(starts, first, number), builder.add(offset, offset.type(column)))
+        return read(builder, source.address(start), side)
 
-        def row(number: int, column: int) -> Any:
-            start = builder.add(entry(starts, kinds[1], first, number), builder.add(offset, offset.type(column)))
-            return read(builder, address(context, builder, kinds[0], source, start), side)
-
-        # What is as wide as a register is turned without leaving the registers.
-        side = REGISTER if kinds[0].dtype == types.float32 else 16
-        factor = spread(builder, scale, side)
-        for r, c in itertools.product(range(0, 16, side), repeat=2):
-            rows = [row(r + number, c) for number in range(side)]
-            columns = (_turned if kinds[0].dtype == types.float32 else _turned_bytes)(builder, rows)
-            for number, column in enumerate(columns):
-                start = builder.add(entry(places, kinds[5], place, c + number), builder.add(shift, shift.type(r)))
-                write(builder, address(context, builder, kinds[4], target, start), builder.fmul(column, factor))
-        return context.get_dummy_value()
-
-    whole = types.intp
-    return types.void(source, starts, whole, whole, target, places, whole, whole, types.float32), generate
+    # What is as wide as a register is turned without leaving the registers.
+    side, turned = (REGISTER, _turned) if source.kind.dtype == types.float32 else (16, _turned_bytes)
+    factor = spread(builder, scale, side)
+    for r, c in itertools.product(range(0, 16, side), repeat=2):
+        for number, column in enumerate(turned(builder, [row(r + number, c) for number in range(side)])):
+            start = builder.add(entry(places, place, c + number), builder.add(shift, shift.type(r)))
+            write(builder, target.address(start), builder.fmul(column, factor))

@@ -33,7 +33,6 @@ from karikomi.engines.sparse.kernels.vector import (
     multiply_add,
     splat16,
     store,
-    subtract,
 )
 from karikomi.engines.sparse.kernels.verdicts import Tally, count, judge, set_margin
 
@@ -190,7 +189,7 @@ def shown(circuit: Circuit, signals: Signals, start: int, row: int):
 @inlined
 def change_by(circuit: Circuit, signals: Signals, start: int, row: int):
     """By how much more a unit shows once it is removed."""
-    return subtract(load16(signals.removed, start + row * PACK), shown(circuit, signals, start, row))
+    return load16(signals.removed, start + row * PACK) - shown(circuit, signals, start, row)
 
 
 @inlined
@@ -238,6 +237,6 @@ def give_back(circuit: Circuit, state: State, signals: Signals, start: int, sequ
         value = activated(level.activation, load16(state.sums, place))
         if any_bit(removed):
             units = sequence[following.row : following.row + following.units]
-            shift(circuit, behind, links, subtract(splat16(_ZERO), removed), state.fixed, 0, state.fixed, units)
+            shift(circuit, behind, links, splat16(_ZERO) - removed, state.fixed, 0, state.fixed, units)
     state.kept[number] += 1
-    return behind, links, subtract(value, removed)
+    return behind, links, value - removed

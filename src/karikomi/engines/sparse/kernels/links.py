@@ -13,7 +13,7 @@ from karikomi.engines.sparse.kernels.vector import (
     INT,
     LANES,
     REGISTER,
-    address,
+    Array,
     call,
     intrinsic,
     pick,
@@ -32,16 +32,16 @@ PATTERNS: list[Rows] = [tuple(row for row in range(GROUP) if bits >> row & 1) fo
 LISTS = len(PATTERNS)
 
 
-def partners(context: Any, builder: Any, kind: Any, index: Any, link: Any, many: int) -> list[Any]:
+def partners(builder: Any, index: Array, link: Any, many: int) -> list[Any]:
     """Where, counted from the first unit, the units at ``index[link]`` and the entries that follow start."""
-    entries = address(context, builder, kind, index, link)
-    if kind.dtype == types.uint8 and many > 1:
+    entries = index.address(link)
+    if index.kind.dtype == types.uint8 and many > 1:
         word = builder.load(builder.bitcast(entries, ir.IntType(8 * many).as_pointer()))
         word.align = 1
         parts = [builder.trunc(builder.lshr(word, word.type(8 * number)), ir.IntType(8)) for number in range(many)]
     else:
         parts = [builder.load(builder.gep(entries, [INT(number)])) for number in range(many)]
-    units = [context.cast(builder, part, kind.dtype, types.intp) for part in parts]
+    units = [index.taken(part) for part in parts]
     return [builder.mul(unit, unit.type(LANES)) for unit in units]
 
 
@@ -98,28 +98,19 @@ def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
     return left
 
 
-def _rounds(rows: Sequence[int]) -> list[int]:
-    """How many units that these rows read are taken at once: as many as make TOGETHER links, then fewer."""
-    return [many for many in (4, 2, 1) if many * len(rows) <= TOGETHER]
-
-
-def _lists(context: Any, builder: Any, kind: Any, pointers: Any, first: Any) -> Iterator[Any]:
+def _lists(builder: Any, pointers: Array, first: Any) -> Iterator[Any]:
     """Of each pattern, in each of its rounds: its rows, how many units at once, and where in the list they are."""
-
-    def pointer(number: int) -> Any:
-        place = builder.add(first, first.type(number))
-        return builder.load(address(context, builder, kind, pointers, place))
-
-    current = cgutils.alloca_once_value(builder, pointer(0))
-    for number, rows in enumerate(PATTERNS):
-        last = pointer(number + 1)
-        for many in _rounds(rows):
+    current = cgutils.alloca_once_value(builder, pointers.at(first))
+    for number, rows in enumerate(PATTERNS, start=1):
+        last = pointers.at(builder.add(first, first.type(number)))
+        # As many units at once as make TOGETHER links, then fewer.
+        for many in (many for many in (4, 2, 1) if many * len(rows) <= TOGETHER):
             with while_links(builder, current, last, many) as entry:
                 yield rows, many, entry
 
 
-@intrinsic
-def add_group(typing_context, units, place, weights, link, origin, index, pointers, first, bias, rectify):
+@intrinsic(types.intp)
+def add_group(builder, units, place, weights, link, origin, index, pointers, first, bias, rectify):
     """To the GROUP rows of units from ``place`` on is added what the links in one of their tiles bring.
 
     If ``bias`` is not negative, the rows start from the biases at ``weights[bias]`` instead; in the end, to ``rectify``
@@ -127,73 +118,58 @@ def add_group(typing_context, units, place, weights, link, origin, index, pointe
     ``PATTERNS[k]`` read are, of those that start at ``units[origin]``, the ones that ``index`` lists from
     ``pointers[first + k]`` to before ``pointers[first + k + 1]``. Returns the link after the last.
     """
-
-    def generate(context, builder, signature, arguments):
-        units, place, weights, link, origin, index, pointers, first, bias, rectify = arguments
-        kinds = signature.args
-        own = address(context, builder, kinds[0], units, place)
-        targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
-        sums = [cgutils.alloca_once(builder, ir.VectorType(FLOAT, LANES)) for _ in targets]
-        with builder.if_else(builder.icmp_signed("<", bias, bias.type(0))) as (then, otherwise):
-            with then:
-                for total, target in zip(sums, targets, strict=True):
-                    builder.store(read(builder, target, LANES), total)
-            with otherwise:
-                biases = address(context, builder, kinds[2], weights, bias)
-                for row, total in enumerate(sums):
-                    builder.store(spread(builder, builder.load(builder.gep(biases, [INT(row)])), LANES), total)
-        current = cgutils.alloca_once_value(builder, link)
-        for rows, many, entry in _lists(context, builder, kinds[6], pointers, first):
-            here = builder.load(current)
-            weight = address(context, builder, kinds[2], weights, here)
-            for unit in partners(context, builder, kinds[5], index, entry, many):
-                values = read(builder, address(context, builder, kinds[0], units, builder.add(origin, unit)), LANES)
-                for row in rows:
-                    factor = spread(builder, builder.load(weight), LANES)
-                    weight = builder.gep(weight, [INT(1)])
-                    builder.store(call(builder, "fma", factor, values, builder.load(sums[row])), sums[row])
-            builder.store(builder.add(here, here.type(many * len(rows))), current)
-        with builder.if_then(rectify):
-            zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
-            for total in sums:
-                value = builder.load(total)
-                builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
-        for target, total in zip(targets, sums, strict=True):
-            write(builder, target, builder.load(total))
-        return builder.load(current)
-
-    whole = types.intp
-    return whole(units, whole, weights, whole, whole, index, pointers, whole, whole, types.boolean), generate
+    own = units.address(place)
+    targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+    sums = [cgutils.alloca_once(builder, ir.VectorType(FLOAT, LANES)) for _ in targets]
+    with builder.if_else(builder.icmp_signed("<", bias, bias.type(0))) as (then, otherwise):
+        with then:
+            for total, target in zip(sums, targets, strict=True):
+                builder.store(read(builder, target, LANES), total)
+        with otherwise:
+            biases = weights.address(bias)
+            for row, total in enumerate(sums):
+                builder.store(spread(builder, builder.load(builder.gep(biases, [INT(row)])), LANES), total)
+    current = cgutils.alloca_once_value(builder, link)
+    for rows, many, entry in _lists(builder, pointers, first):
+        here = builder.load(current)
+        weight = weights.address(here)
+        for unit in partners(builder, index, entry, many):
+            values = read(builder, units.address(builder.add(origin, unit)), LANES)
+            for row in rows:
+                factor = spread(builder, builder.load(weight), LANES)
+                weight = builder.gep(weight, [INT(1)])
+                builder.store(call(builder, "fma", factor, values, builder.load(sums[row])), sums[row])
+        builder.store(builder.add(here, here.type(many * len(rows))), current)
+    with builder.if_then(rectify):
+        zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+        for total in sums:
+            value = builder.load(total)
+            builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
+    for target, total in zip(targets, sums, strict=True):
+        write(builder, target, builder.load(total))
+    return builder.load(current)
 
 
-@intrinsic
-def correlate_group(typing_context, values, start, others, origin, index, pointers, first, sums, place):
+@intrinsic(types.intp)
+def correlate_group(builder, values, start, others, origin, index, pointers, first, sums, place):
     """The gradient of links: for each one the product of its row and its unit, summed over the lanes.
 
     They become ``sums`` from ``place`` on, and what lies behind them may change. The GROUP rows start at
     ``values[start]``, the units at ``others[origin]``; they are listed as for ``add_group``. Returns the place after
     the last.
     """
-
-    def generate(context, builder, signature, arguments):
-        values, start, others, origin, index, pointers, first, sums, place = arguments
-        kinds = signature.args
-        own = address(context, builder, kinds[0], values, start)
-        blocks = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
-        blocks = [_registers(builder, read(builder, block, LANES)) for block in blocks]
-        current = cgutils.alloca_once_value(builder, place)
-        for rows, many, entry in _lists(context, builder, kinds[5], pointers, first):
-            dots = []
-            for unit in partners(context, builder, kinds[4], index, entry, many):
-                other = address(context, builder, kinds[2], others, builder.add(origin, unit))
-                other = _registers(builder, read(builder, other, LANES))
-                dots += [_partial_sums(builder, blocks[row], other) for row in rows]
-            here = builder.load(current)
-            # Three are written as four, of which the next ones overwrite the last.
-            several = [*dots, dots[-1]] if len(dots) == 3 else dots
-            write(builder, address(context, builder, kinds[7], sums, here), _lane_sums(builder, several))
-            builder.store(builder.add(here, here.type(len(dots))), current)
-        return builder.load(current)
-
-    whole = types.intp
-    return whole(values, whole, others, whole, index, pointers, whole, sums, whole), generate
+    own = values.address(start)
+    blocks = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+    blocks = [_registers(builder, read(builder, block, LANES)) for block in blocks]
+    current = cgutils.alloca_once_value(builder, place)
+    for rows, many, entry in _lists(builder, pointers, first):
+        dots = []
+        for unit in partners(builder, index, entry, many):
+            other = _registers(builder, read(builder, others.address(builder.add(origin, unit)), LANES))
+            dots += [_partial_sums(builder, blocks[row], other) for row in rows]
+        here = builder.load(current)
+        # Three are written as four, of which the next ones overwrite the last.
+        several = [*dots, dots[-1]] if len(dots) == 3 else dots
+        write(builder, sums.address(here), _lane_sums(builder, several))
+        builder.store(builder.add(here, here.type(len(dots))), current)
+    return builder.load(current)

@@ -12,7 +12,7 @@ from karikomi.engines.sparse.kernels.multiples import add_multiples
 from karikomi.engines.sparse.kernels.placement import LISTED_TILE
 from karikomi.engines.sparse.kernels.products import bias_of
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import LANES, add, at, kernel, load64, multiply, put, splat64, store
+from karikomi.engines.sparse.kernels.vector import LANES, at, kernel, load64, put, splat64, store
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LOWEST_BIT, _ALL_BITS = np.uint64(1), np.uint64(2**64 - 1)
@@ -42,7 +42,7 @@ def multiply_listed(network: Network, block: int, size: int) -> None:
             transpose16(turned, lane_of, lane, place, units, lane_of, row, y, _ONE)
     for row in range(layer.outputs):
         place = block + layer.y + row * LANES
-        store(units, place, add(load64(units, place), splat64(bias_of(parameters, layer.bias, row))))
+        store(units, place, load64(units, place) + splat64(bias_of(parameters, layer.bias, row)))
 
 
 @kernel
@@ -95,5 +95,5 @@ def listed_gradient(network: Network, row: int, unit: int, batch: int):
         sums = add_multiples(sums, listed.values, listed.turned, origin, listed.lanes, span)
     if listed.keep >= 0:
         # Removed links have no gradient, and so stay 0.
-        sums = multiply(sums, load64(network.keep, listed.keep + row * listed.inputs + unit * LANES))
+        sums = sums * load64(network.keep, listed.keep + row * listed.inputs + unit * LANES)
     return sums

@@ -11,18 +11,14 @@ from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import (
     LANES,
     absolute,
-    add,
-    divide,
     kernel,
     larger,
     load16,
     load64,
-    multiply,
     multiply_add,
     splat16,
     splat64,
     store,
-    subtract,
     times_power_of_two,
     where_positive,
     with_sign,
@@ -48,7 +44,7 @@ def exponential(x):
     """e^x of 16 lanes for x up to 88, within 2e-7; below e^-87 it stays there."""
     x = larger(x, splat16(_LOWEST))
     shifted = multiply_add(x, splat16(_LOG2_E), splat16(_ROUNDING))
-    whole = subtract(shifted, splat16(_ROUNDING))
+    whole = shifted - splat16(_ROUNDING)
     x = multiply_add(whole, splat16(_LN2_REST), multiply_add(whole, splat16(_LN2), x))
     series = multiply_add(splat16(_E7), x, splat16(_E6))
     series = multiply_add(series, x, splat16(_E5))
@@ -62,15 +58,15 @@ def exponential(x):
 @numba.njit(inline="always")
 def hyperbolic_tangent(x):
     """tanh x of 16 lanes."""
-    size, square = absolute(x), multiply(x, x)
+    size, square = absolute(x), x * x
     small = multiply_add(splat16(_T4), square, splat16(_T3))
     small = multiply_add(small, square, splat16(_T2))
     small = multiply_add(small, square, splat16(_T1))
     small = multiply_add(small, square, splat16(_T0))
-    small = multiply_add(multiply(small, square), x, x)
-    e = exponential(multiply(splat16(_MINUS_TWO), size))
-    large = with_sign(divide(subtract(splat16(_ONE), e), add(splat16(_ONE), e)), x)
-    return where_positive(subtract(splat16(_SMALL), size), small, large)
+    small = multiply_add(small * square, x, x)
+    e = exponential(splat16(_MINUS_TWO) * size)
+    large = with_sign((splat16(_ONE) - e) / (splat16(_ONE) + e), x)
+    return where_positive(splat16(_SMALL) - size, small, large)
 
 
 @kernel
@@ -82,7 +78,7 @@ def activate(network: Network, number: int, block: int) -> None:
             # A product, so that NaN stays NaN. (Choosing the value itself, to store it where it came from, would
             # become a masked store, which some processors take hundreds of cycles for.)
             value = load64(units, place)
-            store(units, place, multiply(value, where_positive(value, splat64(_ONE), splat64(_ZERO))))
+            store(units, place, value * where_positive(value, splat64(_ONE), splat64(_ZERO)))
     elif layer.activation == TANH:
         for place in range(first, last, 16):
             store(units, place, hyperbolic_tangent(load16(units, place)))
@@ -94,7 +90,7 @@ def times_slope(activation: int, delta, value):
     if activation == RELU:
         return where_positive(value, delta, splat64(_ZERO))
     if activation == TANH:
-        return multiply(delta, subtract(splat64(_ONE), multiply(value, value)))
+        return delta * (splat64(_ONE) - value * value)
     return delta
 
 
@@ -114,12 +110,12 @@ def cross_entropy(network: Network, block: int, labels: np.ndarray, examples: np
             highest = larger(highest, load16(units, place))
         sums = splat16(_ZERO)
         for place in range(first + lane, last, LANES):
-            power = exponential(subtract(load16(units, place), highest))
-            sums = add(sums, power)
+            power = exponential(load16(units, place) - highest)
+            sums = sums + power
             store(deltas, place, power)
-        factor = divide(load16(scratch, lane), sums)
+        factor = load16(scratch, lane) / sums
         for place in range(first + lane, last, LANES):
-            store(deltas, place, multiply(load16(deltas, place), factor))
+            store(deltas, place, load16(deltas, place) * factor)
         store(scratch, LANES + lane, sums)
         store(scratch, 2 * LANES + lane, highest)
     loss = 0.0
@@ -141,13 +137,13 @@ def score(network: Network, labels: np.ndarray, examples: np.ndarray, correct: n
         highest, answer, number = load16(units, first + lane), splat16(_ZERO), _ZERO
         for place in range(first + lane, last, LANES):
             value = load16(units, place)
-            lead = subtract(value, highest)
+            lead = value - highest
             answer = where_positive(lead, splat16(number), answer)
             highest = where_positive(lead, value, highest)
             number += _ONE
         sums = splat16(_ZERO)
         for place in range(first + lane, last, LANES):
-            sums = add(sums, exponential(subtract(load16(units, place), highest)))
+            sums = sums + exponential(load16(units, place) - highest)
         store(scratch, lane, answer)
         store(scratch, LANES + lane, sums)
         store(scratch, 2 * LANES + lane, highest)

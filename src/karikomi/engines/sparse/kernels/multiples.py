@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
 
 from karikomi.engines.sparse.kernels.links import TOGETHER, partners, while_links
-from karikomi.engines.sparse.kernels.vector import INT, LANES, REGISTER, address, call, intrinsic, read, spread
+from karikomi.engines.sparse.kernels.vector import INT, LANES, REGISTER, call, intrinsic, read, spread
 
 
 def _sum_of_multiples(builder: Any, sums: Any, span: Any, multiples: Callable[[Any, int], Iterator[Any]]) -> Any:
@@ -29,50 +28,33 @@ def _sum_of_multiples(builder: Any, sums: Any, span: Any, multiples: Callable[[A
     return total
 
 
-@intrinsic
-def add_links(typing_context, sums, weights, places, units, origin, index, span):
+@intrinsic(lambda sums, *others: sums)
+def add_links(builder, sums, weights, places, units, origin, index, span):
     """``sums`` plus, for the links in ``span``, the weight of each times the values of the unit that it reads.
 
     That is the unit ``index[link]`` of those that start at ``units[origin]``; its weight is ``weights[places[link]]``.
     """
 
-    def generate(context, builder, signature, arguments):
-        sums, weights, places, units, origin, index, span = arguments
-        kinds = signature.args
+    def multiples(link: Any, many: int) -> Iterator[Any]:
+        entries = places.address(link)
+        for number, unit in enumerate(partners(builder, index, link, many)):
+            weight = weights.at(places.taken(builder.load(builder.gep(entries, [INT(number)]))))
+            yield weight, read(builder, units.address(builder.add(origin, unit)), LANES)
 
-        def multiples(link: Any, many: int) -> Iterator[Any]:
-            entries = address(context, builder, kinds[2], places, link)
-            for number, unit in enumerate(partners(context, builder, kinds[5], index, link, many)):
-                place = builder.load(builder.gep(entries, [INT(number)]))
-                place = context.cast(builder, place, kinds[2].dtype, types.intp)
-                weight = builder.load(address(context, builder, kinds[1], weights, place))
-                values = read(builder, address(context, builder, kinds[3], units, builder.add(origin, unit)), LANES)
-                yield weight, values
-
-        return _sum_of_multiples(builder, sums, span, multiples)
-
-    whole = types.intp
-    return sums(sums, weights, places, units, whole, index, types.UniTuple(whole, 2)), generate
+    return _sum_of_multiples(builder, sums, span, multiples)
 
 
-@intrinsic
-def add_multiples(typing_context, sums, factors, vectors, origin, index, span):
+@intrinsic(lambda sums, *others: sums)
+def add_multiples(builder, sums, factors, vectors, origin, index, span):
     """``sums`` plus, for the entries in ``span``, ``factors[entry]`` times a vector.
 
     That is the vector ``index[entry]`` of those that start at ``vectors[origin]``.
     """
 
-    def generate(context, builder, signature, arguments):
-        sums, factors, vectors, origin, index, span = arguments
-        kinds = signature.args
+    def multiples(entry: Any, many: int) -> Iterator[Any]:
+        first = factors.address(entry)
+        for number, vector in enumerate(partners(builder, index, entry, many)):
+            start = vectors.address(builder.add(origin, vector))
+            yield builder.load(builder.gep(first, [INT(number)])), read(builder, start, LANES)
 
-        def multiples(entry: Any, many: int) -> Iterator[Any]:
-            first = address(context, builder, kinds[1], factors, entry)
-            for number, vector in enumerate(partners(context, builder, kinds[4], index, entry, many)):
-                start = address(context, builder, kinds[2], vectors, builder.add(origin, vector))
-                yield builder.load(builder.gep(first, [INT(number)])), read(builder, start, LANES)
-
-        return _sum_of_multiples(builder, sums, span, multiples)
-
-    whole = types.intp
-    return sums(sums, factors, vectors, whole, index, types.UniTuple(whole, 2)), generate
+    return _sum_of_multiples(builder, sums, span, multiples)

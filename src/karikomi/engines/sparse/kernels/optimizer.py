@@ -8,15 +8,11 @@ from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import (
     absolute,
-    add,
-    divide,
     load16,
-    multiply,
     multiply_add,
     splat16,
     square_root,
     store,
-    subtract,
     where_positive,
     with_sign,
 )
@@ -80,22 +76,22 @@ def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int,
         value, slope = load16(parameters, place), load16(gradient, done)
         if optimizer.cost.size:
             # Σ cost · |value|: at 0 its slope is 0, so what is removed stays so.
-            slope = add(slope, where_positive(absolute(value), with_sign(load16(optimizer.cost, place), value), zero))
+            slope = slope + where_positive(absolute(value), with_sign(load16(optimizer.cost, place), value), zero)
         if optimizer.decoupled:
-            value = multiply(value, splat16(pace.kept))
+            value = value * splat16(pace.kept)
         elif optimizer.decay:
             slope = multiply_add(decay, value, slope)
         if optimizer.adam:
             mean, square = load16(optimizer.first, place), load16(optimizer.second, place)
-            mean = multiply_add(splat16(_REST1), subtract(slope, mean), mean)
-            square = multiply_add(splat16(_REST2), subtract(multiply(slope, slope), square), square)
+            mean = multiply_add(splat16(_REST1), slope - mean, mean)
+            square = multiply_add(splat16(_REST2), slope * slope - square, square)
             store(optimizer.first, place, mean)
             store(optimizer.second, place, square)
-            change = divide(mean, multiply_add(square_root(square), splat16(pace.scale), splat16(pace.epsilon)))
+            change = mean / multiply_add(square_root(square), splat16(pace.scale), splat16(pace.epsilon))
         else:
             speed = multiply_add(splat16(np.float32(optimizer.momentum)), load16(optimizer.first, place), slope)
             store(optimizer.first, place, speed)
             if optimizer.nesterov:
                 speed = multiply_add(splat16(np.float32(optimizer.momentum)), speed, slope)
-            change = multiply(splat16(pace.rate), speed)
-        store(parameters, place, subtract(value, change))
+            change = splat16(pace.rate) * speed
+        store(parameters, place, value - change)

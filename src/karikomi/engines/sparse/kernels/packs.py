@@ -12,7 +12,7 @@ import numpy as np
 from karikomi.engines.sparse.kernels.activations import RELU, TANH
 from karikomi.engines.sparse.kernels.loss import hyperbolic_tangent
 from karikomi.engines.sparse.kernels.rows import PACK, ROWS, add_multiples, inlined, load_rows, store_rows
-from karikomi.engines.sparse.kernels.vector import add, at, kernel, larger, load16, multiply_add, splat16, store
+from karikomi.engines.sparse.kernels.vector import at, kernel, larger, load16, multiply_add, splat16, store
 
 LEVEL = np.dtype(
     [
@@ -87,7 +87,7 @@ def activated(activation: int, value):
     elif activation == TANH:
         value = hyperbolic_tangent(value)
     # Plus 0, which turns -0 into the 0 that has no bits.
-    return add(value, splat16(_ZERO))
+    return value + splat16(_ZERO)
 
 
 @inlined

@@ -142,15 +142,11 @@ def place_listed(mask: np.ndarray, units: np.ndarray, inputs: np.ndarray, pools:
 
 def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:
     layer["back_tiles"] = tiles = -(-int(layer["outputs"]) // TILE)
-    order, pointers = _grouped(row // TILE * layer["inputs"] + column, tiles * layer["inputs"])
+    group = row // TILE * layer["inputs"] + column
+    order, counts = np.argsort(group, kind="stable"), np.bincount(group, minlength=tiles * layer["inputs"])
     start = pools.add("back_partner", (row % TILE)[order])
     pools.add("back_link", positions[order])
-    layer["back_pointer"] = pools.add("back_pointers", start + pointers)
-
-
-def _grouped(group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """An order that brings each group together, and where each one starts in it (and the last one ends)."""
-    return np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
+    layer["back_pointer"] = pools.add("back_pointers", start + np.concatenate([[0], np.cumsum(counts)]))
 
 
 def padded(size: Size, to: int = PADDING) -> Size:

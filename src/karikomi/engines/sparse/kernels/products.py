@@ -19,19 +19,7 @@ from karikomi.engines.sparse.kernels.loss import times_slope
 from karikomi.engines.sparse.kernels.multiples import add_links
 from karikomi.engines.sparse.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import (
-    LANES,
-    add,
-    at,
-    kernel,
-    load16,
-    load64,
-    multiply,
-    put,
-    splat16,
-    splat64,
-    store,
-)
+from karikomi.engines.sparse.kernels.vector import LANES, at, kernel, load16, load64, put, splat16, splat64, store
 
 
 @kernel
@@ -130,7 +118,7 @@ def dense_gradient(network: Network, number: int, row: int, batch: int, gradient
         # Removed links have no gradient, and so stay 0.
         keep = layer.keep + row * layer.stride
         for place in range(0, DENSE_ROWS * layer.stride, 16):
-            store(gradient, place, multiply(load16(gradient, place), load16(network.keep, keep + place)))
+            store(gradient, place, load16(gradient, place) * load16(network.keep, keep + place))
 
 
 @kernel
@@ -166,7 +154,7 @@ def group_gradient(
         block, more = first // LANES * network.block, network.longest + place
         correlate_group(network.deltas, block + y, network.units, block + x, index, pointers, lists, gradient, more)
         for here in range(place, end, 16):
-            store(gradient, here, add(load16(gradient, here), load16(gradient, network.longest + here)))
+            store(gradient, here, load16(gradient, here) + load16(gradient, network.longest + here))
     return end
 
 

@@ -7,27 +7,26 @@ half the speed; Numba's indexing, which provides for negative indices, would cos
 Arrays are one-dimensional; offsets count elements from the start and are not checked.
 """
 
+import operator
 import zlib
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from types import CellType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
-from numba.extending import models, register_model
+from numba.extending import lower_builtin, models, register_model, type_callable
 
 LANES = 64
 """Examples in one block."""
 
 REGISTER = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 """Lanes of one of the processor's registers: of AVX-512 or AVX2."""
-
-# What a kernel calls has other parameters than what is defined here, which is only there to generate it.
-intrinsic: Any = _intrinsic
 
 _SOURCES = zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
@@ -65,11 +64,66 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(FLOAT, vector.lanes))
 
 
-VECTORS = {lanes: Vector(lanes) for lanes in (4, 16, 64)}
+VECTORS = {lanes: Vector(lanes) for lanes in (16, 64)}
 
 
-def address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [offset])
+def _taken(kind: Any) -> Any:
+    """As what an intrinsic takes an argument of some type: numbers as intp or float32."""
+    if isinstance(kind, types.UniTuple | types.Tuple):
+        return types.BaseTuple.from_types([*map(_taken, kind)])
+    return types.intp if isinstance(kind, types.Integer) else types.float32 if isinstance(kind, types.Float) else kind
+
+
+class Array(NamedTuple):
+    """An array in the code of an intrinsic."""
+
+    context: Any
+    builder: Any
+    kind: Any
+    value: Any
+
+    def address(self, offset: Any) -> Any:
+        """Where the element at ``offset`` is."""
+        data = self.context.make_array(self.kind)(self.context, self.builder, self.value).data
+        return self.builder.gep(data, [offset])
+
+    def taken(self, element: Any) -> Any:
+        """An element that was read; whole numbers become intp."""
+        return self.context.cast(self.builder, element, self.kind.dtype, _taken(self.kind.dtype))
+
+    def at(self, offset: Any) -> Any:
+        return self.taken(self.builder.load(self.address(offset)))
+
+    def put(self, offset: Any, value: Any) -> None:
+        value = self.context.cast(self.builder, value, _taken(self.kind.dtype), self.kind.dtype)
+        self.builder.store(value, self.address(offset))
+
+
+def intrinsic(result: Any = types.void) -> Callable[[Callable[..., Any]], Any]:
+    """For a function that writes code: what kernels call to have that code in them.
+
+    It gets an LLVM builder and, for every argument of the call, an :class:`Array` or an LLVM value, and returns an LLVM
+    value of the type ``result``, which may depend on the types of the arguments.
+    """
+
+    def decorated(write_code: Callable[..., Any]) -> Any:
+        @wraps(write_code)
+        def typed(typing_context: Any, *given: Any) -> Any:
+            kinds = [*map(_taken, given)]
+
+            def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                values = [
+                    Array(context, builder, kind, value) if isinstance(kind, types.Array) else value
+                    for kind, value in zip(kinds, arguments, strict=True)
+                ]
+                value = write_code(builder, *values)
+                return context.get_dummy_value() if value is None else value
+
+            return (result if isinstance(result, types.Type) else result(*kinds))(*kinds), generate
+
+        return _intrinsic(typed)
+
+    return decorated
 
 
 def read(builder: Any, pointer: Any, lanes: int) -> Any:
@@ -85,7 +139,7 @@ def write(builder: Any, pointer: Any, value: Any) -> None:
 
 def spread(builder: Any, scalar: Any, lanes: int) -> Any:
     undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
-    first = builder.insert_element(undefined, scalar, ir.Constant(INT, 0))
+    first = builder.insert_element(undefined, scalar, INT(0))
     return pick(builder, first, undefined, [0] * lanes)
 
 
@@ -103,82 +157,42 @@ def call(builder: Any, name: str, *operands: Any) -> Any:
 # Memory.
 
 
-@intrinsic
-def at(typing_context, array, offset):
+@intrinsic(lambda array, offset: _taken(array.dtype))
+def at(builder, array, offset):
     """The element at ``offset``; whole numbers come back as intp."""
-    integer = isinstance(array.dtype, types.Integer)
-    result = types.intp if integer else array.dtype
-
-    def generate(context, builder, signature, arguments):
-        value = builder.load(address(context, builder, signature.args[0], arguments[0], arguments[1]))
-        return context.cast(builder, value, signature.args[0].dtype, result)
-
-    return result(array, types.intp), generate
+    return array.at(offset)
 
 
-@intrinsic
-def put(typing_context, array, offset, value):
+@intrinsic()
+def put(builder, array, offset, value):
     """``value`` becomes the element at ``offset``."""
-
-    def generate(context, builder, signature, arguments):
-        array, offset, value = arguments
-        kind = signature.args[0]
-        value = context.cast(builder, value, signature.args[2], kind.dtype)
-        builder.store(value, address(context, builder, kind, array, offset))
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, value), generate
+    array.put(offset, value)
 
 
 def _loader(lanes: int) -> Any:
-    @intrinsic
-    def load(typing_context, array, offset):
-        def generate(context, builder, signature, arguments):
-            return read(builder, address(context, builder, signature.args[0], *arguments), lanes)
-
-        return VECTORS[lanes](array, types.intp), generate
-
-    return load
+    return intrinsic(VECTORS[lanes])(lambda builder, array, offset: read(builder, array.address(offset), lanes))
 
 
 load16, load64 = _loader(16), _loader(64)
 
 
-@intrinsic
-def store(typing_context, array, offset, vector):
-    def generate(context, builder, signature, arguments):
-        array, offset, vector = arguments
-        write(builder, address(context, builder, signature.args[0], array, offset), vector)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vector), generate
+@intrinsic()
+def store(builder, array, offset, vector):
+    write(builder, array.address(offset), vector)
 
 
-@intrinsic
-def prefetch(typing_context, array, offset):
+@intrinsic()
+def prefetch(builder, array, offset):
     """Ask for the cache line at ``offset``, to be read soon."""
-
-    def generate(context, builder, signature, arguments):
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, INT, INT, INT])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        line = builder.bitcast(address(context, builder, signature.args[0], *arguments), byte)
-        # Read, keep in the second-level cache, data.
-        builder.call(function, [line, ir.Constant(INT, 0), ir.Constant(INT, 2), ir.Constant(INT, 1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
+    byte = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, INT, INT, INT])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    # Read, keep in the second-level cache, data.
+    builder.call(function, [builder.bitcast(array.address(offset), byte), INT(0), INT(2), INT(1)])
 
 
 def _spreader(lanes: int) -> Any:
-    @intrinsic
-    def splat(typing_context, scalar):
-        def generate(context, builder, signature, arguments):
-            return spread(builder, arguments[0], lanes)
-
-        return VECTORS[lanes](types.float32), generate
-
-    return splat
+    return intrinsic(VECTORS[lanes])(lambda builder, scalar: spread(builder, scalar, lanes))
 
 
 splat16, splat64 = _spreader(16), _spreader(64)
@@ -186,51 +200,39 @@ splat16, splat64 = _spreader(16), _spreader(64)
 # Arithmetic.
 
 
-def _elementwise(arity: int, emit: Callable[..., Any]) -> Any:
-    """An operation on ``arity`` vectors of one kind, giving another."""
-
-    def generate(context, builder, signature, arguments):
-        return emit(builder, *arguments)
-
-    if arity == 1:
-        return intrinsic(lambda typing_context, a: (a(a), generate))
-    if arity == 2:
-        return intrinsic(lambda typing_context, a, b: (a(a, b), generate))
-    return intrinsic(lambda typing_context, a, b, c: (a(a, b, c), generate))
+def _operator(operation: Any, name: str) -> None:
+    type_callable(operation)(lambda context: lambda a, b: a if isinstance(a, Vector) and a == b else None)
+    lower_builtin(operation, Vector, Vector)(lambda context, builder, kinds, values: getattr(builder, name)(*values))
 
 
-add = _elementwise(2, lambda builder, a, b: builder.fadd(a, b))
-subtract = _elementwise(2, lambda builder, a, b: builder.fsub(a, b))
-multiply = _elementwise(2, lambda builder, a, b: builder.fmul(a, b))
-divide = _elementwise(2, lambda builder, a, b: builder.fdiv(a, b))
-square_root = _elementwise(1, lambda builder, a: call(builder, "sqrt", a))
-multiply_add = _elementwise(3, lambda builder, a, b, c: call(builder, "fma", a, b, c))
+_operator(operator.add, "fadd")
+_operator(operator.sub, "fsub")
+_operator(operator.mul, "fmul")
+_operator(operator.truediv, "fdiv")
+
+_elementwise = intrinsic(lambda vector, *others: vector)
+square_root = _elementwise(lambda builder, a: call(builder, "sqrt", a))
+multiply_add = _elementwise(lambda builder, a, b, c: call(builder, "fma", a, b, c))
 """a · b + c"""
 
 
-def _choose(comparison: str) -> Callable[..., Any]:
-    def emit(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(comparison, a, b), yes, no)
-
-    return emit
+def _greater(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", a, b), yes, no)
 
 
-_greater = _choose(">")
-larger = _elementwise(2, lambda builder, a, b: _greater(builder, b, a, b, a))
+larger = _elementwise(lambda builder, a, b: _greater(builder, b, a, b, a))
 """The larger one; NaN where ``a`` is NaN."""
 where_positive = _elementwise(
-    3, lambda builder, a, yes, no: _greater(builder, a, ir.Constant(a.type, [0.0] * a.type.count), yes, no)
+    lambda builder, a, yes, no: _greater(builder, a, ir.Constant(a.type, [0.0] * a.type.count), yes, no)
 )
 """``yes`` where a > 0, else ``no``."""
-absolute = _elementwise(1, lambda builder, a: call(builder, "fabs", a))
-with_sign = _elementwise(2, lambda builder, a, sign: call(builder, "copysign", a, sign))
+absolute = _elementwise(lambda builder, a: call(builder, "fabs", a))
+with_sign = _elementwise(lambda builder, a, sign: call(builder, "copysign", a, sign))
 
 
-def _power_of_two(builder: Any, shifted: Any, value: Any) -> Any:
+@_elementwise
+def times_power_of_two(builder, value, shifted):
+    """value · 2^n, where ``shifted`` is n + 1.5 · 2^23 so that its lowest bits hold n."""
     integers = ir.VectorType(INT, value.type.count)
     exponent = builder.shl(builder.bitcast(shifted, integers), ir.Constant(integers, [23] * value.type.count))
     return builder.bitcast(builder.add(builder.bitcast(value, integers), exponent), value.type)
-
-
-times_power_of_two = _elementwise(2, lambda builder, value, shifted: _power_of_two(builder, shifted, value))
-"""value · 2^n, where ``shifted`` is n + 1.5 · 2^23 so that its lowest bits hold n."""

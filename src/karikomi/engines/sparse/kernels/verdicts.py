@@ -14,16 +14,13 @@ from karikomi.engines.sparse.kernels.packs import LOWEST, Circuit, Signals, Stat
 from karikomi.engines.sparse.kernels.rows import PACK, ROWS, add_multiples, inlined, load_rows, store_rows
 from karikomi.engines.sparse.kernels.vector import (
     absolute,
-    add,
     at,
     intrinsic,
     kernel,
     larger,
     load16,
-    multiply,
     splat16,
     store,
-    subtract,
     where_positive,
 )
 
@@ -47,18 +44,14 @@ class Tally(NamedTuple):
     listed: np.ndarray
 
 
-@intrinsic
-def product(typing_context, vector):
+@intrinsic(types.float64)
+def product(builder, vector):
     """Of all lanes, in float64: so large a product of sums of powers does not overflow, and needs one logarithm."""
-
-    def generate(context, builder, signature, arguments):
-        double = ir.DoubleType()
-        wide = builder.fpext(arguments[0], ir.VectorType(double, PACK))
-        kind = ir.FunctionType(double, [double, wide.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fmul.v{PACK}f64")
-        return builder.call(function, [ir.Constant(double, 1.0), wide], fastmath=["reassoc"])
-
-    return types.float64(vector), generate
+    double = ir.DoubleType()
+    wide = builder.fpext(vector, ir.VectorType(double, PACK))
+    kind = ir.FunctionType(double, [double, wide.type])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fmul.v{PACK}f64")
+    return builder.call(function, [ir.Constant(double, 1.0), wide], fastmath=["reassoc"])
 
 
 @kernel
@@ -69,7 +62,7 @@ def set_margin(circuit: Circuit, state: State, signals: Signals, start: int) -> 
     for row in range(outputs.row):
         peak = larger(absolute(load16(signals.before, start + row * PACK)), peak)
     # What cancels in one level leaves its rounding to the next ones, even to units that are silent.
-    floor = multiply(peak, splat16(_LEFT_OVER))
+    floor = peak * splat16(_LEFT_OVER)
     for output in range(0, outputs.units, ROWS):
         place = (outputs.row + output) * PACK
         sums = load_rows(circuit.bias_sizes, place)
@@ -82,7 +75,7 @@ def set_margin(circuit: Circuit, state: State, signals: Signals, start: int) -> 
         store_rows(state.sums, place, sums)
     for output in range(outputs.row, outputs.row + outputs.units):
         largest = larger(load16(state.sums, output * PACK), largest)
-    store(state.margin, 0, multiply(largest, splat16(_ROUNDING)))
+    store(state.margin, 0, largest * splat16(_ROUNDING))
 
 
 @inlined
@@ -111,16 +104,16 @@ def judge(circuit: Circuit, state: State, label: int, valid) -> None:
     highest, sums, largest = larger(rival, answer), zero, zero
     for place in range(first, last, PACK):
         logit = load16(logits, place)
-        sums = add(sums, exponential(subtract(logit, highest)))
+        sums = sums + exponential(logit - highest)
         largest = larger(absolute(logit), largest)
     # Where all outputs are 0 nothing was rounded: no unit is left, or none is active.
-    lead, margin = subtract(answer, rival), where_positive(largest, load16(state.margin, 0), zero)
-    tied = where_positive(subtract(later, answer), zero, where_positive(subtract(answer, earlier), valid, zero))
-    right = where_positive(margin, where_positive(subtract(lead, margin), valid, zero), tied)
-    close = where_positive(subtract(margin, absolute(lead)), valid, zero)
+    lead, margin = answer - rival, where_positive(largest, load16(state.margin, 0), zero)
+    tied = where_positive(later - answer, zero, where_positive(answer - earlier, valid, zero))
+    right = where_positive(margin, where_positive(lead - margin, valid, zero), tied)
+    close = where_positive(margin - absolute(lead), valid, zero)
     store(state.close, 0, close)
     loss = np.log(product(where_positive(valid, sums, splat16(_ONE))))
-    state.verdict[0] = loss + total(multiply(subtract(highest, answer), valid))
+    state.verdict[0] = loss + total((highest - answer) * valid)
     state.verdict[1] = total(right)
     state.verdict[2] = any_bit(close)
 

@@ -1,7 +1,7 @@
 """A forward without some of its units: what depends on them is repeated, all else is as it was recorded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,7 @@ from karikomi.networks.anatomy import Anatomy, Part, Site
 from karikomi.networks.detection import CONVOLUTIONS
 from karikomi.networks.folding import folded
 from karikomi.networks.nested import Ref
+from karikomi.networks.quick import QUICK, linear
 from karikomi.networks.tape import Op, Tape
 
 FEW = 0.5
@@ -39,7 +40,7 @@ class Cuts:
 
     anatomy: Anatomy
     parts: Sequence[Part]
-    plans: dict[frozenset[int], list[int]] = field(default_factory=dict)
+    plans: dict[frozenset[int], Mapping[int, list[int]]] = field(default_factory=dict)
     folded: Mapping[int, tuple[Op | None, int]] | None = None
 
     def __post_init__(self) -> None:
@@ -73,10 +74,8 @@ class Cuts:
                 lesioned[(number, *taken)] = signal
             return lesioned[(number, *taken)] if taken else signal
 
-        if self.folded is None:
-            self.folded = folded(self.anatomy, tape)
-        for place in self._plan(frozenset(k for k, _ in lost)):
-            op, reader = self.folded.get(place, (tape.ops[place], place))
+        for place, done in self._plan(frozenset(k for k, _ in lost), tape, result).items():
+            op, reader = self._operation(place, tape)
             if op is None:
                 continue
             if place in recurrent:
@@ -85,19 +84,33 @@ class Cuts:
                 results = self._taken_off(op, tape, cut, changed, partial(value, reader))
                 results = results or op.run(partial(value, reader))
             changed |= dict(zip(op.results, results, strict=True))
+            for number in done:  # its memory, still in the cache, serves the next operation
+                changed.pop(number, None)
         return changed.get(result, tape.values[result])
 
-    def _plan(self, affected: frozenset[int]) -> list[int]:
-        """The operations that depend on units of these layers, in order."""
+    def _plan(self, affected: frozenset[int], tape: Tape, result: int) -> Mapping[int, list[int]]:
+        """The operations that depend on units of these layers, in order, each with the values that it is last to take."""
         if affected not in self.plans:
             parts = [self.parts[k] for k in affected]
             first: dict[int, frozenset[int]] = {}
             for site in (site for part in parts for site in part.sites):  # side by side, layers share a signal
                 first[site.value] = first.get(site.value, frozenset()) | site.readers
             inner = {part.calls[0] for part in parts if part.recurrent}
-            places = {*self.anatomy.dependent(first)[0], *inner, *self.anatomy.behind(*inner)[0]}
-            self.plans[affected] = sorted(places)
+            places = sorted({*self.anatomy.dependent(first)[0], *inner, *self.anatomy.behind(*inner)[0]})
+            ops = {place: op for place in places if (op := self._operation(place, tape)[0])}
+            last = {number: place for place, op in ops.items() for number in op.refs}
+            last.pop(result, None)
+            self.plans[affected] = {place: [n for n, end in last.items() if end == place] for place in places}
         return self.plans[affected]
+
+    def _operation(self, place: int, tape: Tape) -> tuple[Op | None, int]:
+        """What is done in a place of the tape, None for what another one takes over, and in whose place it reads."""
+        if self.folded is None:
+            self.folded = folded(self.anatomy, tape)
+        op, reader = self.folded.get(place, (tape.ops[place], place))
+        if op is not None and op.function in QUICK:
+            op = replace(op, function=QUICK[op.function])
+        return op, reader
 
     def _taken_off(
         self,
@@ -125,7 +138,7 @@ class Cuts:
         difference = (value(number) - signal).index_select(axis, columns)
         narrow = weight.index_select(1, columns)
         if op.name == "linear":
-            brought = F.linear(difference, narrow)
+            brought = linear(difference, narrow)
         else:
             rest = dict(zip(("stride", "padding", "dilation"), op.args[3:6], strict=False))
             brought = getattr(F, op.name)(difference, narrow, **{**rest, **_settings(op)})

@@ -23,6 +23,9 @@ from karikomi.networks.tape import Tape, record
 BLOCK_BYTES = 2**27
 """What the signals of a batch may take, about; larger batches are taken in pieces."""
 
+CACHED_BYTES = 2**20
+"""What the largest signal of a batch may take on a CPU, about, so that a lesion stays in the cache of a core."""
+
 
 class Batch(NamedTuple):
     """Inputs in order and by name, labels, and for resampling inputs of other examples, one for each."""
@@ -67,7 +70,11 @@ class Subject:
     @cached_property
     def block(self) -> int:
         """How many examples are taken at once."""
-        return max(1, 3 * BLOCK_BYTES // sum(value.nbytes for value in self.anatomy.tape.values))
+        values = self.anatomy.tape.values
+        room = 3 * BLOCK_BYTES // sum(value.nbytes for value in values)
+        if values[self.result].device.type == "cpu":
+            room = min(room, 3 * CACHED_BYTES // max(value.nbytes for value in values))
+        return max(1, room)
 
     @torch.no_grad()
     def outcomes(

@@ -1,5 +1,6 @@
 """Training and evaluation of stacked subnetworks."""
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
@@ -22,7 +23,8 @@ from karikomi.engines.contract import (
 from karikomi.engines.population.augmentation import augmented, check_augmentation, draws
 from karikomi.engines.population.optimizer import begin, stacked_costs, states_of
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
-from karikomi.engines.population.stacking import Population, plan
+from karikomi.engines.population.stacking import Population, draws_numbers, plan
+from karikomi.engines.threads import share_threads
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -41,7 +43,8 @@ def train(
 ) -> list[Trained]:
     """Train every trial on its own minibatches of ``data.train``; results are in the order of ``trials``.
 
-    Structures may differ: each is stacked with its own kind. ``Trained.seconds`` is the wall time of a population
+    Structures may differ. On a CPU as many are trained at once as PyTorch has threads, small ones stacked; on a GPU
+    each is stacked with its own kind. ``Trained.seconds`` is the wall time of a population
     divided by its networks. A rerun of the same list on the same machine is bit-identical. The modules, PyTorch's
     random state and its gradient mode are left as they were.
 
@@ -55,12 +58,23 @@ def train(
     source = Source(data.train, find_device(device))
     # One population validates in one block length, and its optimizer counts its steps once.
     apart = [(len(trial.split.validation), _steps_before(trial)) for trial in trials]
+    subnetworks = [trial.subnetwork for trial in trials]
     trained: dict[int, Trained] = {}
-    with reproducible(source.device), torch.enable_grad():
-        subnetworks = [trial.subnetwork for trial in trials]
-        for members, block in plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch):
-            together = _train_population([trials[i] for i in members], source, recipe, block, advance)
-            trained.update(zip(members, together, strict=True))
+    with reproducible(source.device):
+        planned = plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch)
+
+        def job(one: tuple[list[int], int], report: Advance, stop: threading.Event) -> list[Trained]:
+            members, block = one
+            with torch.enable_grad():  # each thread has a mode of its own
+                return _train_population([trials[i] for i in members], source, recipe, block, report, stop)
+
+        # A GPU is shared by stacking, and PyTorch's random numbers come from one generator for all threads.
+        cuda = source.device.type == "cuda"
+        alone = [one for one in planned if cuda or draws_numbers(subnetworks[one[0][0]], source.pair)]
+        beside = [one for one in planned if one not in alone]
+        for some, at_once in ((alone, 1), (beside, len(beside))):
+            for (members, _), together in zip(some, share_threads(job, some, at_once, advance), strict=True):
+                trained.update(zip(members, together, strict=True))
     return [trained[i] for i in range(len(trials))]
 
 
@@ -90,7 +104,12 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, device: D
 
 
 def _train_population(
-    trials: Sequence[Trial], source: Source, recipe: Recipe, block: int, advance: Advance | None
+    trials: Sequence[Trial],
+    source: Source,
+    recipe: Recipe,
+    block: int,
+    report: Advance,
+    stop: threading.Event,
 ) -> list[Trained]:
     began = time.perf_counter()
     _seed_dropout(trials, source.device)
@@ -120,8 +139,10 @@ def _train_population(
         if iteration in due:
             validation.record(iteration, train_loss)
             train_loss.zero_()
-        if advance and (iteration % ADVANCE_EVERY == 0 or iteration == recipe.iterations):
-            advance(len(trials) * ((iteration - 1) % ADVANCE_EVERY + 1))
+        if iteration % ADVANCE_EVERY == 0 or iteration == recipe.iterations:
+            report(len(trials) * ((iteration - 1) % ADVANCE_EVERY + 1))
+            if stop.is_set():
+                raise InterruptedError
     best, final = population.unstack(validation.best), population.unstack(population.state)
     snapshots = population.unstack(snapshot) if snapshot else [None] * len(trials)
     stops, curves = validation.early_stop.tolist(), validation.curves()
@@ -176,8 +197,9 @@ class _Validation:
         better = (loss < self.lowest) | (self.lowest.isnan() & ~loss.isnan())
         self.lowest = torch.where(better, loss, self.lowest)
         self.early_stop[better] = iteration
-        for name, kept in self.best.items():
-            kept[better] = self.population.state[name].detach()[better]
+        if better.any():
+            for name, value in self.population.state.items():
+                self.best[name][better] = value[better]
 
     def curves(self) -> list[Curve]:
         values = torch.stack(self.rows, dim=-1).cpu().numpy()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.functional import cross_entropy
 
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
@@ -15,8 +16,8 @@ from karikomi.networks.tracing import CONVOLUTIONS
 
 # On a CPU stacking shares out what a step costs beside its arithmetic, but slows the arithmetic down. Time of 8 stacked
 # networks over that of 8 one after another, batch 60, one thread: mlp-8 0.75, mlp-32-16 0.8, mlp-100-50 1.1,
-# LeNet-300-100 1.4, a small vision transformer 1.1. So it is for networks whose weights, and activations of a minibatch,
-# take fewer bytes than this.
+# LeNet-300-100 1.4, a small vision transformer 1.1. So it is for networks whose weights, and activations of one
+# minibatch, take fewer bytes than this.
 CPU_STACKED_BYTES, CPU_POPULATION = 2**19, 8
 # Keeps a validation block within the cache: blocks of 500 to 1250 LeNet examples were the fastest.
 CPU_BLOCK_BYTES = 2**25
@@ -84,6 +85,15 @@ class Population:
 
         return vmap(one, in_dims=(0, None if shared else 0), randomness="different")(self._stacked, x)
 
+    def losses(self, x: Tensor, y: Tensor, smoothing: float) -> Tensor:
+        """Mean cross-entropy of each network on its own minibatch, ``[P]``; of one alone a scalar.
+
+        Inputs are ``[P, n, …]``, labels ``[P, n]``.
+        """
+        if len(self) == 1:
+            return cross_entropy(self.module(x.squeeze(0)), y.squeeze(0), label_smoothing=smoothing)
+        return each_loss(self.forward(x, shared=False), y, smoothing).mean(1)
+
     def charge(self, costs: Mapping[str, Tensor]) -> None:
         """Add the gradient of Σ cost · |w|, which is 0 for a weight of 0."""
         for name, cost in costs.items():
@@ -117,6 +127,12 @@ class Population:
             replace(member, weights={name: arrays[name][p].copy() for name in member.weights}).masked(member.masks)
             for p, member in enumerate(self.members)
         ]
+
+
+def each_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of every example, ``[P, n]``."""
+    losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=smoothing)
+    return losses.view(labels.shape)
 
 
 def plan(

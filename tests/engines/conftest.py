@@ -2,7 +2,6 @@
 
 import copy
 from importlib import resources
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -63,27 +62,36 @@ def make(data: Dataset) -> Make:
     return Make(data)
 
 
+def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    parameters, decay = module.parameters(), recipe.weight_decay
+    if recipe.optimizer in ("adam", "adamw"):
+        adam = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+        return adam(parameters, weight_decay=decay)
+    nesterov = recipe.optimizer == "nesterov"
+    return torch.optim.SGD(parameters, 1.0, recipe.momentum, weight_decay=decay, nesterov=nesterov)
+
+
 class Oracle:
     """One network in plain PyTorch: no stacking, no masked gradients; removed links are multiplied away."""
 
-    def __init__(self, trial: Trial, data: Dataset, recipe: Recipe, *later: Trial) -> None:
+    def __init__(self, trial: Trial, data: Dataset, recipe: Recipe, *later: tuple[Trial, Recipe]) -> None:
         self.module = copy.deepcopy(trial.subnetwork.module)
         self.module.load_state_dict({name: torch.tensor(w) for name, w in trial.subnetwork.weights.items()})
         self.masks = {name: torch.tensor(mask) for name, mask in trial.subnetwork.masks.items()}
-        parameters, rate, decay = self.module.parameters(), recipe.learning_rate, recipe.weight_decay
-        if recipe.optimizer == "adam":
-            optimizer = torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
-        else:
-            optimizer = torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum, weight_decay=decay)
+        optimizer = _optimizer(self.module, recipe)
+        rates = optimizer.param_groups[0]
         self.losses: list[float] = []
         costs = {name: torch.tensor(cost) for name, cost in (trial.link_cost or {}).items()}
-        for stage in (trial, *later):  # with one optimizer, which goes on
-            for indices in islice(minibatches(stage, recipe.batch), recipe.iterations):
+        for stage, told in ((trial, recipe), *later):  # with one optimizer, which goes on
+            for rates["lr"], indices in zip(told.rates.tolist(), minibatches(stage, told.batch), strict=False):
                 self.module.train()
-                loss = cross_entropy(self(data.train.x[indices]), torch.tensor(data.train.y[indices]))
+                outputs, labels = self(data.train.x[indices]), torch.tensor(data.train.y[indices])
+                loss = cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
                 weights = self.module.state_dict(keep_vars=True)
                 optimizer.zero_grad()
                 (loss + sum((cost * weights[name].abs()).sum() for name, cost in costs.items())).backward()
+                if recipe.clip is not None:
+                    nn.utils.clip_grad_norm_(self.module.parameters(), recipe.clip)
                 optimizer.step()
                 self.losses.append(loss.item())
 

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Recipe
+from karikomi.engines.recipe import learning_rates
 from karikomi.networks import build
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -25,6 +26,9 @@ ADAM = Recipe(
 )
 ADAM_DECAY = replace(ADAM, weight_decay=1e-3)
 SGD_DECAY = replace(ADAM, optimizer="sgd", learning_rate=0.05, momentum=0.9, weight_decay=1e-3)
+ADAMW = replace(ADAM, optimizer="adamw", weight_decay=0.1)
+NESTEROV = replace(SGD_DECAY, optimizer="nesterov")
+COSINE = learning_rates(5e-3, "cosine", 20, 200)
 SHORT = replace(SGD_DECAY, iterations=40, validate_every=10)
 MLP = build("mlp-32-16", (28, 28), 10)
 LENET = build("lenet-300-100", (28, 28), 10)
@@ -52,8 +56,24 @@ def assert_same(a: Subnetwork, b: Subnetwork, tolerance: float = 0.0):
         (MLP, 0.3, SGD_DECAY),
         (MLP, 0.3, replace(SGD_DECAY, batch=7)),
         (LENET, 0.2, ADAM),
+        (MLP, 0.3, ADAMW),
+        (MLP, 0.3, NESTEROV),
+        (MLP, 0.3, replace(ADAMW, learning_rate=COSINE)),
+        (MLP, 0.3, replace(NESTEROV, learning_rate=10 * COSINE)),
     ],
-    ids=["adam", "adam-sparse", "adam-decay", "sgd", "sgd-decay", "sgd-batch-7", "lenet-adam"],
+    ids=[
+        "adam",
+        "adam-sparse",
+        "adam-decay",
+        "sgd",
+        "sgd-decay",
+        "sgd-batch-7",
+        "lenet-adam",
+        "adamw",
+        "nesterov",
+        "adamw-cosine",
+        "nesterov-cosine",
+    ],
 )
 def test_trains_like_plain_pytorch(engine, make, oracle, data, module, density, recipe):
     trial = make.trial(module, density)
@@ -66,7 +86,7 @@ def test_trains_like_plain_pytorch(engine, make, oracle, data, module, density, 
         np.testing.assert_allclose(trained.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY], ids=["adam", "sgd"])
+@pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY, ADAMW, NESTEROV], ids=["adam", "sgd", "adamw", "nesterov"])
 @pytest.mark.parametrize("density", [1.0, 0.3])
 def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, data, recipe, density):
     recipe = replace(recipe, iterations=30, validate_every=1)
@@ -74,12 +94,27 @@ def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, data, rec
     [first] = engine.train([trial], data, recipe)
     later = replace(trial, subnetwork=first.final, state=first.state, order=np.random.SeedSequence(7))
     alone, [second, beside] = engine.train([later], data, recipe), engine.train([later, trial], data, recipe)
-    expected = oracle(trial, data, recipe, later)
+    expected = oracle(trial, data, recipe, (later, recipe))
     assert (first.state.steps, second.state.steps, beside.state.steps) == (30, 60, 30)
     for name, weight in expected.weights().items():
         np.testing.assert_allclose(second.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
         np.testing.assert_allclose(alone[0].final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
     np.testing.assert_allclose(second.curve.train_loss, expected.losses[30:], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [ADAMW, NESTEROV], ids=["adamw", "nesterov"])
+def test_a_schedule_goes_on_where_it_was(engine, make, data, oracle, recipe):
+    recipe = replace(recipe, iterations=30, validate_every=1)
+    rates = learning_rates(5e-3, "cosine", 10, 60)
+    trial, begins = make.trial(MLP, 0.3), replace(recipe, learning_rate=rates[:30])
+    [first] = engine.train([trial], data, begins)
+    goes_on = replace(recipe, learning_rate=learning_rates(5e-3, "cosine", 10, 60, start=first.state.steps)[:30])
+    later = replace(trial, subnetwork=first.final, state=first.state, order=np.random.SeedSequence(7))
+    [second] = engine.train([later], data, goes_on)
+    expected = oracle(trial, data, begins, (later, goes_on))
+    np.testing.assert_allclose(second.curve.train_loss, expected.losses[30:], rtol=0, atol=1e-5)
+    for name, weight in expected.weights().items():
+        np.testing.assert_allclose(second.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("recipe", [ADAM, SGD_DECAY], ids=["adam", "sgd"])
@@ -112,7 +147,7 @@ def test_links_that_cost_something_are_paid_for(engine, make, oracle, data, dens
         assert (cost * abs(paid.final.weights[name])).sum() < (cost * abs(free.final.weights[name])).sum()
 
 
-@pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY], ids=["adam", "sgd"])
+@pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY, ADAMW, NESTEROV], ids=["adam", "sgd", "adamw", "nesterov"])
 def test_removed_links_stay_exactly_0_and_all_others_learn(engine, make, data, recipe):
     trial = make.trial(MLP, 0.3)
     [trained] = engine.train([trial], data, replace(recipe, snapshot_at=100))

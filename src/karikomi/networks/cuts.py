@@ -89,7 +89,7 @@ class Cuts:
         return changed.get(result, tape.values[result])
 
     def _plan(self, affected: frozenset[int], tape: Tape, result: int) -> Mapping[int, list[int]]:
-        """The operations that depend on units of these layers, in order, each with the values that it is last to take."""
+        """The operations that depend on units of these layers, in order, each with the values that it takes last."""
         if affected not in self.plans:
             parts = [self.parts[k] for k in affected]
             first: dict[int, frozenset[int]] = {}

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 from karikomi.data.dataset import Split
 from karikomi.engines import population
 from karikomi.engines.contract import Recipe
 from karikomi.engines.population import stacking
+from karikomi.engines.population.augmentation import augmented
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -83,6 +85,42 @@ def test_any_module_trains_like_plain_pytorch(make, oracle, data, monkeypatch, b
             np.testing.assert_allclose(found.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
         [evaluated] = population.evaluate([found.final], data.test, device="cpu")
         assert evaluated.loss == pytest.approx(expected.loss(data.test.x, data.test.y), abs=1e-5)
+
+
+@pytest.mark.parametrize("build", [convolutional, normalized])
+def test_smoothed_labels_and_clipped_gradients_are_pytorch_s(make, oracle, data, build):
+    recipe = replace(RECIPE, optimizer="nesterov", label_smoothing=0.2, clip=0.5, validate_every=1)
+    trials = [make.trial(build(), 0.5, seed) for seed in range(3)]
+    for trial, found in zip(trials, population.train(trials, data, recipe, device="cpu"), strict=True):
+        expected, unclipped = oracle(trial, data, recipe), oracle(trial, data, replace(recipe, clip=None))
+        np.testing.assert_allclose(found.curve.train_loss, expected.losses, rtol=0, atol=1e-5)
+        assert not np.allclose(expected.losses, unclipped.losses, atol=1e-2)
+        for name, weight in expected.weights().items():
+            np.testing.assert_allclose(found.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("augment", [("shift",), ("flip",), ("shift", "flip")])
+def test_augmented_images_are_the_draw_s(augment):
+    x, draw = torch.rand(40, 2, 16, 9), torch.rand(40, 3)
+    for image, (down, right, flip), found in zip(x, draw.tolist(), augmented(x, augment, draw), strict=True):
+        if "shift" in augment:  # 16 and 9 over 8: by at most 2 rows and 1 column
+            rows, columns = int(down * 5), int(right * 3)
+            image = pad(image, (1, 1, 2, 2))[:, rows : rows + 16, columns : columns + 9]
+        if "flip" in augment and flip < 0.5:
+            image = image.flip(-1)
+        assert torch.equal(found, image)
+    assert not torch.equal(augmented(x, augment, draw), x)
+
+
+def test_networks_of_one_stream_see_the_same_augmented_images(make, data):
+    recipe = replace(RECIPE, augment=("shift", "flip"))
+    trial = make.trial(normalized())
+    same, other = replace(trial, augment=np.random.SeedSequence(5)), replace(trial, augment=np.random.SeedSequence(6))
+    one, two, three = population.train([same, same, other], data, recipe, device="cpu")
+    np.testing.assert_allclose(one.curve.train_loss, two.curve.train_loss, rtol=1e-6)
+    assert (one.curve.train_loss != three.curve.train_loss).all()
+    [alone] = population.train([other], data, recipe, device="cpu")
+    np.testing.assert_allclose(alone.curve.train_loss, three.curve.train_loss, rtol=1e-5)
 
 
 def test_running_statistics_are_each_network_s_own(make, data):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -312,6 +313,17 @@ def test_other_networks_are_for_the_population_engine(module: nn.Module) -> None
     assert choose("auto", Architecture(module)) is population
     with pytest.raises(InputError, match="perceptrons only"):
         choose("sparse", Architecture(module))
+
+
+@pytest.mark.parametrize("extra", [{"label_smoothing": 0.1}, {"clip": 1.0}, {"augment": ("shift",)}])
+def test_recipes_with_extras_are_for_the_population_engine(extra: dict[str, Any]) -> None:
+    recipe, architecture = replace(ADAM, **extra), Architecture(Written())
+    name = next(iter(extra)).replace("_", " ")
+    assert choose("auto", architecture, recipe) is population
+    with pytest.raises(InputError, match=f"does not know {name}; use the engine population"):
+        choose("sparse", architecture, recipe)
+    with pytest.raises(InputError, match=f"does not know {name}"):
+        sparse.train([], images(), recipe)
 
 
 def test_a_perceptron_may_be_written_in_any_way() -> None:

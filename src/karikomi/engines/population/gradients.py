@@ -25,8 +25,8 @@ def gradients(subnetwork: Subnetwork, examples: Examples, *, device: Device = "a
         for some in torch.arange(count, device=source.device).split(block):
             [outputs] = population.forward(source.inputs(some), shared=True)
             (cross_entropy(outputs, source.y[some], reduction="sum") / count).backward()
-    found = {name: population.state[name].grad for name in subnetwork.masks}
+    found = {name: population.module.get_parameter(name).grad for name in subnetwork.masks}
     return {
-        name: np.zeros_like(subnetwork.weights[name]) if grad is None else grad[0].cpu().numpy().copy()
+        name: np.zeros_like(subnetwork.weights[name]) if grad is None else grad.cpu().numpy().copy()
         for name, grad in found.items()
     }

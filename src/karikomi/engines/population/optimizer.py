@@ -13,13 +13,13 @@ from karikomi.engines.population.stacking import Population
 
 def begin(recipe: Recipe, trials: Sequence[Trial], population: Population) -> Optimizer:
     """The optimizer of a population whose trials have taken the same number of steps before."""
-    rate, decay, nesterov = float(recipe.rates[0]), recipe.weight_decay, recipe.optimizer == "nesterov"
+    leaves, rate, decay = list(population.parameters.values()), float(recipe.rates[0]), recipe.weight_decay
     if recipe.optimizer in ("adam", "adamw"):
         adam = AdamW if recipe.optimizer == "adamw" else Adam
-        optimizer = adam(population.leaves, rate, (ADAM_BETA1, ADAM_BETA2), ADAM_EPSILON, decay, fused=True)
+        optimizer = adam(leaves, rate, (ADAM_BETA1, ADAM_BETA2), ADAM_EPSILON, decay, fused=True)
     else:
-        momentum = recipe.momentum
-        optimizer = SGD(population.leaves, rate, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
+        nesterov = recipe.optimizer == "nesterov"
+        optimizer = SGD(leaves, rate, recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True)
     states = [trial.state for trial in trials if trial.state is not None]
     if states:
         _go_on(optimizer, states, population)
@@ -30,8 +30,8 @@ def _go_on(optimizer: Optimizer, states: Sequence[OptimizerState], population: P
     for name, leaf in population.parameters.items():
 
         def moment(which: str, name: str = name, leaf: Tensor = leaf) -> Tensor:
-            stacked = torch.from_numpy(np.stack([getattr(state, which)[name] for state in states])).to(leaf)
-            return stacked * population.masks.get(name, 1.0)
+            stacked = population.in_place_of(np.stack([getattr(state, which)[name] for state in states]))
+            return stacked.to(leaf) * population.masks.get(name, 1.0)
 
         if isinstance(optimizer, Adam):
             step = torch.tensor(float(states[0].steps), device=leaf.device)
@@ -46,6 +46,8 @@ def states_of(optimizer: Optimizer, population: Population, steps: int) -> list[
         {name: _moment(optimizer, leaf, keys) for name, leaf in population.parameters.items()}
         for keys in (("exp_avg", "momentum_buffer"), ("exp_avg_sq",))
     ]
+    if len(population) == 1:
+        moments = [{name: value[None] for name, value in moment.items()} for moment in moments]
     return [
         OptimizerState(steps, *({name: value[p].copy() for name, value in moment.items()} for moment in moments))
         for p in range(len(population))
@@ -61,7 +63,7 @@ def stacked_costs(trials: Sequence[Trial], population: Population) -> dict[str, 
     """What links cost by their size, for every weight that costs something in some network."""
     names = {name for trial in trials for name in trial.link_cost or {}}
     return {
-        name: torch.from_numpy(
+        name: population.in_place_of(
             np.stack(
                 [
                     (trial.link_cost or {}).get(name, np.zeros_like(member.weights[name]))

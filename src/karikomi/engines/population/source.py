@@ -1,24 +1,31 @@
 """Where the population engine runs, and the examples there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from karikomi.data.dataset import Examples
+from karikomi.engines.contract import Recipe, Trial, stacked_minibatches
+from karikomi.engines.population.augmentation import augmented, draws
 from karikomi.errors import InputError, unknown
 
 Device = Literal["auto", "cpu", "cuda"]
+
+
+# Minibatches that are gathered together; they stay in the cache.
+GATHERED_BYTES = 2**21
 
 
 class Source:
     """Examples on the device, kept as they are in memory; they become float32 when a minibatch is gathered."""
 
     def __init__(self, examples: Examples, device: torch.device) -> None:
-        self.x = torch.tensor(examples.x, device=device)
-        self.y = torch.tensor(examples.y, device=device)
+        self.x, self.y = (_tensor(array).to(device) for array in (examples.x, examples.y))
         self.scale, self.device = examples.scale, device
 
     @property
@@ -29,6 +36,27 @@ class Source:
     def inputs(self, indices: Tensor) -> Tensor:
         gathered = self.x.index_select(0, indices.flatten()).float().mul_(self.scale)
         return gathered.view(*indices.shape, *self.x.shape[1:])
+
+    def minibatches(self, trials: Sequence[Trial], recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs ``[P, batch, …]`` and labels ``[P, batch]`` of every iteration, each trial's own."""
+        together = max(1, GATHERED_BYTES // (len(trials) * recipe.batch * self.x[0].numel() * 4))
+        counts = [min(together, recipe.iterations - first) for first in range(0, recipe.iterations, together)]
+
+        def stacked(streams: Iterable[Iterator[np.ndarray]]) -> Iterator[Tensor]:
+            """Of so many iterations ``[count, P, …]``."""
+            return (torch.from_numpy(np.stack(some, axis=1)).to(self.device) for some in zip(*streams, strict=True))
+
+        drawn = stacked(draws(trial, recipe.batch, counts) for trial in trials) if recipe.augment else repeat(None)
+        for indices in stacked(stacked_minibatches(trial, recipe.batch, counts) for trial in trials):
+            x, draw = self.inputs(indices), next(drawn)
+            if draw is not None:
+                x = augmented(x.flatten(0, 2), recipe.augment, draw.flatten(0, 2)).view(x.shape)
+            yield from zip(x, self.y[indices], strict=True)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """The array itself, which is only read; PyTorch warns of one that it could not write to."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def find_device(name: Device) -> torch.device:

@@ -8,14 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.functional import cross_entropy
 
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.networks.tracing import CONVOLUTIONS
 
-# LeNet-300-100, batch 60, Adam, two threads, µs per training step and network by how many are stacked (a busy machine,
-# best of 240 in turn): 1: 1710, 2: 1630, 4: 1310, 8: 1160, 16: 1150. More than 8 only leave less to share out.
-CPU_POPULATION = 8
+# On a CPU stacking shares out what a step costs beside its arithmetic, but slows the arithmetic down. Time of 8 stacked
+# networks over that of 8 one after another, batch 60, one thread: mlp-8 0.75, mlp-32-16 0.8, mlp-100-50 1.1,
+# LeNet-300-100 1.4, a small vision transformer 1.1. So it is for networks whose weights, and activations of one
+# minibatch, take fewer bytes than this.
+CPU_STACKED_BYTES, CPU_POPULATION = 2**19, 8
 # Keeps a validation block within the cache: blocks of 500 to 1250 LeNet examples were the fastest.
 CPU_BLOCK_BYTES = 2**25
 # Shares of a GPU's whole memory, not of what is free: that changes, and with it would change who is stacked with
@@ -26,43 +29,53 @@ TRAINING_COPIES = 8
 
 
 class Population:
-    """P subnetworks of one structure; ``state`` holds every parameter and buffer as ``[P, …]``.
+    """P subnetworks of one structure, on a copy of the module; one alone is that copy, as in any plain loop.
 
-    Works on a copy of the module. Starts in evaluation mode.
+    Starts in evaluation mode.
+
+    Attributes:
+        parameters: what is trained, ``[P, …]``, or of one alone the module's own.
     """
 
     def __init__(self, members: Sequence[Subnetwork], device: torch.device) -> None:
-        self.members = members
+        self.members, self.device = members, device
         self.module = copy.deepcopy(members[0].module).to(device).eval()
-        self.state: dict[str, Tensor] = {}
+        self._stacked: dict[str, Tensor] = {}
         for name, own in _own_state(self.module).items():
-            stacked = np.stack([_value(member, name) for member in members])
-            self.state[name] = torch.from_numpy(stacked).to(device).requires_grad_(own.requires_grad)
+            stacked = torch.from_numpy(np.stack([_value(member, name) for member in members])).to(device)
+            if len(members) == 1:
+                own.data.copy_(stacked[0])
+            else:
+                self._stacked[name] = stacked.requires_grad_(own.requires_grad)
+        own = self._stacked or _own_state(self.module)
+        self.parameters = {name: value for name, value in own.items() if value.requires_grad}
         # Where a layer is whole in every network there is nothing to hold at 0. As floats, because multiplying by
         # bools makes a float copy of them each time.
         self.masks = {
-            name: torch.from_numpy(np.stack([_mask(member, name) for member in members])).to(device).float()
+            name: self.in_place_of(np.stack([_mask(member, name) for member in members])).float()
             for name in dict.fromkeys(name for member in members for name in member.masks)
-            if not all(_mask(member, name).all() for member in members)
+            if name in self.parameters and not all(_mask(member, name).all() for member in members)
         }
 
     def __len__(self) -> int:
         return len(self.members)
 
     @property
-    def parameters(self) -> dict[str, Tensor]:
-        """What is trained of ``state``."""
-        return {name: value for name, value in self.state.items() if value.requires_grad}
+    def state(self) -> dict[str, Tensor]:
+        """The values of every parameter and buffer as they are now, ``[P, …]``."""
+        if len(self) > 1:
+            return {name: value.detach() for name, value in self._stacked.items()}
+        return {name: value.detach().unsqueeze(0) for name, value in _own_state(self.module).items()}
 
-    @property
-    def leaves(self) -> list[Tensor]:
-        return list(self.parameters.values())
+    def in_place_of(self, stacked: np.ndarray) -> Tensor:
+        """An array ``[P, …]`` on the device, in the shape of what is trained."""
+        tensor = torch.from_numpy(stacked).to(self.device)
+        return tensor if len(self) > 1 else tensor.squeeze(0)
 
     def forward(self, x: Tensor, *, shared: bool) -> Tensor:
         """Outputs ``[P, n, C]`` for inputs ``[n, …]`` shared by all, or each network's own ``[P, n, …]``."""
         if len(self) == 1:  # vmap over one is slower, and demands more of the module.
-            alone = {name: value.squeeze(0) for name, value in self.state.items()}
-            outputs = functional_call(self.module, alone, (x if shared else x.squeeze(0),))
+            outputs = self.module(x if shared else x.squeeze(0))
             if not isinstance(outputs, Tensor):
                 raise TypeError(f"it gives a {type(outputs).__name__}, not one tensor of outputs")
             return outputs.unsqueeze(0)
@@ -70,41 +83,56 @@ class Population:
         def one(state: dict[str, Tensor], x: Tensor) -> Tensor:
             return functional_call(self.module, state, (x,))
 
-        return vmap(one, in_dims=(0, None if shared else 0), randomness="different")(self.state, x)
+        return vmap(one, in_dims=(0, None if shared else 0), randomness="different")(self._stacked, x)
+
+    def losses(self, x: Tensor, y: Tensor, smoothing: float) -> Tensor:
+        """Mean cross-entropy of each network on its own minibatch, ``[P]``; of one alone a scalar.
+
+        Inputs are ``[P, n, …]``, labels ``[P, n]``.
+        """
+        if len(self) == 1:
+            return cross_entropy(self.module(x.squeeze(0)), y.squeeze(0), label_smoothing=smoothing)
+        return each_loss(self.forward(x, shared=False), y, smoothing).mean(1)
 
     def charge(self, costs: Mapping[str, Tensor]) -> None:
         """Add the gradient of Σ cost · |w|, which is 0 for a weight of 0."""
         for name, cost in costs.items():
-            gradient = self.state[name].grad
-            if gradient is not None:
-                gradient.addcmul_(cost, self.state[name].detach().sign())
+            weight = self.parameters[name]
+            if weight.grad is not None:
+                weight.grad.addcmul_(cost, weight.detach().sign())
 
     def mask_gradients(self) -> None:
         """For a weight of 0, no gradient means no moment, no momentum and no decay: it stays 0."""
         for name, mask in self.masks.items():
-            gradient = self.state[name].grad
+            gradient = self.parameters[name].grad
             if gradient is not None:
                 gradient.mul_(mask)
 
     def clip_gradients(self, limit: float) -> None:
         """Scale each network's gradient to an L2 norm of at most ``limit``, as ``clip_grad_norm_`` does."""
-        gradients = [value.grad for value in self.leaves if value.grad is not None]
-        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
+        gradients = [value.grad for value in self.parameters.values() if value.grad is not None]
+        squares = torch.stack([gradient.reshape(len(self), -1).square().sum(1) for gradient in gradients])
         kept = (limit / (squares.sum(0).sqrt() + 1e-6)).clamp(max=1)
         for gradient in gradients:
-            gradient.mul_(kept.view(-1, *[1] * (gradient.ndim - 1)))
+            gradient.mul_(kept.view(-1, *[1] * (gradient.ndim - 1)) if len(self) > 1 else kept.squeeze())
 
     def clone(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.state.items()}
+        return {name: value.clone() for name, value in self.state.items()}
 
     def unstack(self, state: Mapping[str, Tensor]) -> list[Subnetwork]:
         """The members with the weights of ``state``, which is stacked like ``self.state``."""
-        arrays = {name: value.detach().cpu().numpy() for name, value in state.items()}
+        arrays = {name: value.cpu().numpy() for name, value in state.items()}
         return [
             # Masked again, because in a network that diverged 0 · ∞ is NaN where 0 was promised.
             replace(member, weights={name: arrays[name][p].copy() for name in member.weights}).masked(member.masks)
             for p, member in enumerate(self.members)
         ]
+
+
+def each_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of every example, ``[P, n]``."""
+    losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=smoothing)
+    return losses.view(labels.shape)
 
 
 def plan(
@@ -147,8 +175,19 @@ def _capacity(subnetwork: Subnetwork, samples: Tensor, per_example: int, batch: 
     else:
         # Under vmap convolutions become grouped ones, which PyTorch's CPU kernels run slower than one after another.
         convolutional = any(isinstance(part, CONVOLUTIONS) for part in subnetwork.module.modules())
-        size, block_bytes = 1 if convolutional else CPU_POPULATION, CPU_BLOCK_BYTES
+        small = sum(w.nbytes for w in subnetwork.weights.values()) + batch * per_example <= CPU_STACKED_BYTES
+        size, block_bytes = CPU_POPULATION if small and not convolutional else 1, CPU_BLOCK_BYTES
     return size if size > 1 and _vmap_runs(subnetwork, samples) else 1, block_bytes
+
+
+def draws_numbers(subnetwork: Subnetwork, samples: Tensor) -> bool:
+    """Whether its training draws random numbers, as dropout does."""
+    population = Population([subnetwork], samples.device)
+    population.module.train()
+    before = torch.default_generator.get_state()
+    with torch.no_grad():
+        population.forward(samples, shared=True)
+    return not torch.equal(before, torch.default_generator.get_state())
 
 
 def _vmap_runs(subnetwork: Subnetwork, samples: Tensor) -> bool:

@@ -1,13 +1,13 @@
 """Training and evaluation of stacked subnetworks."""
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import one_hot
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines.contract import (
@@ -17,18 +17,16 @@ from karikomi.engines.contract import (
     Recipe,
     Trained,
     Trial,
-    stacked_minibatches,
 )
-from karikomi.engines.population.augmentation import augmented, check_augmentation, draws
+from karikomi.engines.population.augmentation import check_augmentation
 from karikomi.engines.population.optimizer import begin, stacked_costs, states_of
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
-from karikomi.engines.population.stacking import Population, plan
+from karikomi.engines.population.stacking import Population, draws_numbers, each_loss, plan
+from karikomi.engines.threads import share_threads
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 
 ADVANCE_EVERY = 20
-# Minibatches that are drawn and brought to the device together.
-DRAWN = 50
 
 
 def train(
@@ -41,7 +39,8 @@ def train(
 ) -> list[Trained]:
     """Train every trial on its own minibatches of ``data.train``; results are in the order of ``trials``.
 
-    Structures may differ: each is stacked with its own kind. ``Trained.seconds`` is the wall time of a population
+    Structures may differ. On a CPU as many are trained at once as PyTorch has threads, small ones stacked; on a GPU
+    each is stacked with its own kind. ``Trained.seconds`` is the wall time of a population
     divided by its networks. A rerun of the same list on the same machine is bit-identical. The modules, PyTorch's
     random state and its gradient mode are left as they were.
 
@@ -55,12 +54,23 @@ def train(
     source = Source(data.train, find_device(device))
     # One population validates in one block length, and its optimizer counts its steps once.
     apart = [(len(trial.split.validation), _steps_before(trial)) for trial in trials]
+    subnetworks = [trial.subnetwork for trial in trials]
     trained: dict[int, Trained] = {}
-    with reproducible(source.device), torch.enable_grad():
-        subnetworks = [trial.subnetwork for trial in trials]
-        for members, block in plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch):
-            together = _train_population([trials[i] for i in members], source, recipe, block, advance)
-            trained.update(zip(members, together, strict=True))
+    with reproducible(source.device):
+        planned = plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch)
+
+        def job(one: tuple[list[int], int], report: Advance, stop: threading.Event) -> list[Trained]:
+            members, block = one
+            with torch.enable_grad():  # each thread has a mode of its own
+                return _train_population([trials[i] for i in members], source, recipe, block, report, stop)
+
+        # A GPU is shared by stacking, and PyTorch's random numbers come from one generator for all threads.
+        cuda = source.device.type == "cuda"
+        alone = [one for one in planned if cuda or draws_numbers(subnetworks[one[0][0]], source.pair)]
+        beside = [one for one in planned if one not in alone]
+        for some, at_once in ((alone, 1), (beside, len(beside))):
+            for (members, _), together in zip(some, share_threads(job, some, at_once, advance), strict=True):
+                trained.update(zip(members, together, strict=True))
     return [trained[i] for i in range(len(trials))]
 
 
@@ -90,38 +100,44 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, device: D
 
 
 def _train_population(
-    trials: Sequence[Trial], source: Source, recipe: Recipe, block: int, advance: Advance | None
+    trials: Sequence[Trial],
+    source: Source,
+    recipe: Recipe,
+    block: int,
+    report: Advance,
+    stop: threading.Event,
 ) -> list[Trained]:
     began = time.perf_counter()
     _seed_dropout(trials, source.device)
     population = Population([trial.subnetwork for trial in trials], source.device)
     optimizer, costs = begin(recipe, trials, population), stacked_costs(trials, population)
-    batches = _minibatches(trials, source, recipe)
+    batches = source.minibatches(trials, recipe)
     validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
     due = set(recipe.validations())
     snapshot = population.clone() if recipe.snapshot_at == 0 else None
-    train_loss = torch.zeros(len(trials), dtype=torch.float64, device=source.device)
+    train_losses: list[Tensor] = []
     population.module.train()
     for iteration, ((x, y), rate) in enumerate(zip(batches, recipe.rates.tolist(), strict=True), start=1):
         for group in optimizer.param_groups:
             group["lr"] = rate
-        logits = population.forward(x, shared=False)
-        losses = _losses(logits, y, recipe.label_smoothing).mean(1)
+        losses = population.losses(x, y, recipe.label_smoothing)
         optimizer.zero_grad()
-        losses.sum().backward()
+        (losses if len(trials) == 1 else losses.sum()).backward()
         population.charge(costs)
         population.mask_gradients()
         if recipe.clip is not None:
             population.clip_gradients(recipe.clip)
         optimizer.step()
-        train_loss += losses.detach()
+        train_losses.append(losses.detach())
         if iteration == recipe.snapshot_at:
             snapshot = population.clone()
         if iteration in due:
-            validation.record(iteration, train_loss)
-            train_loss.zero_()
-        if advance and (iteration % ADVANCE_EVERY == 0 or iteration == recipe.iterations):
-            advance(len(trials) * ((iteration - 1) % ADVANCE_EVERY + 1))
+            validation.record(iteration, torch.stack(train_losses))
+            train_losses.clear()
+        if iteration % ADVANCE_EVERY == 0 or iteration == recipe.iterations:
+            report(len(trials) * ((iteration - 1) % ADVANCE_EVERY + 1))
+            if stop.is_set():
+                raise InterruptedError
     best, final = population.unstack(validation.best), population.unstack(population.state)
     snapshots = population.unstack(snapshot) if snapshot else [None] * len(trials)
     stops, curves = validation.early_stop.tolist(), validation.curves()
@@ -130,23 +146,6 @@ def _train_population(
     return [
         Trained(best[p], final[p], snapshots[p], states[p], stops[p], curves[p], seconds) for p in range(len(trials))
     ]
-
-
-def _minibatches(trials: Sequence[Trial], source: Source, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs ``[P, batch, …]`` and labels ``[P, batch]`` of every iteration."""
-    counts = [min(DRAWN, recipe.iterations - first) for first in range(0, recipe.iterations, DRAWN)]
-
-    def stacked(streams: Iterable[Iterator[np.ndarray]]) -> Iterator[Tensor]:
-        """``[P, …]`` of every iteration."""
-        for some in zip(*streams, strict=True):
-            yield from torch.from_numpy(np.stack(some, axis=1)).to(source.device)
-
-    drawn = stacked(draws(trial, recipe.batch, counts) for trial in trials) if recipe.augment else repeat(None)
-    for indices in stacked(stacked_minibatches(trial, recipe.batch, counts) for trial in trials):
-        x, draw = source.inputs(indices), next(drawn)
-        if draw is not None:
-            x = augmented(x.flatten(0, 1), recipe.augment, draw.flatten(0, 1)).view(x.shape)
-        yield x, source.y[indices]
 
 
 class _Validation:
@@ -162,13 +161,14 @@ class _Validation:
         self.iterations: list[int] = []
         self.rows: list[Tensor] = []
 
-    def record(self, iteration: int, train_loss: Tensor) -> None:
-        """``train_loss`` is the sum of the minibatch losses since the last record."""
+    def record(self, iteration: int, train_losses: Tensor) -> None:
+        """``train_losses`` ``[iterations, P]`` are those of the minibatches since the last record."""
+        # A running sum adds in the order of the steps.
+        train_loss = train_losses.view(-1, len(self.population)).double().cumsum(0)[-1] / len(train_losses)
         loss, hits, _ = _assess(self.population, self.source, self.held_back, self.block)
         self.population.module.train()
-        since = iteration - (self.iterations[-1] if self.iterations else 0)
         self.iterations.append(iteration)
-        self.rows.append(torch.stack([train_loss / since, loss, hits.mean(1)]))
+        self.rows.append(torch.stack([train_loss, loss, hits.mean(1)]))
         if len(self.rows) == 1:
             self.best, self.lowest = self.population.clone(), loss
             self.early_stop = torch.full_like(loss, iteration, dtype=torch.int64)
@@ -176,8 +176,9 @@ class _Validation:
         better = (loss < self.lowest) | (self.lowest.isnan() & ~loss.isnan())
         self.lowest = torch.where(better, loss, self.lowest)
         self.early_stop[better] = iteration
-        for name, kept in self.best.items():
-            kept[better] = self.population.state[name].detach()[better]
+        if better.any():
+            for name, value in self.population.state.items():
+                self.best[name][better] = value[better]
 
     def curves(self) -> list[Curve]:
         values = torch.stack(self.rows, dim=-1).cpu().numpy()
@@ -195,16 +196,10 @@ def _assess(population: Population, source: Source, indices: Tensor, block: int)
     for some in indices.split(block, dim=-1):
         logits = population.forward(source.inputs(some), shared=indices.ndim == 1)
         labels = source.y[some].expand(len(population), -1)
-        losses.append(_losses(logits, labels))
+        losses.append(each_loss(logits, labels))
         hits.append(logits.argmax(-1) == labels)
         outputs = logits.shape[-1]
     return torch.cat(losses, 1).double().mean(1), torch.cat(hits, 1).double(), outputs
-
-
-def _losses(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of every example, ``[P, n]``."""
-    losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=smoothing)
-    return losses.view(labels.shape)
 
 
 def _steps_before(trial: Trial) -> int:

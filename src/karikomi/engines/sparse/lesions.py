@@ -28,7 +28,7 @@ from karikomi.engines.sparse.kernels.packs import Circuit, Signals, State
 from karikomi.engines.sparse.kernels.rows import PACK
 from karikomi.engines.sparse.kernels.vector import LANES
 from karikomi.engines.sparse.kernels.verdicts import Tally
-from karikomi.engines.sparse.threads import run
+from karikomi.engines.threads import run
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 

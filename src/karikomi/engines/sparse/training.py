@@ -24,7 +24,7 @@ from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.kernels.vector import LANES
-from karikomi.engines.sparse.threads import run
+from karikomi.engines.threads import run
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 

@@ -1,4 +1,4 @@
-"""Jobs in threads, for kernels that run without the interpreter's lock."""
+"""Jobs in threads, for kernels and operations that run without the interpreter's lock."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -43,3 +43,22 @@ def run(
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def share_threads(
+    job: Callable[[T, Advance, threading.Event], R], items: Sequence[T], at_once: int, advance: Advance | None
+) -> list[R]:
+    """As :func:`run`, at most ``at_once`` at a time, with PyTorch's threads shared out among them."""
+    threads = torch.get_num_threads()
+    at_once = min(at_once, threads, len(items))
+    if at_once < 2:
+        return [job(item, advance or _nobody, threading.Event()) for item in items]
+    torch.set_num_threads(threads // at_once)
+    try:
+        return run(job, items, at_once, advance)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _nobody(steps: int) -> None:
+    """Hears of steps."""

@@ -41,7 +41,7 @@ def curves(table: pd.DataFrame) -> alt.TopLevelMixin:
     ).properties(width=220, height=170)
     panels, sizes = list(named["panel"].unique()), list(named["size"].unique())
     row, column = alt.Row("size:N", sort=sizes, title=None), alt.Column("panel:N", sort=panels, title=None)
-    return theme.styled(marks.facet(row=row, column=column, data=theme.inline(shown)))
+    return marks.facet(row=row, column=column, data=theme.inline(shown))
 
 
 def effects(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -65,9 +65,7 @@ def effects(table: pd.DataFrame) -> alt.TopLevelMixin:
         y=alt.Y("contrast:N", sort=list(shown["contrast"].unique()), title=None, axis=alt.Axis(labelLimit=320)),
         tooltip=[
             alt.Tooltip("contrast:N", title="effect of"),
-            alt.Tooltip("mean:Q", title="difference", format="+.3g"),
-            alt.Tooltip("low:Q", title="95 % interval from", format="+.3g"),
-            alt.Tooltip("high:Q", title="to", format="+.3g"),
+            *theme.mean_tooltip("difference", "+.3g"),
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2~g"),
         ],
     )
@@ -82,7 +80,7 @@ def effects(table: pd.DataFrame) -> alt.TopLevelMixin:
     ).properties(width=200, height=20 * shown["contrast"].nunique())
     fields = ["contrast", "panel", "mean", "low", "high", "p_holm", "shown"]
     facet = alt.Facet("panel:N", sort=list(titles.values()), title=None)
-    return theme.styled(marks.facet(facet, columns=3, data=theme.inline(shown[fields])).resolve_scale(x="independent"))
+    return marks.facet(facet, columns=3, data=theme.inline(shown[fields])).resolve_scale(x="independent")
 
 
 def recovery(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -115,7 +113,7 @@ def recovery(table: pd.DataFrame) -> alt.TopLevelMixin:
     )
     ends = pd.DataFrame({"x": [low, high], "y": [low, high]})
     diagonal = alt.Chart(theme.inline(ends)).mark_line(color="#888888", strokeDash=[4, 3]).encode(x="x:Q", y="y:Q")
-    return theme.styled(alt.layer(diagonal, points).properties(width=theme.WIDTH, height=theme.WIDTH * 0.7))
+    return alt.layer(diagonal, points).properties(width=theme.WIDTH, height=theme.WIDTH * 0.7)
 
 
 def _colour(field: str, names: pd.Series) -> alt.Color:

@@ -25,7 +25,7 @@ class Passing(nn.Module):
 class PatchGNN(nn.Module):
     """Patches are nodes, channels their features; each starts with its position, and maxima over nodes are read out.
 
-    Without positions or with a mean in place of the maxima it learns far less: all patches look alike to W.
+    With a mean in place of the maxima, or without positions, it learns less.
     """
 
     def __init__(

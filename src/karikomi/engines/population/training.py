@@ -116,12 +116,14 @@ def _train_population(
     due = set(recipe.validations())
     snapshot = population.clone() if recipe.snapshot_at == 0 else None
     train_losses: list[Tensor] = []
+    leaves = list(population.parameters.values())
     population.module.train()
     for iteration, ((x, y), rate) in enumerate(zip(batches, recipe.rates.tolist(), strict=True), start=1):
         for group in optimizer.param_groups:
             group["lr"] = rate
         losses = population.losses(x, y, recipe.label_smoothing)
-        optimizer.zero_grad()
+        for leaf in leaves:  # zero_grad, without its hooks
+            leaf.grad = None
         (losses if len(trials) == 1 else losses.sum()).backward()
         population.charge(costs)
         population.mask_gradients()

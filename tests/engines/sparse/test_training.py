@@ -72,11 +72,11 @@ def plain_loop(trial: Trial, data: Dataset, recipe: Recipe) -> Loop:
     values = list(weights.values())
     if recipe.optimizer == "adam":
         optimizer: torch.optim.Optimizer = torch.optim.Adam(
-            values, recipe.learning_rate, weight_decay=recipe.weight_decay
+            values, float(recipe.rates[0]), weight_decay=recipe.weight_decay
         )
     else:
         optimizer = torch.optim.SGD(
-            values, recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+            values, float(recipe.rates[0]), momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
     x = torch.tensor(data.train.x.reshape(len(data.train), -1).astype(np.float32) * np.float32(data.train.scale))
     y = torch.tensor(data.train.y)

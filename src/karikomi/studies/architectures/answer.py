@@ -95,7 +95,7 @@ def conditions_table(means: pd.DataFrame, by: Sequence[str]) -> DisplayTable:
         size, units = (f"{int(cells[name].iloc[0]):,}" for name in ("size", "units"))
         numbers = [plus_minus(cells.loc[name], *WRITTEN[name][1:]) for name in shown]
         rows.append((network, trained, size, units, *numbers, NOTEBOOK_SHAPES.get(network, "–")))
-    names = ("accuracy, %", "R", "f50, %", "largest drop, points", "aged, %", "retrained, %", SHIN_MIZ.author)
+    names = ("accuracy, %", "R", "f50, %", "largest drop, points", "aged, %", "retrained, %", SHIN_MIZ)
     return DisplayTable("Every condition: means over replicates", ("", "", "parameters", "units", *names), rows)
 
 

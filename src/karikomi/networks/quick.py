@@ -40,7 +40,7 @@ def attention(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
     length, examples, width = query.shape
     projected = linear(query.transpose(0, 1), weight, given["in_proj_bias"]).view(examples, length, 3, heads, -1)
     signal = F.scaled_dot_product_attention(*projected.permute(2, 0, 3, 1, 4))
-    return signal.permute(2, 0, 1, 3).reshape(length, examples, width), None
+    return signal.permute(2, 0, 1, 3).reshape(length, examples, width).contiguous(), None
 
 
 SIGNATURE = inspect.signature(F.multi_head_attention_forward)

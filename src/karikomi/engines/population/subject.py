@@ -23,7 +23,7 @@ from karikomi.networks.tape import Tape, record
 BLOCK_BYTES = 2**27
 """What the signals of a batch may take, about; larger batches are taken in pieces."""
 
-CACHED_BYTES = 2**20
+CACHED_BYTES = 2**21
 """What the largest signal of a batch may take on a CPU, about, so that a lesion stays in the cache of a core."""
 
 

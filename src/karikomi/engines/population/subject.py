@@ -118,6 +118,15 @@ class Subject:
             after.append([self._observed(part, tape, part.sites) for part in self.parts])
         return Activations(_units_first(before), _units_first(after))
 
+    @torch.no_grad()
+    def means(self) -> np.ndarray:
+        """What every unit does where it acts, the mean over all examples: float64 ``[units]``."""
+        total, count = torch.zeros(self.units, dtype=torch.float64), 0
+        for batch, tape in self.tapes():
+            observed = torch.cat([self._observed(part, tape, part.sites) for part in self.parts], 1)
+            total, count = total + observed.double().sum(0).cpu(), count + len(batch.y)
+        return (total / count).numpy()
+
     def attributions(self) -> np.ndarray:
         """Σ a · ∂L/∂a of every unit on every example, over the places where it acts."""
         found = []

@@ -15,8 +15,6 @@ from workers import CORES
 import karikomi
 
 IMAGES, SEQUENCES, BATCH, REPEATED = 1000, 256, 256, 3
-# Units spread evenly over the layers are timed, and multiplied up.
-SAMPLED = 49
 
 
 class Block(nn.Module):
@@ -82,14 +80,12 @@ def _compared(model: nn.Module, x: Tensor, y: Tensor, units: Any, where: nn.Modu
     """Seconds for all units of a kind: ours, a pass of the model for each, and captum's ablation."""
     say(f"{type(model).__name__}")
     numbers = karikomi.knock_out(model, x[:8], y[:8], units=units)["unit"].to_numpy()
-    sampled = numbers[:: max(1, len(numbers) // SAMPLED)]
     once = partial(_hooked, where) if isinstance(where, nn.Module) else partial(_masked, where)
-    first, several, loop = _seconds(
-        lambda: karikomi.knock_out(model, x, y, units=sampled[:1]),
-        lambda: karikomi.knock_out(model, x, y, units=sampled),
-        lambda: once(lambda: _loss(model, x, y)),
-    )
-    ours = first + (several - first) / max(1, len(sampled) - 1) * (len(numbers) - 1)
+    before = _seconds(lambda: once(lambda: _loss(model, x, y)))
+    began = time.perf_counter()
+    karikomi.knock_out(model, x, y, units=numbers)
+    ours = time.perf_counter() - began
+    loop = (before + _seconds(lambda: once(lambda: _loss(model, x, y)))) / 2
     found = {"units": len(numbers), "karikomi": ours, "hooks": len(numbers) * loop}
     captum = _captum(model, x, y, where) if isinstance(where, nn.Module) else None
     return found if captum is None else {**found, "captum": len(numbers) * captum}
@@ -134,24 +130,24 @@ def _captum(model: nn.Module, x: Tensor, y: Tensor, layer: nn.Module) -> float |
     def ablated() -> None:
         for images, labels in zip(x.split(BATCH), y.split(BATCH), strict=True):
             ablation = LayerFeatureAblation(partial(_summed, model, labels), layer)
-            ablation.attribute(images, layer_baselines=0, feature_mask=mask)
+            ablation.attribute(images, layer_baselines=0, layer_mask=mask)
 
-    return _seconds(ablated)[0] / channels
+    return _seconds(ablated) / channels
 
 
 def _summed(model: nn.Module, y: Tensor, x: Tensor) -> Tensor:
     return F.cross_entropy(model(x), y, reduction="sum")[None]
 
 
-def _seconds(*calls: Callable[[], object]) -> list[float]:
-    """The median of each call's, after one that does not count; in turn, A B C, A B C, …"""
-    times: list[list[float]] = [[] for _ in calls]
-    for _ in range(1 + REPEATED):
-        for call, its in zip(calls, times, strict=True):
-            began = time.perf_counter()
-            call()
-            its.append(time.perf_counter() - began)
-    return [median(its[1:]) for its in times]
+def _seconds(call: Callable[[], object]) -> float:
+    """The median, after one that does not count."""
+    call()
+    times = []
+    for _ in range(REPEATED):
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return median(times)
 
 
 if __name__ == "__main__":

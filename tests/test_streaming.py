@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 import karikomi
+from karikomi.engines.lesion_input import AblationKind
 from karikomi.engines.population.given import subject_of
 from karikomi.engines.population.labels import Scoring
 
@@ -32,7 +33,7 @@ class Noise(Dataset[tuple[Tensor, int]]):
         return torch.full((16, 8, 8), number % 7 - 3.0), number % 3
 
 
-def grown(few: int, many: int, ablation: str) -> int:
+def grown(few: int, many: int, ablation: AblationKind) -> int:
     """By how many bytes the process's peak grows from few examples to many."""
     torch.manual_seed(0)
     torch.set_num_threads(1)

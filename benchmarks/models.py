@@ -1,7 +1,8 @@
-"""Lesions of a ResNet-20 and of a transformer side by side with a loop of forward hooks, and with captum."""
+"""Lesions of a ResNet-20 and of a transformer side by side with a loop over units as one writes it, and with captum."""
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -13,9 +14,7 @@ from workers import CORES
 
 import karikomi
 
-IMAGES, SEQUENCES, REPEATED = 1000, 256, 3
-# Units spread evenly over the layers are timed, and multiplied up.
-SAMPLED = 49
+IMAGES, SEQUENCES, BATCH, REPEATED = 1000, 256, 256, 3
 
 
 class Block(nn.Module):
@@ -63,40 +62,56 @@ def measure(arguments: Arguments) -> dict:
     tokens, classes = torch.randint(0, 100, (SEQUENCES // (8 if arguments.quick else 1), 64)), torch.arange(4)
     resnet, transformer = ResNet20().eval(), Transformer().eval()
     hooked: Any = resnet.blocks[4]
+    attention: Any = transformer.encoder.layers[3]
     labels = classes.repeat(len(tokens) // 4)
     return {
         "images": many,
         "sequences": len(tokens),
         "models": {
             "ResNet-20, every channel": _compared(resnet, images, answers, "channels", hooked.bn1),
-            "transformer, every head": _compared(transformer, tokens, labels, "heads", transformer.encoder.layers[3]),
+            "transformer, every head": _compared(
+                transformer, tokens, labels, "heads", attention.self_attn.out_proj.weight
+            ),
         },
     }
 
 
-def _compared(model: nn.Module, x: Tensor, y: Tensor, units: Any, hooked: nn.Module) -> dict:
-    """Seconds for all units of a kind: ours, a pass of the model with a hook for each, and captum's ablation."""
+def _compared(model: nn.Module, x: Tensor, y: Tensor, units: Any, where: nn.Module | Tensor) -> dict:
+    """Seconds for all units of a kind: ours, a pass of the model for each, and captum's ablation."""
     say(f"{type(model).__name__}")
     numbers = karikomi.knock_out(model, x[:8], y[:8], units=units)["unit"].to_numpy()
-    sampled = numbers[:: max(1, len(numbers) // SAMPLED)]
-    first = _seconds(lambda: karikomi.knock_out(model, x, y, units=sampled[:1]))
-    several = _seconds(lambda: karikomi.knock_out(model, x, y, units=sampled))
-    ours = first + (several - first) / max(1, len(sampled) - 1) * len(numbers)
-    found = {"units": len(numbers), "karikomi": ours, "hooks": len(numbers) * _hook(model, x, y, hooked)}
-    captum = _captum(model, x, y, hooked)
+    once = partial(_hooked, where) if isinstance(where, nn.Module) else partial(_masked, where)
+    before = _seconds(lambda: once(lambda: _loss(model, x, y)))
+    began = time.perf_counter()
+    karikomi.knock_out(model, x, y, units=numbers)
+    ours = time.perf_counter() - began
+    loop = (before + _seconds(lambda: once(lambda: _loss(model, x, y)))) / 2
+    found = {"units": len(numbers), "karikomi": ours, "hooks": len(numbers) * loop}
+    captum = _captum(model, x, y, where) if isinstance(where, nn.Module) else None
     return found if captum is None else {**found, "captum": len(numbers) * captum}
 
 
-def _hook(model: nn.Module, x: Tensor, y: Tensor, hooked: nn.Module) -> float:
-    """One pass in which a hook overwrites some of a layer's outputs."""
+def _loss(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    losses = [
+        F.cross_entropy(model(a), b, reduction="sum") for a, b in zip(x.split(BATCH), y.split(BATCH), strict=True)
+    ]
+    return sum(float(loss) for loss in losses) / len(y)
 
-    def once() -> None:
-        axis = 1 if x.is_floating_point() else -1
-        handle = hooked.register_forward_hook(lambda m, given, out: out.index_fill(axis, torch.tensor([3]), 0))
-        F.cross_entropy(model(x), y).item()
-        handle.remove()
 
-    return _seconds(once)
+def _hooked(layer: nn.Module, loss: Callable[[], float]) -> None:
+    """A pass in which a hook overwrites one of a layer's channels."""
+    handle = layer.register_forward_hook(lambda m, given, out: out.index_fill(1, torch.tensor([3]), 0))
+    loss()
+    handle.remove()
+
+
+def _masked(weight: Tensor, loss: Callable[[], float]) -> None:
+    """A pass without the columns of a head's weight; a hook would keep the layer from PyTorch's fast path."""
+    width = len(weight) // 8
+    kept = weight[:, :width].clone()
+    weight[:, :width] = 0
+    loss()
+    weight[:, :width] = kept
 
 
 def _captum(model: nn.Module, x: Tensor, y: Tensor, layer: nn.Module) -> float | None:
@@ -105,21 +120,27 @@ def _captum(model: nn.Module, x: Tensor, y: Tensor, layer: nn.Module) -> float |
         from captum.attr import LayerFeatureAblation
     except ImportError:
         return None
-    if not x.is_floating_point():
-        return None
     shape: list[torch.Size] = []
     handle = layer.register_forward_hook(lambda m, given, out: shape.append(out.shape))
     model(x[:2])
     handle.remove()
     channels = shape[0][1]
     mask = torch.arange(channels).view(1, -1, 1, 1).expand(1, *shape[0][1:])
-    ablation = LayerFeatureAblation(lambda images: F.cross_entropy(model(images), y)[None], layer)
-    began = time.perf_counter()
-    ablation.attribute(x, layer_baselines=0, feature_mask=mask)
-    return (time.perf_counter() - began) / channels
+
+    def ablated() -> None:
+        for images, labels in zip(x.split(BATCH), y.split(BATCH), strict=True):
+            ablation = LayerFeatureAblation(partial(_summed, model, labels), layer)
+            ablation.attribute(images, layer_baselines=0, layer_mask=mask)
+
+    return _seconds(ablated) / channels
+
+
+def _summed(model: nn.Module, y: Tensor, x: Tensor) -> Tensor:
+    return F.cross_entropy(model(x), y, reduction="sum")[None]
 
 
 def _seconds(call: Callable[[], object]) -> float:
+    """The median, after one that does not count."""
     call()
     times = []
     for _ in range(REPEATED):

@@ -86,7 +86,7 @@ class AnyModel:
         if ablation not in get_args(AblationKind):
             raise unknown("ablation", ablation, get_args(AblationKind))
         self.subject = subject.resampled() if ablation == "resample" else subject
-        self.means = subject.activations().activation.mean(axis=1) if ablation == "mean" else None
+        self.means = subject.means() if ablation == "mean" else None
 
     def without(self, groups: Sequence[np.ndarray]) -> Outcomes:
         gone = np.zeros((1 + len(groups), self.subject.units), bool)

@@ -121,10 +121,10 @@ class Cuts:
         value: Callable[[int], Tensor],
     ) -> list[Tensor] | None:
         """What a linear reader gives, from what it gave: few of its inputs have changed, and by how much is known."""
-        if op.name not in ("linear", *CONVOLUTIONS) or not isinstance(op.args[0], Ref) or len(op.refs) > 1:
+        if op.name not in ("linear", *CONVOLUTIONS) or not isinstance(op.args[0], Ref):
             return None
         number, grouped = op.args[0].number, op.name != "linear" and op.argument(6, "groups") not in (None, 1)
-        if number not in cut or number in changed or grouped:
+        if number not in cut or number in changed or grouped or len(op.refs) > 1:
             return None
         sites = [site for site, _ in cut[number]]
         signal, weight = tape.values[number], op.argument(1, "weight")

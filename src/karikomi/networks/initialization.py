@@ -56,6 +56,7 @@ def initialize(
     weights = _pytorch(architecture.module, rng)
     given = Subnetwork.full(architecture, weights).masks if masks is None else masks
     masks = {name: given[name] for name in architecture.link_weights}
+    biases = weights.keys() - masks.keys()
     for name, mask in masks.items():
         axis = architecture.input_axes[name]
         fan_in, fan_out = _fans(mask, axis)
@@ -66,12 +67,12 @@ def initialize(
                 np.float32
             )
             weights[name] *= scale
-            if bias in weights:
+            if bias in biases:
                 weights[bias] *= scale.ravel()
         else:
             variance = 2 / np.maximum(fan_in + fan_out if scheme == "glorot" else fan_in, 1)
             weights[name] = (np.sqrt(variance) * rng.standard_normal(mask.shape)).astype(np.float32)
-            if bias in weights:
+            if bias in biases:
                 weights[bias] = np.zeros_like(weights[bias])
     return Subnetwork(architecture, weights, masks).masked(masks)
 

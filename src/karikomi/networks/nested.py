@@ -35,4 +35,4 @@ def filled(given: Any, value: Callable[[int], Tensor]) -> Any:
 
 
 def tensors(result: Any) -> list[Tensor]:
-    return [leaf for leaf in leaves(result) if isinstance(leaf, Tensor)]
+    return [result] if isinstance(result, Tensor) else [leaf for leaf in leaves(result) if isinstance(leaf, Tensor)]

@@ -32,15 +32,16 @@ def attention(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
     """
     given = SIGNATURE.bind(*args, **kwargs).arguments
     query, weight, heads = given["query"], given["in_proj_weight"], given["num_heads"]
-    alone = query is given["key"] is given["value"] and query.ndim == 3 and weight is not None
+    alone = query is given["key"] is given["value"] and query.ndim == 3
     extra = given["add_zero_attn"] or any(given.get(name) is not None for name in EXTRAS)
     random = given["dropout_p"] > 0 and given.get("training", True)
-    if not alone or random or given.get("need_weights", True) or extra:
+    if weight is None or not alone or random or given.get("need_weights", True) or extra:
         return F.multi_head_attention_forward(*args, **kwargs)
     length, examples, width = query.shape
     projected = linear(query.transpose(0, 1), weight, given["in_proj_bias"]).view(examples, length, 3, heads, -1)
-    signal = F.scaled_dot_product_attention(*projected.permute(2, 0, 3, 1, 4))
-    return signal.permute(2, 0, 1, 3).reshape(length, examples, width), None
+    q, k, v = projected.permute(2, 0, 3, 1, 4)
+    signal = F.scaled_dot_product_attention(q, k, v)
+    return signal.permute(2, 0, 1, 3).reshape(length, examples, width).contiguous(), None
 
 
 SIGNATURE = inspect.signature(F.multi_head_attention_forward)

@@ -23,7 +23,7 @@ from karikomi.networks.tape import Tape, record
 BLOCK_BYTES = 2**27
 """What the signals of a batch may take, about; larger batches are taken in pieces."""
 
-CACHED_BYTES = 2**20
+CACHED_BYTES = 2**21
 """What the largest signal of a batch may take on a CPU, about, so that a lesion stays in the cache of a core."""
 
 
@@ -117,6 +117,15 @@ class Subject:
             before.append([self._observed(part, tape, part.bends) for part in self.parts])
             after.append([self._observed(part, tape, part.sites) for part in self.parts])
         return Activations(_units_first(before), _units_first(after))
+
+    @torch.no_grad()
+    def means(self) -> np.ndarray:
+        """What every unit does where it acts, the mean over all examples: float64 ``[units]``."""
+        total, count = torch.zeros(self.units, dtype=torch.float64), 0
+        for batch, tape in self.tapes():
+            observed = torch.cat([self._observed(part, tape, part.sites) for part in self.parts], 1)
+            total, count = total + observed.double().sum(0).cpu(), count + len(batch.y)
+        return (total / count).numpy()
 
     def attributions(self) -> np.ndarray:
         """Σ a · ∂L/∂a of every unit on every example, over the places where it acts."""

@@ -107,12 +107,10 @@ def target(settings: LotterySettings, dense: Masks, number: int) -> dict[str, in
     sizes = {name: int(mask.sum()) for name, mask in dense.items()}
     if settings.scope == "global":
         return links_left(sum(sizes.values()), settings.rate, number)
-    output = next(reversed(sizes))
-    halved = settings.output_rate == "half"
-    return {
-        name: links_left(size, settings.rate / 2 if halved and name == output else settings.rate, number)
-        for name, size in sizes.items()
-    }
+    *inner, output = dense
+    rates = {name: settings.convolution_rate if dense[name].ndim > 2 else None for name in inner}
+    rates |= {output: settings.rate / 2 if settings.output_rate == "half" else None}
+    return {name: links_left(size, rates[name] or settings.rate, number) for name, size in sizes.items()}
 
 
 def _next_masks(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from statistics import median
 
 from peak import UNIT
-from texts import HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, STEPS
+from texts import HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, STEPS, TRAINING
 
 
 def page(results: dict) -> str:
     parts = [HEAD.format(machine=_machine(results))]
     for name, section, title in (
         ("steps", _steps, "Training steps"),
+        ("training", _training, "Training of any network"),
         ("lottery", _lottery, "Whole lotteries"),
         ("lesions", _lesions, "Lesions"),
         ("models", _models, "Lesions of any model"),
@@ -68,6 +69,20 @@ def _steps(steps: dict) -> str:
 
 
 _LIMITS = ("time over the limit", "the same on one core")
+
+
+def _training(training: dict) -> str:
+    rows = [
+        (
+            name,
+            *(_short(median(one["times"][who])) for who in ("loop", "one", "several")),
+            *(f"{one['ratios'][who]:.2f}" for who in ("one", "several")),
+        )
+        for name, one in training["networks"].items()
+    ]
+    head = ("network", "loop", "one", "several", "one: times faster", "several: times faster")
+    apart = max(one["apart"] for one in training["networks"].values())
+    return TRAINING.format(several=training["several"], table=_table(head, rows), apart=f"{apart:.0e}")
 
 
 def _lottery(lottery: dict) -> str:

@@ -148,7 +148,7 @@ def _told(model: nn.Module, result: Trained, best: bool) -> nn.Module:
     """The model with its new weights, where it was, and its curve."""
     network, curve = result.best if best else result.final, result.curve
     module, device = deepcopy(network.module), first_tensor(unwrapped(model)).device
-    module.load_state_dict({name: torch.from_numpy(value) for name, value in network.weights.items()})
+    module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in network.weights.items()})
     module.curve = pd.DataFrame(  # type: ignore[assignment]
         {
             "iteration": curve.iteration,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
@@ -50,6 +51,31 @@ def test_densities_follow_the_papers_formula_at_every_round(preset, formula):
         # Three layers, each rounded to whole links once.
         assert abs(sum(left.values()) - formula(number)) <= 1.5
     assert target(settings, network, 0) == {"fc1.weight": 235_200, "fc2.weight": 30_000, "output.weight": 1_000}
+
+
+def test_convolutions_have_a_rate_of_their_own():
+    masks = {"conv1.weight": np.ones((8, 1, 3, 3), bool), "fc1.weight": np.ones((10, 50), bool)}
+    masks["output.weight"] = np.ones((10, 10), bool)
+    settings = LotterySettings.of(convolution_rate=0.1, output_rate="half", rate=0.4)
+    expected = {"conv1.weight": round(72 * 0.9**3), "fc1.weight": round(500 * 0.6**3), "output.weight": round(51.2)}
+    assert target(settings, masks, 3) == expected
+    with pytest.raises(InputError, match="convolution_rate needs scope layer"):
+        settings.changed(scope="global", output_rate="equal")
+
+
+def test_a_rewound_network_goes_on_in_the_schedule(small, monkeypatch):
+    settings = small(rewind=20, rounds=1, replicates=1, learning_rate_schedule="cosine", arms=("dense", "ticket"))
+    rates, train = [], prepare(settings).engine.train
+
+    def watched(trials, data, recipe, advance):
+        rates.append(recipe.rates)
+        return train(trials, data, recipe, advance)
+
+    monkeypatch.setattr(prepare(settings).engine, "train", watched)
+    play_all(settings)
+    dense, ticket = rates
+    np.testing.assert_array_equal(ticket[:-20], dense[20:])
+    np.testing.assert_array_equal(ticket[-20:], np.full(20, dense[-1]))
 
 
 @pytest.mark.parametrize("scope", ["layer", "global"])

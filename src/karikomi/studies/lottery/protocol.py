@@ -107,11 +107,10 @@ def target(settings: LotterySettings, dense: Subnetwork, number: int) -> dict[st
     sizes = {name: int(mask.sum()) for name, mask in dense.masks.items()}
     if settings.scope == "global":
         return links_left(sum(sizes.values()), settings.rate, number)
-    halved = [layer.weight for layer in dense.architecture.outputs] if settings.output_rate == "half" else []
-    return {
-        name: links_left(size, settings.rate / 2 if name in halved else settings.rate, number)
-        for name, size in sizes.items()
-    }
+    outputs = {layer.weight for layer in dense.architecture.outputs} if settings.output_rate == "half" else set()
+    rates = {name: settings.convolution_rate for name, mask in dense.masks.items() if mask.ndim > 2}
+    rates |= dict.fromkeys(outputs, settings.rate / 2)
+    return {name: links_left(size, rates.get(name) or settings.rate, number) for name, size in sizes.items()}
 
 
 def _next_masks(

@@ -14,7 +14,36 @@ from karikomi.studies.settings import START, StudySettings
 REMOVAL = Parameter(group=Group("Removal", sort_key=3))
 ARMS = Parameter(group=Group("Arms", sort_key=3))
 
+Preset = Literal[
+    "blog",
+    "paper",
+    "paper-conv-2",
+    "paper-conv-4",
+    "paper-conv-6",
+    "paper-resnet-20",
+    "paper-conv-2-small",
+    "paper-conv-4-small",
+    "paper-conv-6-small",
+    "paper-resnet-20-small",
+    "quick",
+]
 Arm = Literal["dense", "ticket", "reinit", "shuffled", "random"]
+
+
+_PAPER = {"output_rate": "half", "validation": 5_000, "replicates": 5, "reinits": 3}
+_SMALL = {"iterations": 600, "rounds": 3, "validation": 2_000, "validate_every": 50, "replicates": 3}
+_CONV = {**_PAPER, "data": "cifar-10", "rounds": 20}
+_CONV_SMALL = {**_SMALL, "output_rate": "half"}
+# Linear Mode Connectivity and the Lottery Ticket Hypothesis (Frankle et al. 2020): late rewinding, global magnitude.
+_RESNET = {
+    "standardize": True,
+    "initialization": "kaiming",
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "learning_rate_schedule": "step",
+    "weight_decay": 1e-4,
+    "scope": "global",
+}
 
 
 class LotterySettings(StudySettings):
@@ -22,13 +51,49 @@ class LotterySettings(StudySettings):
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "blog": {},
-        "paper": {
-            "iterations": 50_000,
-            "rounds": 18,
-            "output_rate": "half",
+        "paper": {**_PAPER, "iterations": 50_000, "rounds": 18},
+        "paper-conv-2": {
+            **_CONV,
+            "network": "conv-2",
+            "iterations": 20_000,
+            "learning_rate": 2e-4,
+            "convolution_rate": 0.1,
+        },
+        "paper-conv-4": {
+            **_CONV,
+            "network": "conv-4",
+            "iterations": 25_000,
+            "learning_rate": 3e-4,
+            "convolution_rate": 0.1,
+        },
+        "paper-conv-6": {
+            **_CONV,
+            "network": "conv-6",
+            "iterations": 30_000,
+            "learning_rate": 3e-4,
+            "convolution_rate": 0.15,
+        },
+        "paper-resnet-20": {
+            **_RESNET,
+            "data": "cifar-10",
+            "network": "resnet-20",
+            "epochs": 160,
+            "batch": 128,
+            "augment": ("shift", "flip"),
+            "rewind": 2000,
+            "rounds": 10,
             "validation": 5_000,
-            "replicates": 5,
-            "reinits": 3,
+            "replicates": 3,
+        },
+        "paper-conv-2-small": {**_CONV_SMALL, "network": "conv-2-small", "convolution_rate": 0.1},
+        "paper-conv-4-small": {**_CONV_SMALL, "network": "conv-4-small", "convolution_rate": 0.1},
+        "paper-conv-6-small": {**_CONV_SMALL, "network": "conv-6-small", "convolution_rate": 0.15},
+        "paper-resnet-20-small": {
+            **_RESNET,
+            **_SMALL,
+            "network": "resnet-8",
+            "augment": ("shift",),
+            "rewind": 30,
         },
         "quick": {
             "network": "mlp-100-50",
@@ -41,11 +106,13 @@ class LotterySettings(StudySettings):
         },
     }
 
-    preset: Annotated[Literal["blog", "paper", "quick"], START] = Field(
+    preset: Annotated[Preset, START] = Field(
         default="blog",
         exclude=True,
         description="Start from these settings. blog: tmtk's replication, in minutes; paper: Frankle & Carbin's"
-        " protocol, in hours; quick: a small network, in seconds.",
+        " protocol, in hours; quick: a small network, in seconds. paper-conv-2, -4, -6: theirs on CIFAR-10;"
+        " paper-resnet-20: late rewinding of Frankle et al. 2020; both in days, each with a -small twin on MNIST, in"
+        " minutes on two cores.",
     )
     arms: Annotated[tuple[Arm, ...], ARMS] = Field(
         default=("dense", "ticket", "reinit"),
@@ -66,6 +133,9 @@ class LotterySettings(StudySettings):
     )
     rate: Annotated[float, REMOVAL] = Field(
         default=0.2, gt=0, lt=1, description="Share of the surviving links that a round removes."
+    )
+    convolution_rate: Annotated[float | None, REMOVAL] = Field(
+        default=None, gt=0, lt=1, description="That share in convolutions; by default it is the rate."
     )
     output_rate: Annotated[Literal["equal", "half"], REMOVAL] = Field(
         default="equal",
@@ -105,6 +175,7 @@ class LotterySettings(StudySettings):
             raise InputError(
                 f"rewind must lie between 0 and iterations ({self.iterations}), or be none; it is {self.rewind}"
             )
-        if self.scope == "global" and self.output_rate == "half":
-            raise InputError("output_rate half needs scope layer: with scope global all layers compete under one rate")
+        for name in ("output_rate half", "convolution_rate") if self.scope == "global" else ():
+            if getattr(self, name.split()[0]) not in (None, "equal"):
+                raise InputError(f"{name} needs scope layer: with scope global all layers compete under one rate")
         return self

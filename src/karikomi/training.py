@@ -15,6 +15,7 @@ from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines.choice import choose
 from karikomi.engines.contract import Engine, Trained, Trial
 from karikomi.engines.population.augmentation import check_augmentation
+from karikomi.engines.population.source import computing_on
 from karikomi.errors import InputError, unknown
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.samples import first_tensor
@@ -62,7 +63,7 @@ def train(
         settings: as in every study: ``iterations`` (5000) or ``epochs``, ``batch`` (60), ``optimizer`` (``adam``,
             ``adamw``, ``sgd``, ``nesterov``), ``learning_rate`` (0.0012), ``learning_rate_schedule`` (``constant``,
             ``step``, ``cosine``), ``warm_up``, ``momentum`` (0.9), ``weight_decay``, ``label_smoothing``, ``clip``,
-            ``augment``, ``validate_every`` (100), ``engine``; ``karikomi lottery --help`` says what they mean.
+            ``augment``, ``validate_every`` (100), ``engine``, ``device``; see ``karikomi lottery --help``.
 
     Returns:
         A new model, or a list of them, of the class, device and mode of what was given, which stays as it is. Pruning
@@ -95,12 +96,14 @@ def train(
         whole = permanent(unwrapped(one)).cpu()
         form, architecture = fitted(whole, known)
         trial = Trial(_start(one, architecture, its_masks), split, order, dropout=dropout, augment=augment)
-        engine = choose(chosen.engine, architecture, recipe)
+        with computing_on(chosen.device):
+            engine = choose(chosen.engine, architecture, recipe)
         together.setdefault((engine, form.sample_shape), []).append(_Job(number, engine, form, trial))
     done: dict[int, nn.Module] = {}
     for jobs in together.values():
         _, engine, form, _ = jobs[0]
-        results = engine.train([job.trial for job in jobs], form, recipe)
+        with computing_on(chosen.device):
+            results = engine.train([job.trial for job in jobs], form, recipe)
         done |= {job.number: _told(models[job.number], one, best) for job, one in zip(jobs, results, strict=True)}
     return done[0] if isinstance(model, nn.Module) else [done[number] for number in range(len(models))]
 

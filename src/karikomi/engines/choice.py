@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-import torch
-
 from karikomi.engines import population
 from karikomi.engines.contract import Engine, Recipe
+from karikomi.engines.population.source import find_device
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 
@@ -13,14 +12,14 @@ from karikomi.networks.architecture import Architecture
 def choose(name: str, architecture: Architecture, recipe: Recipe | None = None) -> Engine:
     """The engine called ``name`` (``auto``, ``sparse``, ``population``) for networks of ``architecture``.
 
-    ``auto`` is the sparse engine for multilayer perceptrons where there is no GPU and the recipe of their training has
-    no extras, else the population engine.
+    ``auto`` is the sparse engine for multilayer perceptrons where no GPU is computed on and the recipe of their
+    training has no extras, else the population engine.
 
     Raises:
         InputError: if the sparse engine is asked for and cannot train them.
     """
     extras = recipe.extras if recipe else []
-    if name == "population" or (name == "auto" and (torch.cuda.is_available() or extras)):
+    if name == "population" or (name == "auto" and (find_device().type == "cuda" or extras)):
         return population
     if extras:
         raise InputError(f"the sparse engine does not know {', '.join(extras)}; use the engine population")

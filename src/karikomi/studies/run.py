@@ -14,9 +14,12 @@ from karikomi.studies.settings import SCHEMA, StudySettings
 from karikomi.studies.study import Study
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from torch import nn
 
     from karikomi.data.dataset import Dataset
+    from karikomi.studies.setup import Setup
 
 
 def run(
@@ -58,17 +61,24 @@ def run(
     record = settings.model_dump()
     path = out or default_path(study.name, identity(study.name, record, SCHEMA))
     if not _is_finished(path, study, record):
-        setup = study.prepare(settings, data, models)
-        with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
-            if not folder.finished:
-                from karikomi.studies.work import run_stages  # loads torch, which a finished run does not need
+        from karikomi.engines.population.source import computing_on  # loads torch, which a finished run does not need
 
-                run_stages(study.stages(setup), setup, folder, quiet, pool)
-                for name, frame in study.tables(folder).items():
-                    folder.write_table(name, frame)
-                Result(study, folder).draw()
-                folder.finish()
+        with computing_on(settings.device):
+            setup = study.prepare(settings, data, models)
+            with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
+                if not folder.finished:
+                    _finish(study, setup, folder, quiet, pool)
     return Result(study, RunFolder.open(path))
+
+
+def _finish(study: Study, setup: Setup[Any], folder: RunFolder, quiet: bool, pool: Executor | None) -> None:
+    from karikomi.studies.work import run_stages
+
+    run_stages(study.stages(setup), setup, folder, quiet, pool)
+    for name, frame in study.tables(folder).items():
+        folder.write_table(name, frame)
+    Result(study, folder).draw()
+    folder.finish()
 
 
 def _is_finished(path: Path, study: Study, record: Mapping[str, Any]) -> bool:

@@ -71,6 +71,9 @@ class TrainingSettings(BaseModel):
         default="auto",
         description="sparse: perceptrons on CPU, cost falls with density; population: torch, any network.",
     )
+    device: Annotated[Literal["cpu", "cuda"] | None, TRAINING] = Field(
+        default=None, description="Where the population engine computes; by default on a GPU if there is one."
+    )
 
     @field_validator("learning_rate_schedule")
     @classmethod

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from karikomi.engines.choice import warm_up
+from karikomi.engines.population.source import computing_on
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance, progress
 from karikomi.studies.settings import StudySettings
@@ -102,7 +103,8 @@ def _call(stage: Stage, setup: Setup[Any], folder: RunFolder, batch: Sequence[Ta
 
 def _compute_there(compute: Callable[..., Any], kind: type[StudySettings], settings: str, task: Any, given: Any) -> Any:
     """What a worker does: prepare the setup from the settings, and compute."""
-    return compute(_setup(kind, settings), lambda n, description=None: None, task, given)
+    with computing_on(kind.model_validate_json(settings).device):
+        return compute(_setup(kind, settings), lambda n, description=None: None, task, given)
 
 
 @lru_cache(maxsize=1)

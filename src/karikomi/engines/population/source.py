@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import repeat
 from typing import Literal, get_args
 
@@ -15,6 +16,8 @@ from karikomi.engines.population.augmentation import augmented, draws
 from karikomi.errors import InputError, unknown
 
 Device = Literal["auto", "cpu", "cuda"]
+
+_CHOSEN: ContextVar[Device] = ContextVar("device", default="auto")
 
 
 # Minibatches that are gathered together; they stay in the cache.
@@ -59,7 +62,28 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def find_device(name: Device) -> torch.device:
+@contextmanager
+def computing_on(device: Device | None) -> Iterator[None]:
+    """The device that ``auto`` stands for within; None: a GPU if there is one.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    before = _CHOSEN.set(device or "auto")
+    try:
+        find_device("auto")
+        yield
+    finally:
+        _CHOSEN.reset(before)
+
+
+def find_device(name: Device = "auto") -> torch.device:
+    """The device called so; a GPU for ``auto`` where there is one, unless :func:`computing_on` says otherwise.
+
+    Raises:
+        InputError: if there is none of that name, or it is not there.
+    """
+    name = _CHOSEN.get() if name == "auto" else name
     if name not in get_args(Device):
         raise unknown("device", name, get_args(Device))
     available = torch.cuda.is_available()

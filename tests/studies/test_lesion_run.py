@@ -173,8 +173,6 @@ def test_own_modules_of_any_kind(tiny, settings, tmp_path):
     pd.testing.assert_frame_equal(found.table, again.table)
     assert len(graph.table) == 3 + 3 + 2
     refused: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"criteria": ["betweenness-inverse"]}, "branches|chain"),
-        ({"criteria": ["taylor"], "timing": ["adaptive"]}, "branches|chain"),
         ({"criteria": ["taylor"], "cluster": "local:1"}, "cannot see your"),
         ({"criteria": ["taylor"], "replicates": 3}, "replicates must be 2 or left out"),
     )

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from torch import nn
 
 from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
+from karikomi.networks.subnetwork import Subnetwork
 from karikomi.seeds import stream
 from karikomi.studies.lottery.protocol import networks_per_round, run_round, target
 from karikomi.studies.lottery.settings import LotterySettings
@@ -54,11 +56,20 @@ def test_densities_follow_the_papers_formula_at_every_round(preset, formula):
 
 
 def test_convolutions_have_a_rate_of_their_own():
-    masks = {"conv1.weight": np.ones((8, 1, 3, 3), bool), "fc1.weight": np.ones((10, 50), bool)}
-    masks["output.weight"] = np.ones((10, 10), bool)
+    layers = {
+        "conv1": nn.Conv2d(1, 8, 3),
+        "flatten": nn.Flatten(),
+        "fc1": nn.Linear(8, 50),
+        "output": nn.Linear(50, 10),
+    }
+    network = Subnetwork.from_module(nn.Sequential(OrderedDict(layers)))
     settings = LotterySettings.of(convolution_rate=0.1, output_rate="half", rate=0.4)
-    expected = {"conv1.weight": round(72 * 0.9**3), "fc1.weight": round(500 * 0.6**3), "output.weight": round(51.2)}
-    assert target(settings, masks, 3) == expected
+    expected = {
+        "conv1.weight": round(72 * 0.9**3),
+        "fc1.weight": round(400 * 0.6**3),
+        "output.weight": round(500 * 0.8**3),
+    }
+    assert target(settings, network, 3) == expected
     with pytest.raises(InputError, match="convolution_rate needs scope layer"):
         settings.changed(scope="global", output_rate="equal")
 

@@ -56,19 +56,10 @@ def test_densities_follow_the_papers_formula_at_every_round(preset, formula):
 
 
 def test_convolutions_have_a_rate_of_their_own():
-    layers = {
-        "conv1": nn.Conv2d(1, 8, 3),
-        "flatten": nn.Flatten(),
-        "fc1": nn.Linear(8, 50),
-        "output": nn.Linear(50, 10),
-    }
-    network = Subnetwork.from_module(nn.Sequential(OrderedDict(layers)))
+    layers = [nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(8, 50), nn.Linear(50, 10)]
+    network = Subnetwork.from_module(nn.Sequential(*layers))
     settings = LotterySettings.of(convolution_rate=0.1, output_rate="half", rate=0.4)
-    expected = {
-        "conv1.weight": round(72 * 0.9**3),
-        "fc1.weight": round(400 * 0.6**3),
-        "output.weight": round(500 * 0.8**3),
-    }
+    expected = {"0.weight": round(72 * 0.9**3), "2.weight": round(400 * 0.6**3), "3.weight": round(500 * 0.8**3)}
     assert target(settings, network, 3) == expected
     with pytest.raises(InputError, match="convolution_rate needs scope layer"):
         settings.changed(scope="global", output_rate="equal")

@@ -1,6 +1,7 @@
 """``karikomi.train``: modules of one's own, against plain loops and by what must hold."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,11 @@ def seeded():
     torch.manual_seed(0)
 
 
+def train(*given: Any, **settings: Any) -> Any:
+    """``karikomi.train``; no type says that a module has a curve."""
+    return karikomi.train(*given, **settings)
+
+
 def perceptron() -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 4))
 
@@ -44,7 +50,7 @@ def test_goes_on_as_a_plain_loop_under_the_mask_would(build):
     model = build()
     masks = half(model)
     before = copy.deepcopy(model.state_dict())
-    trained = karikomi.train(model, (X, Y), masks=masks, validation=40, optimizer="nesterov", **SETTINGS)
+    trained = train(model, (X, Y), masks=masks, validation=40, optimizer="nesterov", **SETTINGS)
     expected = copy.deepcopy(model)
     optimizer = torch.optim.SGD(expected.parameters(), 0.01, 0.9, nesterov=True)
     split = Dataset.from_arrays(X, Y, X, Y).split(40, seeds.stream(0, "split", 0))
@@ -70,10 +76,10 @@ def test_goes_on_as_a_plain_loop_under_the_mask_would(build):
 
 def test_several_models_keep_their_order_and_see_the_same_minibatches():
     models = [perceptron(), convolutional(), perceptron()]
-    together = karikomi.train(models, (X, Y), **SETTINGS)
+    together = train(models, (X, Y), **SETTINGS)
     assert [type(model[1]) for model in together] == [nn.Linear, nn.BatchNorm2d, nn.Linear]
     for model, found in zip(models, together, strict=True):
-        alone = karikomi.train(model, (X, Y), **SETTINGS)
+        alone = train(model, (X, Y), **SETTINGS)
         np.testing.assert_allclose(found.curve["train_loss"], alone.curve["train_loss"], rtol=1e-4)
 
 
@@ -81,7 +87,7 @@ def test_masks_of_torch_prune_stay_and_the_result_is_plain():
     model = perceptron()
     prune.random_unstructured(model[1], "weight", 0.5)
     removed = model[1].weight_mask == 0
-    trained = karikomi.train(model, (torch.from_numpy(X), torch.from_numpy(Y)), **SETTINGS)
+    trained = train(model, (torch.from_numpy(X), torch.from_numpy(Y)), **SETTINGS)
     assert {*trained.state_dict()} == {"1.weight", "1.bias", "3.weight", "3.bias"}
     assert not trained[1].weight[removed].any()
     assert trained[1].weight[~removed].all()
@@ -89,27 +95,27 @@ def test_masks_of_torch_prune_stay_and_the_result_is_plain():
 
 
 def test_weights_of_0_stay_0_but_not_a_layer_that_is_0_as_a_whole():
-    model = perceptron()
+    model: Any = perceptron()
     with torch.no_grad():
         model[1].weight[:, ::2] = 0
         model[3].weight.zero_()
-    trained = karikomi.train(model, (X, Y), **SETTINGS)
+    trained = train(model, (X, Y), **SETTINGS)
     assert not trained[1].weight[:, ::2].any()
     assert trained[3].weight.any()
-    assert karikomi.train(model, (X, Y), masks={}, **SETTINGS)[1].weight[:, ::2].any()
+    assert train(model, (X, Y), masks={}, **SETTINGS)[1].weight[:, ::2].any()
 
 
 def test_best_is_the_network_of_the_lowest_validation_loss():
     settings = {**SETTINGS, "learning_rate": 0.5, "optimizer": "sgd", "validate_every": 1, "iterations": 20}
     model = perceptron()
-    trained = karikomi.train(model, (X, Y), best=True, **settings)
+    trained = train(model, (X, Y), best=True, **settings)
     place = int(trained.curve["validation_loss"].argmin())
-    stopped = karikomi.train(model, (X, Y), **{**settings, "iterations": place + 1})
+    stopped = train(model, (X, Y), **{**settings, "iterations": place + 1})
     torch.testing.assert_close(trained.state_dict(), stopped.state_dict())
 
 
 def test_epochs_are_passes_through_what_is_not_held_back():
-    trained = karikomi.train(perceptron(), (X, Y), epochs=3, batch=50, validation=40)
+    trained = train(perceptron(), (X, Y), epochs=3, batch=50, validation=40)
     assert trained.curve["iteration"].iloc[-1] == 10  # 3 · 160 / 50, rounded up
 
 
@@ -132,9 +138,9 @@ def test_epochs_are_passes_through_what_is_not_held_back():
 )
 def test_refuses_in_a_line_what_does_not_fit(message, given):
     with pytest.raises(InputError, match=message):
-        karikomi.train(perceptron(), (X, Y), **given)
+        train(perceptron(), (X, Y), **given)
 
 
 def test_augmentation_needs_images():
     with pytest.raises(InputError, match=r"augment needs images.*\[64\]"):
-        karikomi.train(perceptron(), (X.reshape(200, 64), Y), augment=("flip",))
+        train(perceptron(), (X.reshape(200, 64), Y), augment=("flip",))

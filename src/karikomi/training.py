@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -27,16 +27,17 @@ from karikomi.studies.training import TrainingSettings
 
 Masks = Mapping[str, "np.ndarray | Tensor"]
 Data = Dataset | str | tuple[Any, Any]
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 @overload
-def train(model: nn.Module, data: Data, *, masks: Masks | None = None, **settings: Any) -> nn.Module: ...
+def train(model: ModuleT, data: Data, *, masks: Masks | None = None, **settings: Any) -> ModuleT: ...
 @overload
 def train(
-    model: Sequence[nn.Module], data: Data, *, masks: Masks | Sequence[Masks] | None = None, **settings: Any
-) -> list[nn.Module]: ...
+    model: Sequence[ModuleT], data: Data, *, masks: Masks | Sequence[Masks] | None = None, **settings: Any
+) -> list[ModuleT]: ...
 def train(
-    model: nn.Module | Sequence[nn.Module],
+    model: ModuleT | Sequence[ModuleT],
     data: Data,
     *,
     masks: Masks | Sequence[Masks] | None = None,
@@ -44,7 +45,7 @@ def train(
     best: bool = False,
     seed: int = 0,
     **settings: Any,
-) -> nn.Module | list[nn.Module]:
+) -> ModuleT | list[ModuleT]:
     """Train a model, or many at once, under masks that stay: a removed link is exactly 0 after every step.
 
     It goes on from the weights that the model has. Adam's moments, momentum and weight decay cannot bring a removed
@@ -99,7 +100,7 @@ def train(
         with computing_on(chosen.device):
             engine = choose(chosen.engine, architecture, recipe)
         together.setdefault((engine, form.sample_shape), []).append(_Job(number, engine, form, trial))
-    done: dict[int, nn.Module] = {}
+    done: dict[int, Any] = {}
     for jobs in together.values():
         _, engine, form, _ = jobs[0]
         with computing_on(chosen.device):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from karikomi.engines import population, sparse
 from karikomi.engines.choice import choose
 from karikomi.engines.population.source import computing_on, find_device
 from karikomi.errors import InputError
@@ -27,11 +28,11 @@ def test_auto_is_a_gpu_where_there_is_one_unless_told_otherwise(gpu):
 
 def test_perceptrons_are_trained_by_kernels_where_no_gpu_is_computed_on(gpu):
     architecture = Architecture(build("mlp-8", (4,), 2))
-    names = []
+    chosen = []
     for device in ("cpu", None):
         with computing_on(device):
-            names.append(choose("auto", architecture).__name__)
-    assert names == ["karikomi.engines.sparse", "karikomi.engines.population"]
+            chosen.append(choose("auto", architecture))
+    assert chosen == [sparse, population]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

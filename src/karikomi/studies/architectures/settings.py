@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
 from karikomi.networks import Normalization, check_network
-from karikomi.studies.settings import NETWORK, START, StudySettings
+from karikomi.studies.settings import INITIALIZATION, NETWORK, START, StudySettings
 from karikomi.studies.training import TRAINING
 
 SHAPES = Parameter(group=Group("Architectures", sort_key=2))
@@ -68,8 +68,8 @@ class ArchitecturesSettings(StudySettings):
     normalization: Annotated[Normalization | None, Parameter(parse=False)] = Field(
         default=None, description="Of a condition."
     )
-    initialization: Annotated[Literal["glorot", "kaiming", "pytorch"], NETWORK] = Field(
-        default="kaiming", description="Initial weights: Gaussian Glorot, Gaussian Kaiming, or PyTorch's own."
+    initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
+        default="kaiming", description=INITIALIZATION
     )
     iterations: Annotated[int, TRAINING] = Field(
         default=2000, ge=1, description="Training steps (minibatches) of every network."

@@ -200,3 +200,11 @@ def test_what_is_done_to_the_data_is_done_once(settings):
         own = setup_of(setup, condition).data
         assert (own.train.y == setup.data.train.y).all()
         assert (own.train.x == setup.data.train.x).all()
+
+
+def test_robustness_is_that_up_to_the_rate_of_dropout_and_beyond(settings, result):
+    table = result.table
+    units = table["units"]
+    within = (units * 0.5).astype(int)  # removals up to half of the units
+    together = within * table["within_rate"] + (units - within) * table["beyond_rate"]
+    assert (together / units).to_numpy() == pytest.approx(table["robustness"].to_numpy())

@@ -1,6 +1,7 @@
 """The answer of the study of architectures, in words and tables."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -8,35 +9,35 @@ from karikomi.statistics import ALPHA
 from karikomi.studies.architectures.settings import ArchitecturesSettings
 from karikomi.studies.publications import NOTEBOOK_SHAPES, SHIN_MIZ
 from karikomi.studies.show import DisplayTable
-from karikomi.studies.verdict import NOT_SHOWN, Verdict, by_text
+from karikomi.studies.verdict import NOT_SHOWN, Verdict
 from karikomi.studies.words import headline, p_holm, plus_minus
-
-RAISES, LOWERS = Verdict("raises", "good"), Verdict("lowers", "bad")
-VERDICTS = by_text((RAISES, LOWERS))
 
 # Name, factor to the unit and digits.
 WRITTEN: Mapping[str, tuple[str, float, int]] = {
     "accuracy": ("accuracy, points", 100, 2),
     "robustness": ("R", 1, 3),
     "within_rate": ("R up to the rate of dropout", 1, 3),
+    "beyond_rate": ("R beyond the rate of dropout", 1, 3),
     "f50": ("f50, % of the units", 100, 1),
     "drop": ("largest drop, points", 100, 2),
     "aged": ("aged, points", 100, 2),
     "retrained": ("aged and retrained, points", 100, 2),
     "recovered": ("recovered, points", 100, 2),
 }
-ASKED_TITLES = [WRITTEN[name][0] for name in ("robustness", "within_rate", "accuracy", "recovered")]
+ASKED_TITLES = [WRITTEN[name][0] for name in ("robustness", "within_rate", "beyond_rate", "accuracy", "recovered")]
 
 
-def verdict(effect: Mapping[str, float]) -> Verdict:
-    """Whether an effect is shown, and its sign.
+def verdict(effect: Mapping[str, Any]) -> Verdict:
+    """Whether an effect is shown, and its sign; of the largest drop less is better.
 
-    >>> str(verdict({"mean": -0.1, "p_holm": 0.01})), str(verdict({"mean": -0.1, "p_holm": 0.2}))
+    >>> effect = {"measure": "f50", "mean": -0.1, "p_holm": 0.01}
+    >>> str(verdict(effect)), str(verdict({**effect, "p_holm": 0.2}))
     ('lowers', 'not shown')
     """
     if not effect["p_holm"] < ALPHA:
         return NOT_SHOWN
-    return RAISES if effect["mean"] > 0 else LOWERS
+    raises = effect["mean"] > 0
+    return Verdict("raises" if raises else "lowers", "good" if raises != (effect["measure"] == "drop") else "bad")
 
 
 def in_a_sentence(effects: pd.DataFrame, named: pd.DataFrame) -> str:
@@ -106,8 +107,8 @@ def explanation(settings: ArchitecturesSettings) -> str:
         "Differences are means over all other factors, paired by replicate; ± is half a 95 % interval (Student's t over"
         " replicates); p is Holm-corrected over the contrasts of a measure. R is the share of the accuracy above chance"
         " that is left, its mean over the removal of all units at random, layers in proportion (Schneider et al. 2011);"
-        " up to the rate of dropout: of the removals up to that share. f50 is the share of the units without which half"
-        f" of it is lost. Aged: after {s.cycles} cycles in each of which {100 * s.death_rate:g} % of the units die;"
+        " up to and beyond the rate of dropout: of the removals up to that share of the units, and of the others. f50 is"
+        f" the share of the units without which half of it is lost. Aged: after {s.cycles} cycles in each of which {100 * s.death_rate:g} % of the units die;"
         f" retrained: with {s.retraining} training steps in each cycle; recovered: their difference. Variance explained"
         " is η²; together: by factors in combination. Lesions are measured on test examples, which decide nothing."
     )

@@ -7,7 +7,7 @@ import pandas as pd
 from karikomi.statistics.frames import Question, differences
 from karikomi.studies.architectures.conditions import FACTORS
 
-MEASURES = ("accuracy", "robustness", "within_rate", "f50", "drop", "aged", "retrained", "recovered")
+MEASURES = ("accuracy", "robustness", "within_rate", "beyond_rate", "f50", "drop", "aged", "retrained", "recovered")
 
 
 def completed(table: pd.DataFrame) -> pd.DataFrame:

@@ -72,12 +72,14 @@ def _lesioned(own: ArchitecturesSetup, network: Subnetwork, orders: np.ndarray) 
     some = test.take(seeds.stream(s.seed, "probe").permutation(len(test))[: s.examples])
     accuracy, classes = own.engine.remove_in_order(network, orders, some).accuracy, own.data.classes
     removed, mean = np.linspace(0, 1, accuracy.shape[1]), accuracy.mean(axis=0)
+    # R of the removals up to the highest rate of dropout, and of those beyond it.
     rate = max(s.dropouts, default=0.0)
-    up_to = 1 + int(np.searchsorted(removed, rate, side="right")) if 0 < rate < 1 else 0
+    within = int(np.searchsorted(removed, rate, side="right")) if rate else 0
+    halves = (accuracy[:, :within], np.delete(accuracy, np.s_[1:within], axis=1))
+    parts = [robustness(part, classes) if rate else np.full(len(orders), np.nan) for part in halves]
     measures = {
         "robustness": robustness(accuracy, classes),
-        # R of the removals up to the highest rate of dropout, and of those beyond it.
-        "within_rate": robustness(accuracy[:, :up_to], classes) if up_to > 1 else np.full(len(orders), np.nan),
+        **dict(zip(("within_rate", "beyond_rate"), parts, strict=True)),
         "f50": f50(accuracy, classes),
         "drop": largest_drop(accuracy).size,
     }

@@ -48,14 +48,12 @@ def effects(table: pd.DataFrame) -> alt.TopLevelMixin:
     """Effects on robustness, accuracy and recovery with 95 % intervals; filled marks are shown to differ from 0.
 
     Args:
-        table: a row per contrast and measure, with columns factor, level, against, at, measure, mean, low, high,
-            p_holm.
+        table: a row per contrast and measure, with columns contrast, measure, mean, low, high, p_holm.
     """
     titles = {"robustness": "robustness R", "accuracy": "accuracy (points)", "recovered": "recovered (points)"}
     rows = table[table["measure"].isin(titles)]
     factor = rows["measure"].map({"robustness": 1}).fillna(100)
     shown = rows.assign(
-        contrast=_contrasts(rows),
         panel=rows["measure"].map(titles),
         shown=rows["p_holm"] < ALPHA,
         **{name: factor * rows[name] for name in ("mean", "low", "high")},
@@ -137,8 +135,3 @@ def _panels(table: pd.DataFrame) -> pd.Series:
 
 def _sizes(table: pd.DataFrame) -> pd.Series:
     return (table["parameters"].map("{:,}".format) + " parameters").where(table["parameters"] > 0, "by name")
-
-
-def _contrasts(table: pd.DataFrame) -> pd.Series:
-    at = (" at " + table["at"].map("{:,}".format)).where(table["at"] > 0, "")
-    return table["factor"] + " " + table["level"].astype(str) + " against " + table["against"].astype(str) + at

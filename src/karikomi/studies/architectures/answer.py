@@ -44,7 +44,7 @@ def in_a_sentence(effects: pd.DataFrame, named: pd.DataFrame) -> str:
     """The effects on robustness, or without a factorial the most robust network."""
     about = effects.query("measure == 'robustness' and at == 0").drop_duplicates("factor", keep="last")
     if len(about):
-        parts = [f"{_level(row)} {verdict(row)} robustness" for row in about.to_dict("records")]
+        parts = [f"{contrast(row)} {verdict(row)} robustness" for row in about.to_dict("records")]
         shown = [part for part in parts if str(NOT_SHOWN) not in part]
         return headline(shown or ["no effect on robustness is shown"])
     if named.empty:
@@ -61,13 +61,14 @@ def effects_tables(effects: pd.DataFrame) -> list[DisplayTable]:
 def _effects(effects: pd.DataFrame, measure: str) -> DisplayTable:
     title, factor, digits = WRITTEN[measure]
     rows = [
-        (_level(row), plus_minus(row, factor, digits, "+"), p_holm(row), verdict(row))
+        (contrast(row), plus_minus(row, factor, digits, "+"), p_holm(row), verdict(row))
         for row in effects[effects["measure"] == measure].dropna(subset="mean").to_dict("records")
     ]
     return DisplayTable(f"Effects on {title}", ("", "difference", "p", "verdict"), rows)
 
 
-def _level(row: Mapping[str, object]) -> str:
+def contrast(row: Mapping[str, Any]) -> str:
+    """What an effect compares, in words."""
     at = f" at {row['at']:,} parameters" if row["at"] else ""
     level, first, factor = row["level"], row["against"], row["factor"]
     if factor == "layers":
@@ -107,8 +108,9 @@ def explanation(settings: ArchitecturesSettings) -> str:
         "Differences are means over all other factors, paired by replicate; ± is half a 95 % interval (Student's t over"
         " replicates); p is Holm-corrected over the contrasts of a measure. R is the share of the accuracy above chance"
         " that is left, its mean over the removal of all units at random, layers in proportion (Schneider et al. 2011);"
-        " up to and beyond the rate of dropout: of the removals up to that share of the units, and of the others. f50 is"
-        f" the share of the units without which half of it is lost. Aged: after {s.cycles} cycles in each of which {100 * s.death_rate:g} % of the units die;"
-        f" retrained: with {s.retraining} training steps in each cycle; recovered: their difference. Variance explained"
-        " is η²; together: by factors in combination. Lesions are measured on test examples, which decide nothing."
+        " up to and beyond the rate of dropout: of the removals up to that share of the units, and of the others. f50:"
+        " the share of the units without which half of it is lost. Aged: after"
+        f" {s.cycles} cycles in each of which {100 * s.death_rate:g} % of the units die; retrained: with"
+        f" {s.retraining} training steps in each cycle; recovered: their difference. Variance explained is η²; together:"
+        " by factors in combination. Lesions are measured on test examples, which decide nothing."
     )

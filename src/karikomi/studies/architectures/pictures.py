@@ -3,6 +3,7 @@
 import altair as alt
 
 from karikomi.figures import architectures
+from karikomi.studies.architectures.answer import contrast
 from karikomi.studies.result import Result
 
 
@@ -12,7 +13,9 @@ def curves(result: Result) -> alt.TopLevelMixin:
 
 def effects(result: Result) -> alt.TopLevelMixin | None:
     found = result.summary().effects
-    return architectures.effects(found) if len(found) else None
+    if found.empty:
+        return None
+    return architectures.effects(found.assign(contrast=[contrast(row) for row in found.to_dict("records")]))
 
 
 def recovery(result: Result) -> alt.TopLevelMixin:

@@ -109,8 +109,7 @@ def explanation(settings: ArchitecturesSettings) -> str:
         " replicates); p is Holm-corrected over the contrasts of a measure. R is the share of the accuracy above chance"
         " that is left, its mean over the removal of all units at random, layers in proportion (Schneider et al. 2011);"
         " up to and beyond the rate of dropout: of the removals up to that share of the units, and of the others. f50:"
-        " the share of the units without which half of it is lost. Aged: after"
-        f" {s.cycles} cycles in each of which {100 * s.death_rate:g} % of the units die; retrained: with"
-        f" {s.retraining} training steps in each cycle; recovered: their difference. Variance explained is η²; together:"
-        " by factors in combination. Lesions are measured on test examples, which decide nothing."
+        f" the share of the units without which half of it is lost. Aged: after {s.cycles} cycles in each of which"
+        f" {100 * s.death_rate:g} % of the units die; retrained: with {s.retraining} training steps in each cycle;"
+        " recovered: their difference. Variance explained is η²; together: by factors in combination. Lesions are measured on test examples, which decide nothing."
     )

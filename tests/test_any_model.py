@@ -60,8 +60,8 @@ def test_every_knock_out_is_the_model_without_the_unit(model: Oracle) -> None:
         assert row.accuracy_drop == pytest.approx(float(right), abs=1e-6)
 
 
-NO_WEIGHT = {("SqueezeExcite", "excite"), ("Gated", "gate"), ("SeparateProjections", "emb"), ("Cells", "cell")}
-"""Units that no weights of 0 can silence: gates, what a position is added to, a cell that remembers."""
+NO_WEIGHT = {("SqueezeExcite", "excite"), ("Gated", "gate"), ("SeparateProjections", "emb")}
+"""Units that no weights of 0 can silence: gates, and what a position is added to."""
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from karikomi.data.dataset import Dataset as Dataset
     from karikomi.description import describe as describe
     from karikomi.errors import InputError as InputError
+    from karikomi.onnx import export as export
     from karikomi.own import graph as graph
     from karikomi.own import knock_out as knock_out
     from karikomi.own import lesion_curve as lesion_curve
@@ -24,6 +25,7 @@ _HOMES = {
     "InputError": "karikomi.errors",
     "compare": "karikomi.api",
     "describe": "karikomi.description",
+    "export": "karikomi.onnx",
     "graph": "karikomi.own",
     "knock_out": "karikomi.own",
     "lesion_curve": "karikomi.own",

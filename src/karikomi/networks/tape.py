@@ -120,7 +120,7 @@ def record(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | 
             reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
             shapes = ", ".join(str(tuple(one.shape)) for one in tree_leaves(given) if isinstance(one, Tensor))
             raise InputError(f"the network cannot take inputs of shape {shapes}: {reason}") from problem
-    numbers = [n for leaf in _outputs(output) if (n := recorder.number(leaf)) is not None]
+    numbers = [n for leaf in outputs_of(output) if (n := recorder.number(leaf)) is not None]
     return Tape(
         list(range(recorder.entered)),
         recorder.ops,
@@ -144,7 +144,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = True
 
 
-def _outputs(output: Any) -> list[Tensor]:
+def outputs_of(output: Any) -> list[Tensor]:
     """The tensors that a module gave, the one with the logits first."""
     if isinstance(output, Mapping) and isinstance(output.get("logits"), Tensor):
         return [output["logits"]]

@@ -1,8 +1,9 @@
 """Removed units taken out of the model itself, which becomes smaller in memory and faster everywhere."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,48 +12,56 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy
+from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.cuts import Cuts
-from karikomi.networks.detection import CONVOLUTIONS
+from karikomi.networks.detection import WITH_PROJECTIONS
 from karikomi.networks.layers import Numbers
 from karikomi.networks.samples import first_tensor, inputs_of
-from karikomi.networks.tape import Tape, record, unwrapped
+from karikomi.networks.tape import record, unwrapped
+from karikomi.removal.cost import multiply_adds
+from karikomi.removal.cutting import Cutting, Lost, taken_out, together
 from karikomi.removal.dimensions import Dimensions
-from karikomi.removal.zeroing import zero
+from karikomi.removal.fitting import misfit
 
-TOLERANCE = 1e-4
-"""How far outputs may be from those of the lesioned model, as a share of the largest."""
-
-WIDTHS = {
-    0: ("out_features", "out_channels", "num_features", "num_parameters"),
-    1: ("in_features", "in_channels", "embedding_dim"),
-}
+TOLERANCE = 1e-5
+"""How far outputs may be from those of the lesioned model, as a share of the largest; 8 ulp in low precision."""
 
 
 @dataclass(frozen=True)
 class Shrunk:
-    """What became of a model; ``shrink`` gives it to the small one as ``shrunk``.
+    """What became of a model; ``shrink`` gives it to the small one as ``shrunk``, which prints as a few lines.
 
     Attributes:
         parameters: before and after.
-        multiply_adds: of linear and convolutional layers, for one example, before and after.
+        multiply_adds: of products and convolutions, for one example, before and after.
         cut: numbers of the units that are gone from memory.
         zeroed: numbers of those that could not be cut out: their weights are 0.
+        why: by layer why units of it were not cut out.
     """
 
     parameters: tuple[int, int]
     multiply_adds: tuple[int, int]
     cut: np.ndarray
     zeroed: np.ndarray
+    why: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        counts = {"parameters": self.parameters, "multiply-adds": self.multiply_adds}
+        lines = [f"{name}: {before:,} → {after:,}" for name, (before, after) in counts.items()]
+        lines.append(f"units: {len(self.cut):,} cut out, {len(self.zeroed):,} with weights of 0")
+        return "\n".join([*lines, *(f"{layer}: {reason}" for layer, reason in self.why.items())])
 
 
 def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = None) -> nn.Module:
     """A smaller model that gives the outputs of ``model`` without the hidden units ``removed``.
 
-    Removed are their rows, biases and normalization, and every weight that reads them. Where a unit shares its place
-    with others (channels that are added, what is normalized together), it goes if all of them do; else its weights
-    become 0. Weights that are computed from others (pruning, parametrizations) are made permanent.
+    Removed are their rows, biases and normalization, and every weight that reads them; of a head its rows of query,
+    key and value; of a recurrent unit those of all gates. Where a unit shares its place with others (channels that are
+    added, gates, query heads of one key), it goes if all of them do; else its weights become 0. So they do where the
+    cut model would not run, or give anything else: outputs are compared first. Attributes that a forward reshapes by,
+    such as ``num_heads``, are changed with it. Weights that are computed from others (pruning, parametrizations) are
+    made permanent.
 
     Args:
         model: any module.
@@ -71,8 +80,12 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = 
 
     >>> from karikomi.networks.mlp import mlp
     >>> smaller = shrink(mlp((28, 28), (300, 100), 10), {"fc1": range(50)})
-    >>> smaller.fc2, smaller.shrunk.parameters
-    (Linear(in_features=250, out_features=100, bias=True), (266610, 222360))
+    >>> smaller.fc2
+    Linear(in_features=250, out_features=100, bias=True)
+    >>> print(smaller.shrunk)
+    parameters: 266,610 → 222,360
+    multiply-adds: 266,200 → 222,000
+    units: 50 cut out, 0 with weights of 0
     """
     whole = permanent(unwrapped(model))
     if isinstance(x, Mapping):
@@ -84,36 +97,47 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = 
         expected = Cuts(anatomy, anatomy.parts).without(anatomy.tape, gone, {}, anatomy.tape.result)
     given = tuple(anatomy.tape.values[number] for number in anatomy.tape.inputs)
     ends = np.cumsum([part.units for part in anatomy.parts])
-    lost = {part.name: torch.from_numpy(some) for part, some in zip(anatomy.parts, np.split(gone, ends), strict=False)}
-    dimensions, cut = Dimensions(anatomy), set[str]()
-    for choice in ({*lost}, *({name} for name in lost)):
-        if choice <= cut:
-            continue
-        tried = _taken_out(whole, anatomy, dimensions, lost, cut | choice)
-        if tried is not None and _same(tried[0], given, expected):
-            cut |= choice
-    small, went = _taken_out(whole, anatomy, dimensions, lost, cut) or (whole, {})
-    if not _same(small, given, expected):
+    parts = zip(anatomy.parts, np.split(gone, ends), strict=False)
+    lost = {part.name: torch.from_numpy(some) for part, some in parts if some.any()}
+    dimensions, wrong = Dimensions(anatomy, whole), partial(_wrong, given=given, expected=expected)
+    layers, problems = _cut(whole, dimensions, lost, wrong)
+    made, problem = _tried(whole, dimensions, lost, layers, wrong)
+    if made is None or problem:
         raise InputError(_why_not(anatomy, lost))
-    after = record(small, given)
-    by_unit = np.concatenate([went.get(part.name, np.zeros(part.units, bool)) for part in anatomy.parts] or [gone])
-    small.shrunk = Shrunk(  # type: ignore[assignment]
-        (_parameters(whole), _parameters(small)),
-        (multiply_adds(anatomy.tape), multiply_adds(after)),
-        np.flatnonzero(gone & by_unit),
-        np.flatnonzero(gone & ~by_unit),
+    went = np.concatenate([made.went.get(part.name, np.zeros(part.units, bool)) for part in anatomy.parts] or [gone])
+    cut, zeroed = np.flatnonzero(gone & went), np.flatnonzero(gone & ~went)
+    left = [anatomy.parts[k] for k in np.unique(architecture.layer_of[zeroed])]
+    made.small.shrunk = Shrunk(  # type: ignore[assignment]
+        (_parameters(whole), _parameters(made.small)),
+        (multiply_adds(whole, given), multiply_adds(made.small, given)),
+        cut,
+        zeroed,
+        {part.name: problems.get(part.name) or _why_zeroed(dimensions, part, lost[part.name]) for part in left},
     )
-    return small
+    return made.small
 
 
-def multiply_adds(tape: Tape) -> int:
-    """Products in the linear and convolutional layers, for one of the examples on the tape."""
-    total = 0
-    for op in tape.ops:
-        weight = op.argument(1, "weight") if op.name in ("linear", *CONVOLUTIONS) else None
-        if isinstance(weight, Tensor):
-            total += tape.values[op.results[0]].numel() * weight.shape[1:].numel()
-    return total // len(tape.values[tape.inputs[0]])
+def _cut(
+    whole: nn.Module, dimensions: Dimensions, lost: Lost, wrong: Callable[[nn.Module], str]
+) -> tuple[set[str], dict[str, str]]:
+    """The layers out of which units can be cut, and by layer what is wrong with a model out of which they were."""
+    sets, cut, problems = together(dimensions, lost), set[str](), dict[str, str]()
+    for some in ([set[str]().union(*sets)] if len(sets) > 1 else []) + sets:
+        if some <= cut:
+            continue
+        _, problem = _tried(whole, dimensions, lost, cut | some, wrong)
+        problems |= dict.fromkeys(some, problem)
+        cut |= set() if problem else some
+    return cut, problems
+
+
+def _tried(
+    whole: nn.Module, dimensions: Dimensions, lost: Lost, layers: set[str], wrong: Callable[[nn.Module], str]
+) -> tuple[Cutting | None, str]:
+    made = taken_out(whole, dimensions, lost, layers)
+    if made is None:
+        return None, "its weights are used in several places"
+    return made, misfit(made.small, made.sizes, wrong)
 
 
 def permanent(model: nn.Module) -> nn.Module:
@@ -131,81 +155,32 @@ def permanent(model: nn.Module) -> nn.Module:
     return made
 
 
-def _taken_out(
-    whole: nn.Module, anatomy: Anatomy, dimensions: Dimensions, lost: Mapping[str, Tensor], layers: set[str]
-) -> tuple[nn.Module, dict[str, np.ndarray]] | None:
-    """A copy without the units, those of ``layers`` cut out where that can be, and by layer which ones were cut out."""
-    small = copy.deepcopy(whole)
-    going = _groups(anatomy, dimensions, lost, layers)
-    for part in anatomy.parts:
-        if lost[part.name].any():
-            zero(small, anatomy, part, lost[part.name])
-    kept: dict[tuple[str, int], Tensor] = {}
-    for one in dimensions.slices:
-        stays = torch.tensor([group not in going for group in dimensions.groups(one.ids)])
-        before = kept.get((one.name, one.axis))
-        if before is not None and not torch.equal(before, stays):
-            return None
-        kept[one.name, one.axis] = stays
-    if any(not stays.any() for stays in kept.values()):
-        return None
-    for (name, axis), stays in kept.items():
-        if not stays.all():
-            _keep(small, name, axis, torch.nonzero(stays).flatten())
-    went = {}
-    for part in anatomy.parts:
-        if part.calls[0] in dimensions.rows:
-            went[part.name] = np.array([group in going for group in dimensions.groups(dimensions.rows[part.calls[0]])])
-    return small, went
-
-
-def _groups(anatomy: Anatomy, dimensions: Dimensions, lost: Mapping[str, Tensor], layers: set[str]) -> set[int]:
-    """The groups that go: all their units are removed, and nothing else depends on them."""
-    members: dict[int, list[bool]] = {}
-    fixed = {dimensions.group(one) for one in dimensions.fixed}
-    named = {place: part for part in anatomy.parts for place in part.calls}
-    for place, ids in dimensions.rows.items():
-        part = named.get(place)
-        some = lost[part.name] if part and part.name in layers else torch.zeros(len(ids), dtype=torch.bool)
-        groups = dimensions.groups(ids)
-        for group, removed in zip(groups, some.tolist(), strict=True):
-            members.setdefault(group, []).append(removed)
-    going = {group for group, removed in members.items() if all(removed)} - fixed
-    for ids in dimensions.rows.values():  # no layer without any unit
-        groups = dimensions.groups(ids)
-        if going.issuperset(groups):
-            going.discard(groups[0])
-    return going
-
-
-def _keep(small: nn.Module, name: str, axis: int, places: Tensor) -> None:
-    """Leave of a parameter or buffer what is at ``places``, and let the layer know its width."""
-    owner, _, own = name.rpartition(".")
-    part = small.get_submodule(owner)
-    values = getattr(part, own)
-    left = values.detach().index_select(axis, places.to(values.device))
-    setattr(part, own, nn.Parameter(left, values.requires_grad) if isinstance(values, nn.Parameter) else left)
-    if own != "weight":
-        return
-    transposed = isinstance(part, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
-    grouped = getattr(part, "groups", 1) > 1
-    for width in (*WIDTHS[1 - axis if transposed else axis], *(("groups", "in_channels") if grouped else ())):
-        if hasattr(part, width):
-            setattr(part, width, len(places))
-
-
-def _same(small: nn.Module, given: tuple[Tensor, ...], expected: Tensor) -> bool:
+def _wrong(small: nn.Module, given: Sequence[Tensor], expected: Tensor) -> str:
+    """How a model differs from the lesioned one; "" if it does not."""
     try:
         with torch.no_grad():
             tape = record(small, given)
-    except InputError:
-        return False
+    except InputError as problem:
+        return f"the smaller model does not run ({str(problem).rpartition(': ')[2]})"
     found = tape.values[tape.result]
-    scale = float(expected.detach().abs().max()) or 1.0
-    return found.shape == expected.shape and bool(((found - expected).abs() <= TOLERANCE * scale).all())
+    if found.shape != expected.shape:
+        return "the smaller model gives outputs of another shape"
+    scale = float(expected.abs().max()) or 1.0
+    far = float((found - expected).abs().max()) / scale
+    tolerance = max(TOLERANCE, 8 * torch.finfo(expected.dtype).eps)
+    return "" if far <= tolerance else f"outputs of the smaller model would be off by {far:.1g} of the largest"
 
 
-def _why_not(anatomy: Anatomy, lost: Mapping[str, Tensor]) -> str:
+def _why_zeroed(dimensions: Dimensions, part: Part, lost: Tensor) -> str:
+    """Why units of a layer are in no group that can go."""
+    if dimensions.anatomy.tape.ops[part.calls[0]].name == WITH_PROJECTIONS:
+        return "nn.MultiheadAttention has heads for all of its width, no fewer"
+    if lost.all():
+        return "a layer keeps one unit"
+    return "they share places, a normalization or an operation that takes all of its input with units that stay"
+
+
+def _why_not(anatomy: Anatomy, lost: Lost) -> str:
     names = [name for name, some in lost.items() if some.any()]
     readers = {
         anatomy.tape.ops[place].name

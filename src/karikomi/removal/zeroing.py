@@ -9,11 +9,12 @@ from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS
 from karikomi.networks.nested import Ref
 from karikomi.networks.tape import Op
+from karikomi.removal.axes import recurrent_weights
 
 
 def zero(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> None:
     """Have nothing read the units, or where they are added to something, have them be 0."""
-    joins = bool(part.recurrent)
+    joins = part.kind == "recurrent"
     for site in part.sites:
         for place in site.readers:
             op = anatomy.tape.ops[place]
@@ -50,7 +51,17 @@ def _columns(anatomy: Anatomy, op: Op, value: int) -> tuple[str, int, int] | Non
 
 
 def _zero_rows(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> None:
-    """Rows, biases, and scale and shift of normalizations behind them become 0."""
+    """Rows, biases, and scale and shift of normalizations behind them become 0; of a recurrent unit those of all gates.
+
+    A recurrent unit without any weight keeps a state of 0.
+    """
+    if part.kind == "recurrent":
+        for weight in (
+            one for place in part.calls for one in recurrent_weights(anatomy.tape.ops[place], part.recurrent)
+        ):
+            gates = small.get_parameter(anatomy.tape.origin(weight)).data.unflatten(0, (-1, part.units))
+            gates[:, lost.to(gates.device)] = 0
+        return
     for name, axis in _own_numbers(anatomy, part):
         value = small.get_parameter(name).data
         if axis < value.ndim and value.shape[axis] == part.units:

@@ -111,5 +111,6 @@ def explanation(settings: ArchitecturesSettings) -> str:
         " up to and beyond the rate of dropout: of the removals up to that share of the units, and of the others. f50:"
         f" the share of the units without which half of it is lost. Aged: after {s.cycles} cycles in each of which"
         f" {100 * s.death_rate:g} % of the units die; retrained: with {s.retraining} training steps in each cycle;"
-        " recovered: their difference. Variance explained is η²; together: by factors in combination. Lesions are measured on test examples, which decide nothing."
+        " recovered: their difference. Variance explained is η²; together: by factors in combination. Lesions are"
+        " measured on test examples, which decide nothing."
     )

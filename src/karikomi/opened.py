@@ -99,6 +99,7 @@ class AnyModel:
 
 
 def opened(model: nn.Module, x: Any, y: Any, units: Units | None, ablation: AblationKind, scoring: Scoring) -> Opened:
+    unwrapped(model)  # which refuses what is no model
     perceptron = _perceptron(model, x, y, units, scoring)
     if perceptron is not None:
         backend = Perceptron(*perceptron, ablation)
@@ -116,9 +117,14 @@ def _perceptron(
 ) -> tuple[Subnetwork, Examples, Engine] | None:
     """The model for the engine of perceptrons; None for any other model, task or form of inputs."""
     arrays = all(isinstance(one, Tensor | np.ndarray) for one in (x, y))
-    classifies = scoring.loss is None and scoring.task in (None, "multiclass") and not isinstance(units, str)
+    classifies = (
+        scoring.loss is None
+        and scoring.metric is None
+        and scoring.task in (None, "multiclass")
+        and not isinstance(units, str)
+    )
     names = {name for part in model.modules() for name, _ in part.named_parameters(recurse=False)}
-    plain = names <= {"weight", "bias"} and all(value.dtype == torch.float32 for value in model.parameters())
+    plain = names and names <= {"weight", "bias"} and all(value.dtype == torch.float32 for value in model.parameters())
     if not arrays or not classifies or not plain or unwrapped(model) is not model:
         return None
     x, y = (one.detach().float() if getattr(one, "dtype", None) == torch.bfloat16 else one for one in (x, y))
@@ -126,9 +132,10 @@ def _perceptron(
     if y.ndim != 1 or y.dtype.kind not in "iu":
         return None
     subnetwork = Subnetwork.from_module(model)
-    if subnetwork.architecture.perceptron is None or subnetwork.architecture.outputs[0].units < 2:
+    architecture = subnetwork.architecture
+    if architecture.perceptron is None or not architecture.hidden or architecture.outputs[0].units < 2:
         return None
-    return subnetwork, Examples.from_arrays(x, y), choose("auto", subnetwork.architecture)
+    return subnetwork, Examples.from_arrays(x, y), choose("auto", architecture)
 
 
 def _chosen(subject: Subject, units: Units | None) -> tuple[list[np.ndarray], dict[str, Any]]:

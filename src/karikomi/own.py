@@ -231,7 +231,7 @@ def lesion_curve(
 
 
 def _random_orders(players: int, orders: int, seed: int) -> np.ndarray:
-    if orders < 1:
-        raise InputError(f"there must be at least 1 random order; asked for are {orders}")
+    if orders < 1 or orders != int(orders):
+        raise InputError(f"random orders are a whole number from 1; asked for are {orders}")
     rng = seeds.stream(seed, "lesions")
-    return np.stack([rng.permutation(players) for _ in range(orders)])
+    return np.stack([rng.permutation(players) for _ in range(int(orders))])

@@ -58,13 +58,15 @@ def train(
             there are: bool, or 0 and 1, in the weight's shape; layers that are not named are whole. One mapping for
             all models, or one each. By default the masks of ``torch.nn.utils.prune``; without those, weights that are
             exactly 0 stay so, but in layers that are 0 as a whole. ``{}``: nothing is removed.
-        validation: training examples held back, stratified, for the curve and ``best``; by default a tenth.
+        validation: training examples held back, stratified, for the curve and ``best``; by default a tenth,
+            at least one of each class.
         best: the weights at the lowest validation loss in place of those at the end.
         seed: draws minibatches, validation examples, dropout and augmentation.
-        settings: as in every study: ``iterations`` (5000) or ``epochs``, ``batch`` (60), ``optimizer`` (``adam``,
-            ``adamw``, ``sgd``, ``nesterov``), ``learning_rate`` (0.0012), ``learning_rate_schedule`` (``constant``,
-            ``step``, ``cosine``), ``warm_up``, ``momentum`` (0.9), ``weight_decay``, ``label_smoothing``, ``clip``,
-            ``augment``, ``validate_every`` (100), ``engine``, ``device``; see ``karikomi lottery --help``.
+        settings: as in every study: ``iterations`` (5000) or ``epochs``, ``batch`` (60, at most all), ``optimizer``
+            (``adam``, ``adamw``, ``sgd``, ``nesterov``), ``learning_rate`` (0.0012), ``learning_rate_schedule``
+            (``constant``, ``step``, ``cosine``), ``warm_up``, ``momentum`` (0.9), ``weight_decay``,
+            ``label_smoothing``, ``clip``, ``augment``, ``validate_every`` (100), ``engine``, ``device``; see
+            ``karikomi lottery --help``.
 
     Returns:
         A new model, or a list of them, of the class, device and mode of what was given, which stays as it is. Pruning
@@ -87,8 +89,10 @@ def train(
     given = [masks] * len(models) if masks is None or isinstance(masks, Mapping) else list(masks)
     if len(given) != len(models):
         raise InputError(f"there must be a mapping of masks for each of {len(models)} models; there are {len(given)}")
-    chosen, known = TrainingSettings.of(**settings), _dataset(data)
-    split = known.split(len(known.train) // 10 if validation is None else validation, seeds.stream(seed, "split", 0))
+    known = _dataset(data)
+    held_back = max(known.classes, len(known.train) // 10) if validation is None else validation
+    split = known.split(held_back, seeds.stream(seed, "split", 0))
+    chosen = TrainingSettings.of(**{"batch": min(60, len(split.train)), **settings})
     recipe = chosen.for_examples(len(split.train)).recipe()
     check_augmentation(recipe.augment, known.sample_shape)
     order, dropout, augment = (seeds.sequence(seed, name, 0) for name in ("order", "dropout", "augment"))

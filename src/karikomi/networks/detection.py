@@ -58,7 +58,8 @@ def _layers_of(tape: Tape, place: int, softmaxed: set[int]) -> Iterator[Found]:
         return
     weight, kind, axis = weight_of(op)
     origin = tape.origin(weight)
-    if not origin or axis is None:
+    # A constant matrix, such as the adjacency of a graph, has no units.
+    if not origin or axis is None or (op.name in PRODUCTS and origin in tape.buffers):
         return
     units = result.shape[axis]
     key = (op.name, origin, tuple(weight.shape), weight.is_leaf and id(weight))

@@ -65,6 +65,8 @@ def through(op: Op, labels: Labels, values: Callable[[int], Tensor]) -> list[Ten
         return _pooled(op, first, results)
     if REDUCING.fullmatch(op.name):
         return _reduced(op, first, results)
+    if op.name in ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm"):
+        return _over_places(op, first, results)
     return [first] if _is_normalization_of_each(op, first) else None
 
 
@@ -113,6 +115,15 @@ def reduced_axes(op: Op, labels: Tensor) -> tuple[int, ...]:
     place = 2 if op.name == "norm" else 1
     asked = op.argument(place, "dim") if op.argument(place, "dim") is not None else op.kwargs.get("axis")
     return tuple(range(labels.ndim)) if asked is None else tuple(asked) if isinstance(asked, tuple | list) else (asked,)
+
+
+def _over_places(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] | None:
+    """A constant matrix that sums over places of each unit, such as the adjacency of a graph."""
+    operands = op.args[1::-1] if op.name == "__rmatmul__" else op.args[:2]
+    if len(op.refs) != 1 or min(getattr(one, "ndim", labels.ndim) for one in operands) < 2:
+        return None
+    kept = _same_over(labels, (-2 if isinstance(operands[1], Ref) else -1,))
+    return None if kept is None else [kept.expand(results[0].shape)]
 
 
 def _squeezed(labels: Tensor, axes: tuple[int, ...]) -> Tensor:

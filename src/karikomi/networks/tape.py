@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -71,7 +72,8 @@ class Tape:
         values: every value by its number.
         output: what the module gave.
         result: number of the tensor among it that holds the outputs; -1 if it does not depend on the inputs.
-        origins: by the id of a tensor that depends on parameters alone: the parameter.
+        origins: by the id of a tensor that depends on parameters or buffers alone: the first of them.
+        buffers: the names of buffers.
     """
 
     inputs: list[int]
@@ -80,6 +82,7 @@ class Tape:
     output: Any
     result: int
     origins: Mapping[int, str]
+    buffers: frozenset[str]
 
     def origin(self, tensor: object) -> str:
         """The name of the parameter that a tensor is, or is computed from; "" if there is none."""
@@ -87,7 +90,18 @@ class Tape:
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """The module inside ``torch.compile`` and ``nn.DataParallel``."""
+    """The module inside ``torch.compile`` and ``nn.DataParallel``.
+
+    Raises:
+        InputError: if it is none, or has parameters without values.
+    """
+    if not isinstance(module, nn.Module):
+        raise InputError(f"the model must be an nn.Module; this is a {type(module).__name__}")
+    for name, parameter in module.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            raise InputError(f"{name} has no shape yet; run the model once, so that its lazy layers have theirs")
+        if parameter.is_meta:
+            raise InputError(f"{name} has no values: it is on the device meta")
     while True:
         inner = getattr(module, "_orig_mod", module)
         inner = inner.module if isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel) else inner
@@ -128,6 +142,7 @@ def record(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | 
         output,
         numbers[0] if numbers else -1,
         recorder.origins,
+        frozenset(name for name, _ in module.named_buffers(remove_duplicate=False)),
     )
 
 

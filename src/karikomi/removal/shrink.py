@@ -146,6 +146,9 @@ def permanent(model: nn.Module) -> nn.Module:
     computed = [v for part in model.modules() for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf]
     made = copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
     for part in list(made.modules()):
+        if parametrize.is_parametrized(part):  # the class is made for one module, and the copy has the same
+            own = {name: value for name, value in vars(type(part)).items() if name not in ("__dict__", "__weakref__")}
+            part.__class__ = type(type(part).__name__, type(part).__bases__, own)  # pyright: ignore[reportAttributeAccessIssue]
         for name in list(getattr(part, "parametrizations", {})):
             parametrize.remove_parametrizations(part, name)
         if prune.is_pruned(part):

@@ -25,18 +25,24 @@ class Scoring:
 
 def labels_of(given: Any) -> Tensor:
     if isinstance(given, Tensor):
-        return given.detach()
+        labels = given.detach()
+        if labels.is_floating_point() and not torch.isfinite(labels).all():
+            raise InputError("the labels hold NaN or infinite values")
+        return labels
     array = np.asarray(given)
     if array.dtype.kind in "OUS":
         raise InputError(
             "labels are text, but a model's outputs have numbers: give y = [names.index(label) for label in labels],"
             " names being in the order of the outputs"
         )
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return labels_of(torch.from_numpy(np.ascontiguousarray(array)))
 
 
 def task_of(outputs: Tensor, y: Tensor, scoring: Scoring) -> tuple[Task, Callable[[Tensor], Tensor]]:
     """The task, and what makes of labels what it takes."""
+    for name, function in (("loss", scoring.loss), ("metric", scoring.metric)):
+        _refuse(function is not None and not callable(function), f"{name} must be a function of outputs and labels")
+    _refuse(scoring.metric is not None and scoring.loss is None, "metric goes with a loss of your own: give loss, too")
     if scoring.loss is not None:
         return own(scoring.loss, scoring.metric), lambda labels: labels
     name = scoring.task or _guessed(outputs, y)

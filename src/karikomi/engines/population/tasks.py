@@ -108,7 +108,11 @@ def own(loss: Callable[[Tensor, Tensor], Tensor], metric: Callable[[Tensor, Tens
     """A loss, and the share of right answers, of your own, both per example ``[n]``."""
 
     def each(function: Callable[[Tensor, Tensor], Tensor], outputs: Tensor, y: Tensor, what: str) -> Tensor:
-        values = function(outputs, y)
+        try:
+            values = function(outputs, y)
+        except Exception as problem:
+            reason = (str(problem).strip().splitlines() or [""])[0]
+            raise InputError(f"{what} fails on outputs and labels: {type(problem).__name__}: {reason}") from problem
         if not isinstance(values, Tensor) or values.shape[:1] != outputs.shape[:1]:
             raise InputError(f"{what} must give a number per example, [n] (reduction='none')")
         return values.double().flatten(1).mean(1) if values.ndim > 1 else values.double()
@@ -117,7 +121,10 @@ def own(loss: Callable[[Tensor, Tensor], Tensor], metric: Callable[[Tensor, Tens
         losses = each(loss, outputs, y, "loss")
         if metric is None:
             return Score(losses.sum(), losses[:0], losses[:0], len(losses))
-        right = each(metric, outputs, y, "metric").sum()[None]
+        shares = each(metric, outputs, y, "metric")
+        if not ((shares >= 0) & (shares <= 1)).all():
+            raise InputError("metric must say how right each example is, from 0 to 1")
+        right = shares.sum()[None]
         return Score(losses.sum(), right, torch.full_like(right, len(losses)), len(losses))
 
     return Task("own", 0 if metric is None else 1, False, score)

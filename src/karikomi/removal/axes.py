@@ -26,7 +26,7 @@ def core(*given: Tensor) -> tuple[Tensor, ...]:
 def varies(ids: Tensor, axis: int) -> bool:
     """Whether ids differ along an axis."""
     [inner] = core(ids)
-    return bool((inner != inner.narrow(axis, 0, 1)).any())
+    return inner.shape[axis] > 1 and bool((inner != inner.narrow(axis, 0, 1)).any())
 
 
 def scaled_axis(op: Op, own: int, tensor: Tensor, result: Tensor) -> int:

@@ -161,6 +161,11 @@ class Dimensions:
             product = self._product(op)
             self.ids |= {} if product is None else {op.results[0]: product}
             return
+        if op.name == "glu":
+            value, gate = self.ids[known[0]].chunk(2, -1 if (axis := op.argument(1, "dim")) is None else axis)
+            self._join(value, gate)
+            self.ids[op.results[0]] = value
+            return
         if op.name == "group_norm":
             for number in known:
                 ids = self.ids[number]
@@ -247,7 +252,7 @@ class Dimensions:
 
     def _together(self, ids: Tensor, axes: Sequence[int]) -> Tensor:
         """All along ``axes`` becomes one group; gives the ids with one of them in place of all."""
-        if not axes:
+        if not axes or not ids.numel():
             return ids
         one = core(ids)[0].amax(tuple(axes), keepdim=True).expand(ids.shape)
         self._join(ids, one)

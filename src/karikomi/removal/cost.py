@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +20,12 @@ def multiply_adds(model: nn.Module, given: Sequence[Tensor]) -> int:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what mkldnn lacks on this machine
-        # Fused kernels are not counted.
-        plain = torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False)
-        with plain[0], plain[1], sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            record(model, given)
+        recurrent = any(isinstance(part, nn.RNNBase) for part in model.modules())
+        with ExitStack() as plain:  # fused kernels are not counted
+            plain.enter_context(torch.backends.mkldnn.flags(enabled=not recurrent))
+            plain.enter_context(torch.backends.cudnn.flags(enabled=not recurrent))
+            plain.enter_context(sdpa_kernel(SDPBackend.MATH))
+            counter = plain.enter_context(FlopCounterMode(display=False))
+            with torch.no_grad():
+                record(model, given)
     return counter.get_total_flops() // 2 // len(given[0])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from karikomi.removal.axes import core
 from karikomi.removal.dimensions import Dimensions
 from karikomi.removal.zeroing import zero
 
@@ -134,10 +135,10 @@ def _sizes(dimensions: Dimensions, going: set[int]) -> dict[str, dict[int, int]]
     gone = torch.tensor([dimensions.group(one) in going for one in range(len(dimensions.parents))] + [False])
     changed: dict[int, dict[int, int]] = {}
     for number, ids in dimensions.ids.items():
-        lost = gone[ids]
-        for axis, size in enumerate(ids.shape):
-            left = size - int(lost.movedim(axis, 0).flatten(1).all(1).sum()) if size else 0
-            if left < size:
+        lost = gone[core(ids)[0]]
+        for axis, size in enumerate(lost.shape):
+            left = size - int(lost.movedim(axis, 0).flatten(1).all(1).sum())
+            if 0 < left < size:
                 changed.setdefault(number, {})[size] = left
     sizes: dict[str, dict[int, int]] = {}
     for op in dimensions.anatomy.tape.ops:

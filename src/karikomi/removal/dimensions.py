@@ -18,7 +18,7 @@ from karikomi.networks.detection import CELLS, CONVOLUTIONS, PRODUCTS, TRANSPOSE
 from karikomi.networks.nested import Ref
 from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, through
 from karikomi.networks.tape import Op
-from karikomi.removal.axes import BY_CHANNEL, mixed_axes, multiplied, recurrent_weights, scaled_axis
+from karikomi.removal.axes import BY_CHANNEL, core, mixed_axes, multiplied, recurrent_weights, scaled_axis, varies
 
 Key = tuple[int, tuple[int, int] | None]
 """A layer's call: the place of its operation, and in a recurrent one the stacked layer and the direction."""
@@ -119,7 +119,7 @@ class Dimensions:
                 self._fix(along)
                 self._fix(own)
         labels = found.labels[op.results[0]]
-        self.ids[op.results[0]] = own[labels].expand(labels.shape)
+        self.ids[op.results[0]] = own[core(labels)[0]].expand(labels.shape)
 
     def _heads(self, op: Op, found: Found) -> None:
         ids = self._product(op)
@@ -161,6 +161,11 @@ class Dimensions:
             product = self._product(op)
             self.ids |= {} if product is None else {op.results[0]: product}
             return
+        if op.name == "glu":
+            value, gate = self.ids[known[0]].chunk(2, -1 if (axis := op.argument(1, "dim")) is None else axis)
+            self._join(value, gate)
+            self.ids[op.results[0]] = value
+            return
         if op.name == "group_norm":
             for number in known:
                 ids = self.ids[number]
@@ -190,11 +195,11 @@ class Dimensions:
         """A tensor without ids, whose axes are ``axes`` of a signal: a parameter is cut, else they stay whole."""
         name = self.anatomy.tape.origin(tensor)
         for own, axis in enumerate(axes):
-            if tensor.shape[own] == 1 or not _varies(ids, axis):
+            if tensor.shape[own] == 1 or not varies(ids, axis):
                 continue
-            some, places = ids.unique(return_inverse=True)
-            ids = torch.tensor(self.groups(some))[places]
-            if not _varies(ids, axis):
+            some, places = core(ids)[0].unique(return_inverse=True)
+            ids = torch.tensor(self.groups(some))[places].expand(ids.shape)
+            if not varies(ids, axis):
                 continue
             parameter, size = self.own.get(name, tensor), tensor.shape[own]
             alike = [own] if parameter is tensor else [k for k, other in enumerate(parameter.shape) if other == size]
@@ -218,7 +223,7 @@ class Dimensions:
             ids = self._together(self.ids[number], [k for k, letter in enumerate(axes) if letter not in common])
             ids = ids.permute([axes.index(letter) for letter in (*common, *(one for one in axes if one not in common))])
             each = ids[(..., *[0] * (ids.ndim - len(common)))]
-            if not any(_varies(each, axis) for axis in range(each.ndim)):
+            if not any(varies(each, axis) for axis in range(each.ndim)):
                 self._fix(each)  # what all heads share
                 continue
             self.attended |= set(each.flatten().tolist())
@@ -247,13 +252,14 @@ class Dimensions:
 
     def _together(self, ids: Tensor, axes: Sequence[int]) -> Tensor:
         """All along ``axes`` becomes one group; gives the ids with one of them in place of all."""
-        if not axes:
+        if not axes or not ids.numel():
             return ids
-        one = ids.amax(tuple(axes), keepdim=True).expand(ids.shape)
+        one = core(ids)[0].amax(tuple(axes), keepdim=True).expand(ids.shape)
         self._join(ids, one)
         return one
 
     def _join(self, one: Tensor, other: Tensor) -> None:
+        one, other = core(one, other)
         apart = one != other
         for a, b in torch.stack([one[apart], other[apart]]).unique(dim=1).T.tolist():
             if a < 0 or b < 0:
@@ -262,7 +268,7 @@ class Dimensions:
                 self.parents[self.group(a)] = self.group(b)
 
     def _fix(self, ids: Tensor) -> None:
-        self.fixed |= {one for one in ids.unique().tolist() if one >= 0}
+        self.fixed |= {one for one in core(ids)[0].unique().tolist() if one >= 0}
 
 
 def _layout(op: Op, weight: Tensor) -> tuple[int, int, int]:
@@ -272,10 +278,6 @@ def _layout(op: Op, weight: Tensor) -> tuple[int, int, int]:
     if op.name == "linear" or (op.name in PRODUCTS and weight is op.args[0]):
         return 0, 1, -1 if op.name == "linear" else -2
     return weight.ndim - 1, weight.ndim - 2, -1
-
-
-def _varies(ids: Tensor, axis: int) -> bool:
-    return bool(ids.stride(axis)) and bool((ids != ids.narrow(axis, 0, 1)).any())
 
 
 def _constants(op: Op) -> Iterator[Tensor]:

@@ -3,39 +3,17 @@
 import json
 import subprocess
 import sys
-from unittest import mock
 
 import pytest
 
 from karikomi import load_network
-from karikomi.cli import main
 from karikomi.data import DATASETS
 from karikomi.networks import NETWORKS
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.result import Result
 from karikomi.studies.settings import ONLY_MODULAR
 
 SMALL = ["--network", "mlp-8", "--iterations", "4", "--rounds", "2", "--replicates", "2", "--validation", "100"]
 SMALL += ["--engine", "population"]
-
-
-@pytest.fixture
-def command(capsys, monkeypatch, tmp_path, tmp_path_factory):
-    """Runs ``karikomi ARGUMENTS`` in an empty folder, with an empty cache; gives the status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-
-    def call(*arguments):
-        with mock.patch.object(Result, "draw"):
-            try:
-                main(arguments)
-                status = 0
-            except SystemExit as left:
-                status = left.code or 0
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 WRONG = [

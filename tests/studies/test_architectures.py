@@ -39,8 +39,7 @@ def test_a_perceptron_has_the_nearest_number_of_parameters(parameters, layers, i
         return
     width = int(perceptron(parameters, layers, inputs, classes).rpartition("-")[2])
     nearest = min((max(1, width - 1), width, width + 1), key=lambda w: abs(size(w) - parameters))
-    # The width that is solved for is rounded, and size is convex in it: half a unit off at most.
-    assert abs(size(width) - parameters) <= abs(size(nearest) - parameters) + 2 * layers
+    assert abs(size(width) - parameters) == abs(size(nearest) - parameters)
     module = build(perceptron(parameters, layers, inputs, classes), (inputs,), classes)
     assert sum(p.numel() for p in module.parameters()) == size(width)
 

@@ -14,7 +14,6 @@ from torch import nn
 
 import karikomi
 from karikomi import load
-from karikomi.cli import main
 from karikomi.errors import InputError
 from karikomi.runs.checkpoint import read_network
 from karikomi.runs.journal import Journal
@@ -59,24 +58,6 @@ def network(tmp_path_factory):
 def given(tiny, network):
     base = {"data": tiny, "network": network, "replicates": 2, "iterations": 30, "batch": 20, "validation": 200}
     return {**base, "validate_every": 10, "learning_rate": 0.01, "scoring": 150}
-
-
-@pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs ``karikomi ARGUMENTS`` in an empty folder; gives the status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        with mock.patch.object(Result, "draw"):
-            try:
-                main(arguments)
-                status = 0
-            except SystemExit as left:
-                status = left.code or 0
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 def finished(name, base, folder, **more):

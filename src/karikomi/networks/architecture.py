@@ -10,17 +10,16 @@ import torch
 from torch import nn
 
 from karikomi.errors import InputError, unknown
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.belongings import Belonging, of_anatomy, of_chain, weights_of
-from karikomi.networks.detection import CONVOLUTIONS as KERNELS
-from karikomi.networks.layers import INPUTS, Layer, Linear, Numbers, Reading, check_numbers
+from karikomi.networks.layering import layers_of_anatomy, layers_of_chain
+from karikomi.networks.layers import Layer, Linear, Numbers, check_numbers
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record
-from karikomi.networks.tracing import CONVOLUTIONS, LINKED, Chain, Step, follow
+from karikomi.networks.tracing import LINKED, Chain, Step, follow
 from karikomi.networks.wiring import Wiring, wiring
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class Architecture:
@@ -170,7 +169,7 @@ class Architecture:
 
     @cached_property
     def _layers(self) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-        return _of_chain(self.chain) if self.chain else _of_anatomy(self.anatomy)
+        return layers_of_chain(self.chain) if self.chain else layers_of_anatomy(self.anatomy)
 
     @cached_property
     def belongings(self) -> dict[str, tuple[Belonging, ...]]:
@@ -260,62 +259,6 @@ def _flattens_samples(step: Step) -> bool:
     if isinstance(step.part, nn.Flatten):
         return (step.part.start_dim, step.part.end_dim) == (1, -1)
     return step.name == "flatten" and step.call.constants in ((1,), (1, -1))
-
-
-def _of_chain(chain: Chain) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-    layers, before = list[Layer](), INPUTS
-    for stage in chain.stages:
-        prefix = f"{stage.name}.".removeprefix(".")
-        owned = [f"{prefix}bias"] if stage.part.bias is not None else []
-        for step in stage.after:
-            if isinstance(step.part, NORMALIZATIONS):
-                owned += [f"{step.name}.{name}" for name, _ in step.part.named_parameters(recurse=False)]
-        shape = (stage.part.weight.shape[0], stage.part.weight.shape[1])
-        reads = (Reading(before, shape, stage.places, getattr(stage.part, "groups", 1)),)
-        channels = isinstance(stage.part, CONVOLUTIONS)
-        layers.append(Layer(stage.name, len(stage.part.weight), channels, f"{prefix}weight", tuple(owned), reads))
-        before = stage.name
-    return tuple(layers[:-1]), tuple(layers[-1:])
-
-
-def _of_anatomy(anatomy: Anatomy) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-    reads = _readings(anatomy)
-    hidden, outputs = (
-        tuple(
-            Layer(part.name, part.units, part.kind == "channels", part.weight, part.owned, reads.get(part.name, ()))
-            for part in parts
-        )
-        for parts in (anatomy.parts, anatomy.last)
-    )
-    return hidden, outputs
-
-
-def _readings(anatomy: Anatomy) -> dict[str, tuple[Reading, ...]]:
-    """What each layer reads, if all read one layer, or the inputs, and each is read by one."""
-    found: dict[str, tuple[Reading, ...]] = {}
-    layers, before = [*anatomy.parts, *anatomy.last], INPUTS
-    for part, following in zip(layers, [*layers[1:], None], strict=False):
-        op = anatomy.tape.ops[part.calls[0]]
-        weight = op.args[1] if op.name in ("linear", *KERNELS) and len(part.calls) == 1 else None
-        if not isinstance(weight, nn.Parameter):
-            return {}
-        places = 1 if before == INPUTS else _places_of(anatomy, layers[len(found) - 1], part)
-        if not places:
-            return {}
-        groups = op.argument(6, "groups") if op.name in KERNELS else None
-        found[part.name] = (Reading(before, (weight.shape[0], weight.shape[1]), places, groups or 1),)
-        if following is not None and [site.readers for site in part.sites] != [frozenset(following.calls)]:
-            return {}
-        before = part.name
-    return found
-
-
-def _places_of(anatomy: Anatomy, before: Part, part: Part) -> int:
-    """Inputs of a layer that come from each unit of the one before it; 0 if they do not lie in a row."""
-    [site] = before.sites
-    units = site.units
-    places = len(units) // before.units
-    return places if torch.equal(units, torch.arange(len(units)) // max(places, 1)) else 0
 
 
 def _refuse_shared(module: nn.Module) -> None:

@@ -54,8 +54,9 @@ def perceptron(parameters: int, layers: int, inputs: int, classes: int, normaliz
         InputError: if not one unit has room.
     """
     own = 3 if normalization != "none" else 1  # bias; scale and shift
-    roots = np.roots(np.trim_zeros([layers - 1, inputs + classes + own * layers, classes - parameters], "f"))
-    width = round(float(roots.real.max()))
+    too_many = np.trim_zeros([layers - 1, inputs + classes + own * layers, classes - parameters], "f")
+    width = math.floor(np.roots(too_many).real.max())
+    width = min(width, width + 1, key=lambda units: abs(np.polyval(too_many, units)))
     if width < 1:
         raise InputError(f"{parameters} parameters have no room for {layers} hidden layers on {inputs} inputs")
     return "mlp" + layers * f"-{width}"

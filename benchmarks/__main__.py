@@ -28,8 +28,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=f"of {', '.join(PARTS)}; all")
     given = parse(parser)
-    results = json.loads(RESULTS.read_text()) if given.parts and not given.quick else {"dates": {}, "failed": {}}
-    results["machine"] = _machine()
+    results = (
+        json.loads(RESULTS.read_text())
+        if given.parts and not given.quick
+        else {"dates": {}, "machines": {}, "failed": {}}
+    )
     for name in given.parts or PARTS:
         print(f"{name} …", file=sys.stderr, flush=True)
         _measure(name, ["--quick"] if given.quick else [], results)
@@ -51,7 +54,7 @@ def _measure(name: str, flags: list[str], results: dict) -> None:
         output, _ = done.communicate()
     results["failed"].pop(name, None)
     results.pop(name, None)
-    results["dates"][name] = environment.now()[:10]
+    results["dates"][name], results["machines"][name] = environment.now()[:10], _machine()
     if done.returncode == 0:
         results[name] = json.loads(output.splitlines()[-1])
     else:

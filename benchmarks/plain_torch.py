@@ -1,6 +1,6 @@
 """What a user would write in plain PyTorch: data in memory, masks multiplied in, fused Adam."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -35,13 +35,20 @@ def masks_of(subnetwork: Subnetwork) -> dict[str, Tensor]:
 
 
 def minibatch_losses(
-    model: nn.Module, masks: dict[str, Tensor], x: Tensor, y: Tensor, order: Tensor, rate: float
+    model: nn.Module,
+    masks: dict[str, Tensor],
+    x: Tensor,
+    y: Tensor,
+    order: Tensor,
+    rate: float,
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Tensor]:
-    """The training loop; it hands over the loss after every step."""
+    """The training loop; it hands over the loss after every step. ``forward`` is the model compiled, if it is."""
+    forward = model if forward is None else forward
     optimizer = torch.optim.Adam(model.parameters(), rate, fused=True)
     masked = [(model.get_parameter(name), mask) for name, mask in masks.items()]
     for indices in order:
-        loss = cross_entropy(model(x.index_select(0, indices)), y.index_select(0, indices))
+        loss = cross_entropy(forward(x.index_select(0, indices)), y.index_select(0, indices))
         optimizer.zero_grad()
         loss.backward()
         # Adam's moments then stay 0 where a link is removed, and so does the weight.

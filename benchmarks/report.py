@@ -1,5 +1,6 @@
 """The page docs/performance.md, from the figures of one run."""
 
+import json
 from collections.abc import Sequence
 from statistics import median
 
@@ -24,18 +25,25 @@ def page(results: dict) -> str:
 
 
 def _machine(results: dict) -> str:
-    machine = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    """One column per machine that parts were measured on, the parts that share it together."""
+    columns: dict[str, list[str]] = {}
+    for part, date in results["dates"].items():
+        columns.setdefault(json.dumps(results["machines"][part]), []).append(f"{part} {date}")
+    machines = [(", ".join(parts), json.loads(machine)) for machine, parts in columns.items()]
     return _table(
-        ("", ""),
+        ("", *[""] * len(machines)),
         [
-            ("dates", ", ".join(f"{part} {date}" for part, date in results["dates"].items())),
-            ("processor", f"{machine['cpu']} ({machine['llvm']}; {', '.join(machine['vectors'])})"),
-            ("cores", machine["cores"]),
-            ("system", machine["platform"]),
-            ("versions", f"Python {machine['python']}, {versions}"),
+            ("parts", *(parts for parts, _ in machines)),
+            ("processor", *(f"{one['cpu']} ({one['llvm']}; {', '.join(one['vectors'])})" for _, one in machines)),
+            ("cores", *(one["cores"] for _, one in machines)),
+            ("system", *(one["platform"] for _, one in machines)),
+            ("versions", *(f"Python {one['python']}, {_versions(one['versions'])}" for _, one in machines)),
         ],
     )
+
+
+def _versions(versions: dict) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _steps(steps: dict) -> str:
@@ -75,12 +83,12 @@ def _training(training: dict) -> str:
     rows = [
         (
             name,
-            *(_short(median(one["times"][who])) for who in ("loop", "one", "several")),
+            *(_short(median(one["times"][who])) for who in ("loop", "compiled", "one", "several")),
             *(f"{one['ratios'][who]:.2f}" for who in ("one", "several")),
         )
         for name, one in training["networks"].items()
     ]
-    head = ("network", "loop", "one", "several", "one: times faster", "several: times faster")
+    head = ("network", "loop", "compiled", "one", "several", "one: times faster", "several: times faster")
     apart = max(one["apart"] for one in training["networks"].values())
     return TRAINING.format(several=training["several"], table=_table(head, rows), apart=f"{apart:.0e}")
 

@@ -2,8 +2,7 @@
 
 HEAD = """# Performance
 
-Written by `make bench`; the raw figures are in `benchmarks/results.json`. Everything was measured in one run on
-one machine:
+Written by `make bench`; the raw figures are in `benchmarks/results.json`. Each part was measured in one run:
 
 {machine}
 
@@ -93,12 +92,13 @@ per core, each of them takes this much.
 TRAINING = """## Training of any network
 
 Microseconds per training step and network (MNIST, batch 60, Adam), all cores. *loop*: what a user would write in
-PyTorch, data in memory as float32; *one* and *several*: the population engine with one network, and with {several}
-together.
+PyTorch, data in memory as float32; *compiled*: the same through `torch.compile`, compiled beforehand; *one* and
+*several*: the population engine with one network, and with {several} together; how many times faster than the faster of
+the two loops.
 
 {table}
 
-The mean losses of all three differ by {apart} at most.
+The mean losses of all four differ by {apart} at most.
 """
 
 LESIONS = """## Lesions

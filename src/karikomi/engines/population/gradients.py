@@ -5,8 +5,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from karikomi.data.dataset import Examples
+from karikomi.engines.population.planning import plan
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
-from karikomi.engines.population.stacking import Population, plan
 from karikomi.networks.subnetwork import Subnetwork
 
 
@@ -20,9 +20,9 @@ def gradients(subnetwork: Subnetwork, examples: Examples, *, device: Device = "a
     """
     source, count = Source(examples, find_device(device)), len(examples)
     with reproducible(source.device), torch.enable_grad():
-        [(_, block)] = plan([subnetwork], source.pair, int(examples.y.max()) + 1)
-        population = Population([subnetwork], source.device)
-        for some in torch.arange(count, device=source.device).split(block):
+        [planned] = plan([subnetwork], source.pair, int(examples.y.max()) + 1)
+        population = planned.of([subnetwork], source.device)
+        for some in torch.arange(count, device=source.device).split(planned.block):
             [outputs] = population.forward(source.inputs(some), shared=True)
             (cross_entropy(outputs, source.y[some], reduction="sum") / count).backward()
     found = {name: population.module.get_parameter(name).grad for name in subnetwork.masks}

@@ -9,8 +9,9 @@ import torch
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Ablation, Activations, Advance, Outcomes
 from karikomi.engines.lesion_input import ZERO, check_ablation, check_examples, lesion_orders, single_lesions
+from karikomi.engines.population.planning import plan
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
-from karikomi.engines.population.stacking import Population, plan
+from karikomi.engines.population.stacking import Population
 from karikomi.engines.population.subject import Batch, Subject
 from karikomi.engines.population.tasks import multiclass
 from karikomi.errors import InputError

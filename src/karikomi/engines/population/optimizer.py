@@ -5,58 +5,72 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON, OptimizerState, Recipe, Trial
 from karikomi.engines.population.stacking import Population
 
 
-def begin(recipe: Recipe, trials: Sequence[Trial], population: Population) -> Optimizer:
-    """The optimizer of a population whose trials have taken the same number of steps before."""
-    leaves, rate, decay = list(population.parameters.values()), float(recipe.rates[0]), recipe.weight_decay
-    if recipe.optimizer in ("adam", "adamw"):
-        adam = AdamW if recipe.optimizer == "adamw" else Adam
-        optimizer = adam(leaves, rate, (ADAM_BETA1, ADAM_BETA2), ADAM_EPSILON, decay, fused=True)
-    else:
-        nesterov = recipe.optimizer == "nesterov"
-        optimizer = SGD(leaves, rate, recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True)
-    states = [trial.state for trial in trials if trial.state is not None]
-    if states:
-        _go_on(optimizer, states, population)
-    return optimizer
+class Optimizer:
+    """One for all networks of a population, whose trials have taken the same number of steps before.
 
+    PyTorch's fused functions without its classes, whose bookkeeping takes as long as the step of a small network.
+    """
 
-def _go_on(optimizer: Optimizer, states: Sequence[OptimizerState], population: Population) -> None:
-    for name, leaf in population.parameters.items():
+    def __init__(self, recipe: Recipe, trials: Sequence[Trial], population: Population) -> None:
+        self._recipe, self._population = recipe, population
+        leaves = population.parameters.values()
+        self._leaves = list(leaves)
+        before = [trial.state for trial in trials if trial.state is not None]
+        self._first = [torch.zeros_like(leaf) for leaf in leaves]
+        self._second = [torch.zeros_like(leaf) for leaf in leaves]
+        steps = float(before[0].steps) if before else 0.0
+        self._steps = [torch.tensor(steps, device=population.device) for _ in leaves]
+        for i, name in enumerate(population.parameters if before else ()):
+            for moments, which in ((self._first, "first"), (self._second, "second")):
+                moments[i].copy_(
+                    population.in_place_of(name, np.stack([getattr(state, which)[name] for state in before]))
+                )
+                moments[i].mul_(population.masks.get(name, 1.0))
 
-        def moment(which: str, name: str = name, leaf: Tensor = leaf) -> Tensor:
-            stacked = population.in_place_of(np.stack([getattr(state, which)[name] for state in states]))
-            return stacked.to(leaf) * population.masks.get(name, 1.0)
-
-        if isinstance(optimizer, Adam):
-            step = torch.tensor(float(states[0].steps), device=leaf.device)
-            optimizer.state[leaf] = {"step": step, "exp_avg": moment("first"), "exp_avg_sq": moment("second")}
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """One step by the gradients that are there; a parameter without one stays as it is."""
+        recipe, known = self._recipe, [i for i, leaf in enumerate(self._leaves) if leaf.grad is not None]
+        leaves, first, second, steps = (
+            [values[i] for i in known] for values in (self._leaves, self._first, self._second, self._steps)
+        )
+        gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
+        if recipe.optimizer in ("adam", "adamw"):
+            (adamw if recipe.optimizer == "adamw" else adam)(
+                *(leaves, gradients, first, second, [], steps),
+                **{"beta1": ADAM_BETA1, "beta2": ADAM_BETA2, "eps": ADAM_EPSILON, "lr": rate},
+                **{"weight_decay": recipe.weight_decay, "amsgrad": False, "maximize": False, "fused": True},
+            )
         else:
-            optimizer.state[leaf] = {"momentum_buffer": moment("first")}
+            momenta: list[Tensor | None] = [*first]
+            sgd(
+                *(leaves, gradients, momenta),
+                **{"lr": rate, "momentum": recipe.momentum, "nesterov": recipe.optimizer == "nesterov"},
+                **{"weight_decay": recipe.weight_decay, "dampening": 0.0, "maximize": False, "fused": True},
+            )
 
-
-def states_of(optimizer: Optimizer, population: Population, steps: int) -> list[OptimizerState]:
-    """Each network's state of the optimizer, after ``steps`` steps in all."""
-    moments = [
-        {name: _moment(optimizer, leaf, keys) for name, leaf in population.parameters.items()}
-        for keys in (("exp_avg", "momentum_buffer"), ("exp_avg_sq",))
-    ]
-    if len(population) == 1:
-        moments = [{name: value[None] for name, value in moment.items()} for moment in moments]
-    return [
-        OptimizerState(steps, *({name: value[p].copy() for name, value in moment.items()} for moment in moments))
-        for p in range(len(population))
-    ]
-
-
-def _moment(optimizer: Optimizer, leaf: Tensor, keys: Sequence[str]) -> np.ndarray:
-    kept = [value for key in keys if (value := optimizer.state[leaf].get(key)) is not None]
-    return (kept[0] if kept else torch.zeros_like(leaf)).detach().cpu().numpy()
+    def states(self, steps: int) -> list[OptimizerState]:
+        """Each network's, after ``steps`` steps in all."""
+        together = len(self._population)
+        moments = [
+            {
+                name: moment.cpu().numpy().reshape(together, *moment.shape[together > 1 :])
+                for name, moment in zip(self._population.parameters, some, strict=True)
+            }
+            for some in (self._first, self._second)
+        ]
+        return [
+            OptimizerState(steps, *({name: value[p].copy() for name, value in moment.items()} for moment in moments))
+            for p in range(together)
+        ]
 
 
 def stacked_costs(trials: Sequence[Trial], population: Population) -> dict[str, Tensor]:
@@ -64,13 +78,14 @@ def stacked_costs(trials: Sequence[Trial], population: Population) -> dict[str, 
     names = {name for trial in trials for name in trial.link_cost or {}}
     return {
         name: population.in_place_of(
+            name,
             np.stack(
                 [
                     (trial.link_cost or {}).get(name, np.zeros_like(member.weights[name]))
                     for trial, member in zip(trials, population.members, strict=True)
                 ]
-            )
-        ).to(leaf)
-        for name, leaf in population.parameters.items()
+            ),
+        )
+        for name in population.parameters
         if name in names
     }

@@ -19,9 +19,10 @@ from karikomi.engines.contract import (
     Trial,
 )
 from karikomi.engines.population.augmentation import check_augmentation
-from karikomi.engines.population.optimizer import begin, stacked_costs, states_of
+from karikomi.engines.population.optimizer import Optimizer, stacked_costs
+from karikomi.engines.population.planning import Planned, plan
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
-from karikomi.engines.population.stacking import Population, draws_numbers, each_loss, plan
+from karikomi.engines.population.stacking import Population, each_loss
 from karikomi.engines.threads import share_threads
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
@@ -59,18 +60,20 @@ def train(
     with reproducible(source.device):
         planned = plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch)
 
-        def job(one: tuple[list[int], int], report: Advance, stop: threading.Event) -> list[Trained]:
-            members, block = one
+        def job(one: Planned, report: Advance, stop: threading.Event) -> list[Trained]:
             with torch.enable_grad():  # each thread has a mode of its own
-                return _train_population([trials[i] for i in members], source, recipe, block, report, stop)
+                population = one.of(subnetworks, source.device)
+                return _train_population(
+                    [trials[i] for i in one.members], population, source, recipe, one.block, report, stop
+                )
 
         # A GPU is shared by stacking, and PyTorch's random numbers come from one generator for all threads.
         cuda = source.device.type == "cuda"
-        alone = [one for one in planned if cuda or draws_numbers(subnetworks[one[0][0]], source.pair)]
+        alone = [one for one in planned if cuda or one.draws]
         beside = [one for one in planned if one not in alone]
         for some, at_once in ((alone, 1), (beside, len(beside))):
-            for (members, _), together in zip(some, share_threads(job, some, at_once, advance), strict=True):
-                trained.update(zip(members, together, strict=True))
+            for one, together in zip(some, share_threads(job, some, at_once, advance), strict=True):
+                trained.update(zip(one.members, together, strict=True))
     return [trained[i] for i in range(len(trials))]
 
 
@@ -88,19 +91,20 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, device: D
     everything = torch.arange(len(examples), device=source.device)
     evaluations: dict[int, Evaluation] = {}
     with reproducible(source.device):
-        for members, block in plan(subnetworks, source.pair, int(examples.y.max()) + 1):
-            population = Population([subnetworks[i] for i in members], source.device)
-            loss, hits, outputs = _assess(population, source, everything, block)
+        for planned in plan(subnetworks, source.pair, int(examples.y.max()) + 1):
+            population = planned.of(subnetworks, source.device)
+            loss, hits, outputs = _assess(population, source, everything, planned.block)
             labels = one_hot(source.y, outputs).double()
             by_class = (hits @ labels / labels.sum(0)).cpu().numpy()
             accuracy = hits.mean(1)
-            for p, i in enumerate(members):
+            for p, i in enumerate(planned.members):
                 evaluations[i] = Evaluation(float(loss[p]), float(accuracy[p]), by_class[p].copy())
     return [evaluations[i] for i in range(len(subnetworks))]
 
 
 def _train_population(
     trials: Sequence[Trial],
+    population: Population,
     source: Source,
     recipe: Recipe,
     block: int,
@@ -109,8 +113,7 @@ def _train_population(
 ) -> list[Trained]:
     began = time.perf_counter()
     _seed_dropout(trials, source.device)
-    population = Population([trial.subnetwork for trial in trials], source.device)
-    optimizer, costs = begin(recipe, trials, population), stacked_costs(trials, population)
+    optimizer, costs = Optimizer(recipe, trials, population), stacked_costs(trials, population)
     batches = source.minibatches(trials, recipe)
     validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
     due = set(recipe.validations())
@@ -119,8 +122,6 @@ def _train_population(
     leaves = list(population.parameters.values())
     population.module.train()
     for iteration, ((x, y), rate) in enumerate(zip(batches, recipe.rates.tolist(), strict=True), start=1):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         losses = population.losses(x, y, recipe.label_smoothing)
         for leaf in leaves:  # zero_grad, without its hooks
             leaf.grad = None
@@ -129,7 +130,7 @@ def _train_population(
         population.mask_gradients()
         if recipe.clip is not None:
             population.clip_gradients(recipe.clip)
-        optimizer.step()
+        optimizer.step(rate)
         train_losses.append(losses.detach())
         if iteration == recipe.snapshot_at:
             snapshot = population.clone()
@@ -143,7 +144,7 @@ def _train_population(
     best, final = population.unstack(validation.best), population.unstack(population.state)
     snapshots = population.unstack(snapshot) if snapshot else [None] * len(trials)
     stops, curves = validation.early_stop.tolist(), validation.curves()
-    states = states_of(optimizer, population, _steps_before(trials[0]) + recipe.iterations)
+    states = optimizer.states(_steps_before(trials[0]) + recipe.iterations)
     seconds = (time.perf_counter() - began) / len(trials)
     return [
         Trained(best[p], final[p], snapshots[p], states[p], stops[p], curves[p], seconds) for p in range(len(trials))

@@ -8,6 +8,7 @@ import numpy as np
 OptimizerName = Literal["adam", "adamw", "sgd", "nesterov"]
 Augmentation = Literal["shift", "flip"]
 Schedule = Literal["constant", "step", "cosine"]
+Precision = Literal["tf32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Recipe:
         clip: the largest L2 norm of a network's whole gradient, which is scaled down to it; None: it stays as it is.
         augment: what happens to every example anew each time it is trained on; images only. ``shift``: by up to an
             eighth of its height and width, zeros move in; ``flip``: left to right, half of the time.
+        precision: of the products in training, where less than float32 is asked for: ``tf32`` (GPU) or ``bf16``
+            (autocast). Weights and the optimizer stay float32, networks are measured in float32.
     """
 
     iterations: int
@@ -38,6 +41,7 @@ class Recipe:
     label_smoothing: float = 0.0
     clip: float | None = None
     augment: tuple[Augmentation, ...] = ()
+    precision: Precision | None = None
 
     @property
     def rates(self) -> np.ndarray:
@@ -47,7 +51,12 @@ class Recipe:
     @property
     def extras(self) -> list[str]:
         """What it asks for that the population engine alone does."""
-        asked = {"label smoothing": self.label_smoothing > 0, "clip": self.clip is not None, "augment": self.augment}
+        asked = {
+            "label smoothing": self.label_smoothing > 0,
+            "clip": self.clip is not None,
+            "augment": self.augment,
+            "precision": self.precision,
+        }
         return [name for name, wanted in asked.items() if wanted]
 
     def validations(self) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from karikomi.engines.recipe import Augmentation, OptimizerName, Recipe, Schedule, learning_rates
+from karikomi.engines.recipe import Augmentation, OptimizerName, Precision, Recipe, Schedule, learning_rates
 from karikomi.errors import InputError
 
 TRAINING = Parameter(group=Group("Training", sort_key=4))
@@ -73,6 +73,12 @@ class TrainingSettings(BaseModel):
     )
     device: Annotated[Literal["cpu", "cuda"] | None, TRAINING] = Field(
         default=None, description="Where the population engine computes; by default on a GPU if there is one."
+    )
+
+    precision: Annotated[Precision | None, TRAINING] = Field(
+        default=None,
+        description="Of the products in training: tf32 (on a GPU) or bf16; by default float32. Networks are measured in"
+        " float32.",
     )
 
     @field_validator("learning_rate_schedule")
@@ -145,6 +151,7 @@ class TrainingSettings(BaseModel):
             label_smoothing=self.label_smoothing or 0.0,
             clip=self.clip,
             augment=self.augment or (),
+            precision=self.precision,
         )
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from karikomi.data.dataset import Split
 from karikomi.engines import population
 from karikomi.engines.contract import Recipe
-from karikomi.engines.population import stacking
+from karikomi.engines.population import planning
 from karikomi.engines.population.augmentation import augmented
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
@@ -74,7 +74,7 @@ class Scaled(nn.Module):
 @pytest.mark.parametrize("build", [convolutional, normalized, Recurrent])
 def test_any_module_trains_like_plain_pytorch(make, oracle, data, monkeypatch, build, stack_convolutions):
     if stack_convolutions:
-        monkeypatch.setattr(stacking, "CONVOLUTIONS", ())
+        monkeypatch.setattr(planning, "CONVOLUTIONS", ())
     module = build()
     trials = [make.trial(module, 0.5, seed) for seed in range(3)]
     trained = population.train(trials, data, replace(RECIPE, validate_every=1), device="cpu")
@@ -164,7 +164,7 @@ def test_different_architectures_in_one_list(make, data):
 def test_the_block_length_does_not_matter(make, data, monkeypatch):
     networks = [make.subnetwork(normalized(), seed=seed) for seed in range(2)]
     whole = population.evaluate(networks, data.test, device="cpu")
-    monkeypatch.setattr(stacking, "CPU_BLOCK_BYTES", 1)
+    monkeypatch.setattr(planning, "CPU_BLOCK_BYTES", 1)
     for one, found in zip(whole, population.evaluate(networks, data.test, device="cpu"), strict=True):
         assert found.loss == pytest.approx(one.loss, rel=1e-6)
         np.testing.assert_array_equal(found.class_accuracy, one.class_accuracy)
@@ -173,7 +173,7 @@ def test_the_block_length_does_not_matter(make, data, monkeypatch):
 def test_the_population_s_size_does_not_matter(make, data, monkeypatch):
     trials = [make.trial(normalized(), 0.5, seed) for seed in range(5)]
     whole = population.train(trials, data, RECIPE, device="cpu")
-    monkeypatch.setattr(stacking, "CPU_POPULATION", 2)
+    monkeypatch.setattr(planning, "CPU_POPULATION", 2)
     for one, found in zip(whole, population.train(trials, data, RECIPE, device="cpu"), strict=True):
         np.testing.assert_allclose(found.curve.validation_loss, one.curve.validation_loss, rtol=1e-5)
 
@@ -265,3 +265,41 @@ def test_refuses_a_device_that_is_not_there(make, data, monkeypatch):
 def test_refuses_to_evaluate_on_nothing(make, data):
     with pytest.raises(InputError, match="no examples"):
         population.evaluate([make.subnetwork(normalized())], data.test.take(np.arange(0)))
+
+
+@pytest.mark.parametrize("build", [convolutional, normalized])
+def test_products_in_bfloat16_leave_weights_and_measures_in_float32(make, data, build):
+    trials = [make.trial(build(), 0.5, seed) for seed in range(2)]
+    whole, reduced = (
+        population.train(trials, data, replace(RECIPE, precision=precision), device="cpu")
+        for precision in (None, "bf16")
+    )
+    for trial, exact, rough in zip(trials, whole, reduced, strict=True):
+        assert all(weight.dtype == exact.final.weights[name].dtype for name, weight in rough.final.weights.items())
+        # Eight bits of mantissa: close to float32, and not the same.
+        np.testing.assert_allclose(rough.curve.train_loss, exact.curve.train_loss, rtol=0.05)
+        assert (rough.curve.train_loss != exact.curve.train_loss).any()
+        [measured] = population.evaluate([rough.final], data.train.take(trial.split.validation), device="cpu")
+        assert measured.loss == pytest.approx(rough.curve.validation_loss[-1], rel=1e-6)
+
+
+def test_tf32_is_refused_where_there_is_no_gpu(make, data):
+    with pytest.raises(InputError, match="precision tf32 is a GPU's"):
+        population.train([make.trial(convolutional(), 0.5, 0)], data, replace(RECIPE, precision="tf32"), device="cpu")
+
+
+def test_a_network_that_views_its_convolutions_is_trained_with_channels_first(make, oracle, data):
+    class Viewing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = convolutional()
+
+        def forward(self, x):
+            for part in self.inner:
+                x = x.view(len(x), -1) if isinstance(part, nn.Flatten) else part(x)
+            return x
+
+    trial = make.trial(Viewing(), 0.5, 0)
+    [found] = population.train([trial], data, RECIPE, device="cpu")
+    for name, weight in oracle(trial, data, RECIPE).weights().items():
+        np.testing.assert_allclose(found.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)

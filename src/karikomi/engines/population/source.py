@@ -13,6 +13,7 @@ from torch import Tensor
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Recipe, Trial, stacked_minibatches
 from karikomi.engines.population.augmentation import augmented, draws
+from karikomi.engines.recipe import Precision
 from karikomi.errors import InputError, unknown
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -93,8 +94,19 @@ def find_device(name: Device = "auto") -> torch.device:
 
 
 @contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
-    """Gives PyTorch's random state back afterwards, and keeps cuDNN to float32 and to repeatable algorithms."""
-    flags = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+def reproducible(device: torch.device, precision: Precision | None = None) -> Iterator[None]:
+    """Gives PyTorch's random state back afterwards, and keeps a GPU to float32 and to repeatable algorithms.
+
+    Raises:
+        InputError: if TF32 is asked for, which is a GPU's, and the device is none.
+    """
+    tf32, products = precision == "tf32", torch.get_float32_matmul_precision()
+    if tf32 and device.type != "cuda":
+        raise InputError("precision tf32 is a GPU's; use bf16, or leave it at float32")
+    flags = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=tf32)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), flags:
-        yield
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(products)

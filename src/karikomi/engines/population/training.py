@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ def train(
     apart = [(len(trial.split.validation), _steps_before(trial)) for trial in trials]
     subnetworks = [trial.subnetwork for trial in trials]
     trained: dict[int, Trained] = {}
-    with reproducible(source.device):
+    with reproducible(source.device, recipe.precision):
         planned = plan(subnetworks, source.pair, data.classes, apart=apart, batch=recipe.batch)
 
         def job(one: Planned, report: Advance, stop: threading.Event) -> list[Trained]:
@@ -121,8 +122,10 @@ def _train_population(
     train_losses: list[Tensor] = []
     leaves = list(population.parameters.values())
     population.module.train()
+    precision = torch.autocast(source.device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
     for iteration, ((x, y), rate) in enumerate(zip(batches, recipe.rates.tolist(), strict=True), start=1):
-        losses = population.losses(x, y, recipe.label_smoothing)
+        with precision:
+            losses = population.losses(x, y, recipe.label_smoothing)
         for leaf in leaves:  # zero_grad, without its hooks
             leaf.grad = None
         (losses if len(trials) == 1 else losses.sum()).backward()

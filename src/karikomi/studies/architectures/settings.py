@@ -20,6 +20,7 @@ class ArchitecturesSettings(StudySettings):
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "full": {},
+        "sizes": {"parameters": (30_000, 60_000, 120_000, 200_000)},
         "notebooks": {
             "networks": ("mlp-256", "mlp-128-128", "mlp-64-64-64", "mlp-32-32-32-32-32", f"mlp{10 * '-16'}"),
             "parameters": (),
@@ -39,11 +40,11 @@ class ArchitecturesSettings(StudySettings):
         },
     }
 
-    preset: Annotated[Literal["full", "notebooks", "quick"], START] = Field(
+    preset: Annotated[Literal["full", "sizes", "notebooks", "quick"], START] = Field(
         default="full",
         exclude=True,
-        description="Start from these settings. full: wide against deep; notebooks: the shapes of Shin_Miz's notebooks;"
-        " quick: few and small networks, in seconds.",
+        description="Start from these settings. full: wide against deep; sizes: the same at four sizes; notebooks:"
+        " the shapes of Shin_Miz's notebooks; quick: few and small networks, in seconds.",
     )
     networks: Annotated[tuple[str, ...], SHAPES] = Field(
         default=(), description="Networks by name, beside the perceptrons of equal size."

@@ -128,6 +128,10 @@ def _next_masks(
         final.masks,
         seeds.stream(s.seed, "scores", replicate, number),
         gradients=lambda: population.gradients(final, examples()),
+        squared_gradients=lambda: population.squared_gradients(final, examples()),
+        hessian_gradient=lambda: population.hessian_gradient(final, examples()),
+        flow=lambda: population.synaptic_flow(final, setup.data.sample_shape),
+        input_norms=lambda: population.input_norms(final, examples()),
         examples=examples,
     )
     scores = LINK_CRITERIA.find(s.criterion).function(evidence)

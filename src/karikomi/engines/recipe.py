@@ -20,7 +20,7 @@ class Recipe:
         momentum: of ``sgd`` and ``nesterov``.
         weight_decay: λ of λw, which is added to the gradient (L2); ``adamw`` takes rate · λw off the weights instead
             (Loshchilov & Hutter 2019).
-        snapshot_at: keeps the weights after that many iterations, for rewinding.
+        snapshots: keeps the weights after so many iterations, for rewinding.
         label_smoothing: ε of training: labels are 1 − ε of the right class and ε / C of each (Szegedy et al. 2016).
         clip: the largest L2 norm of a network's whole gradient, which is scaled down to it; None: it stays as it is.
         augment: what happens to every example anew each time it is trained on; images only. ``shift``: by up to an
@@ -34,7 +34,7 @@ class Recipe:
     momentum: float
     weight_decay: float
     validate_every: int
-    snapshot_at: int | None = None
+    snapshots: tuple[int, ...] = ()
     label_smoothing: float = 0.0
     clip: float | None = None
     augment: tuple[Augmentation, ...] = ()

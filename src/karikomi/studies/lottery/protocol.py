@@ -59,7 +59,7 @@ def run_round(
     trials = [setup.trial(entry.network, entry.replicate) for entry in entries]
     rewinds_later = number == 0 and isinstance(s.rewind, int) and s.rewind > 0
     behind = s.rewind if number > 0 and isinstance(s.rewind, int) else 0
-    recipe = s.recipe(snapshot_at=int(s.rewind) if rewinds_later else None, start=behind)
+    recipe = s.recipe((int(s.rewind),) if rewinds_later else (), start=behind)
     trained = setup.engine.train(trials, setup.data, recipe, advance)
     return [
         _outcome(setup, number, entry, result, *measures)
@@ -193,8 +193,7 @@ def _ticket(
     setup: Setup[LotterySettings], number: int, entry: Entry, result: Trained, row: dict[str, Any]
 ) -> Checkpoint:
     past = {INITIAL: entry.network.weights, FINAL: result.final.weights}
-    if result.snapshot:
-        past[REWIND] = result.snapshot.weights
+    past |= {REWIND: snapshot.weights for snapshot in result.snapshots.values()}
     provenance = provenance_of(
         setup.settings.network,
         setup.built_for,

@@ -1,6 +1,6 @@
 """How networks are trained: what every engine is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,10 @@ class Recipe:
     def rates(self) -> np.ndarray:
         """The learning rate of every iteration, float64 ``[iterations]``."""
         return np.broadcast_to(np.asarray(self.learning_rate, np.float64), self.iterations)
+
+    def after(self, done: int) -> "Recipe":
+        """What is left of it after so many iterations."""
+        return replace(self, iterations=self.iterations - done, learning_rate=self.rates[done:]) if done else self
 
     @property
     def extras(self) -> list[str]:

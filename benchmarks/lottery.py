@@ -109,7 +109,7 @@ def _play(settings: LotterySettings, script: Script) -> dict:
     """Play all rounds; each is timed for both in turn, so that both see the same busy or quiet machine."""
     both = Both(script)
     setup = replace(prepare(settings, mnist()), engine=both)
-    past: dict[tuple[int, int], Checkpoint] = {}
+    past: dict[tuple[int, int, str], Checkpoint] = {}
     ours, theirs, apart, networks = [], [], [], Counter()
     for number in range(settings.rounds + 1):
         began = time.perf_counter()
@@ -121,7 +121,7 @@ def _play(settings: LotterySettings, script: Script) -> dict:
             if place in both.measured:
                 apart.append(abs(outcome.row["final_test_accuracy"] - both.measured[place].final_test_accuracy))
             if outcome.ticket is not None:
-                past[outcome.row["replicate"], number] = outcome.ticket
+                past[outcome.row["replicate"], number, ""] = outcome.ticket
     return {
         "networks": networks,
         "sparse": ours,

@@ -21,8 +21,11 @@ WRONG = [
     ("lottery --rate 0", "--rate should be greater than 0; it is 0"),
     ("lottery --rate much", "--rate should be a valid number; it is much"),
     ("lottery --rounds 0", "--rounds should be greater than or equal to 1; it is 0"),
-    ("lottery --rewind never", "--rewind should be a valid integer or 'none'; it is never"),
-    ("lottery --rewind 6000", "rewind must lie between 0 and iterations (5000), or be none; it is 6000"),
+    ("lottery --rewind never", "--rewind should be a valid integer or 'none' or 'lr'; it is never"),
+    (
+        "lottery --rewind 6000",
+        "rewind must lie between 0 and 4999, before the last iteration, or be none or lr; it is 6000",
+    ),
     ("lottery --scope global --output-rate half", "output_rate half needs scope layer"),
     ("lottery --arms dence", "--arms should be 'dense', 'ticket'"),
     ("lottery --arms", "--arms needs at least one value"),

@@ -32,9 +32,9 @@ def package(tmp_path_factory) -> Path:
         (rooms / file).write_text(whole.replace(before, text + before))
 
     criterion, its_line, network, network_line, loader, loader_line, figure = BLOCKS
-    (rooms / "removal/scores/sensitivity.py").write_text(criterion)
-    insert("removal/scores/__init__.py", "size, wiring\n", "sensitivity, ")
-    insert("removal/scores/__init__.py", '"random": Entry(chance.random,', its_line)
+    (rooms / "removal/scores/slope.py").write_text(criterion)
+    insert("removal/scores/__init__.py", "size, wiring\n", "slope, ")
+    insert("removal/scores/__init__.py", '"random": LinkCriterion(chance.random,', its_line)
     (rooms / "networks/tiny.py").write_text(network)
     insert("networks/__init__.py", '"mlp-<h1>-<h2>-…": Network(', network_line)
     (rooms / "data/matlab.py").write_text(loader)
@@ -67,8 +67,8 @@ def karikomi(package: Path, folder: Path, *arguments: str) -> str:
 
 
 def test_a_criterion_with_gradients_and_a_figure(package: Path, tmp_path: Path) -> None:
-    assert "snip" in karikomi(package, tmp_path, "criteria")
-    karikomi(package, tmp_path, "lottery", *LOTTERY, "--criterion", "snip", "--out", "run")
+    assert "steepest" in karikomi(package, tmp_path, "criteria")
+    karikomi(package, tmp_path, "lottery", *LOTTERY, "--criterion", "steepest", "--out", "run")
     assert (tmp_path / "run/figures/seconds.svg").exists()
     assert "Training time of each network by arm." in (tmp_path / "run/report.html").read_text()
 
@@ -102,5 +102,5 @@ def test_a_study(package: Path, tmp_path: Path) -> None:
 def test_the_conformance_tests_pick_all_of_it_up(package: Path, tmp_path: Path) -> None:
     suite = TOP / "tests/test_registries.py"
     collected = run(package, tmp_path, "-m", "pytest", "-q", "--collect-only", "-c", os.devnull, str(suite))
-    for name in ("link criteria: snip", "networks: resnet-tiny", "data sets: *.mat", "figures of noise: accuracy"):
+    for name in ("link criteria: steepest", "networks: resnet-tiny", "data sets: *.mat", "figures of noise: accuracy"):
         assert name in collected

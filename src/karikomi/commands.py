@@ -145,11 +145,12 @@ def export(
     cycle: Annotated[int | None, Parameter(help="Ageing: after which cycle; 0 is the healthy network.")] = None,
     arm: Annotated[str | None, Parameter(help="Ageing: in which arm.")] = None,
     pattern: Annotated[str | None, Parameter(help="Ageing: in which pattern of deaths.")] = None,
+    variant: Annotated[str | None, Parameter(help="Lottery: of which criterion, rewinding or allocation.")] = None,
 ) -> None:
     """Write a network of a run to a file."""
     if to.suffix != ".safetensors":
         raise InputError(f"a network is written as safetensors; name the file {to.with_suffix('.safetensors')}")
-    network = _result(run).network(replicate, round=round, cycle=cycle, arm=arm, pattern=pattern)
+    network = _result(run).network(replicate, round=round, cycle=cycle, arm=arm, pattern=pattern, variant=variant)
     try:
         network.to_share().save(to)
     except OSError as problem:

@@ -11,7 +11,7 @@ from karikomi.data import DATASETS, load
 from karikomi.errors import InputError, unknown
 from karikomi.networks import NETWORKS, Network, building
 from karikomi.registry import Entry, Registry, code_of
-from karikomi.removal.scores import LINK_CRITERIA, UNIT_CRITERIA
+from karikomi.removal.scores import LINK_CRITERIA, UNIT_CRITERIA, LinkCriterion
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,15 +52,12 @@ def register(
     Raises:
         InputError: for an unknown kind, a name that is built in, or code that cannot be read.
 
-    References:
-        Lee et al. 2019, SNIP (arXiv 1810.02340), for the example.
-
-    >>> @register("link criterion", "snip", paper="Lee et al. 2019")
-    ... def snip(evidence):
-    ...     "|w · ∂L/∂w| at the initial weights."
-    ...     return {n: abs(evidence.initial[n] * g) for n, g in evidence.gradients().items()}
-    >>> LINK_CRITERIA["snip"].meaning
-    '|w · ∂L/∂w| at the initial weights.'
+    >>> @register("link criterion", "steepest")
+    ... def steepest(evidence):
+    ...     "|∂L/∂w|."
+    ...     return {name: abs(gradient) for name, gradient in evidence.gradients().items()}
+    >>> LINK_CRITERIA["steepest"].meaning
+    '|∂L/∂w|.'
     """
     if kind not in REGISTRIES:
         raise unknown("kind", kind, REGISTRIES)
@@ -69,7 +66,8 @@ def register(
         said = meaning or (function.__doc__ or "").strip().partition("\n")[0]
         if not said:
             raise InputError(f"say in a line what {name!r} is: give it a docstring, or meaning=…")
-        REGISTRIES[kind].add(name, Entry(function, said, needs, paper, code_of(function)))
+        entry = LinkCriterion if kind == "link criterion" else Entry
+        REGISTRIES[kind].add(name, entry(function, said, needs, paper, code_of(function)))
         return function
 
     return decorate

@@ -150,8 +150,8 @@ def test_links_that_cost_something_are_paid_for(engine, make, oracle, data, dens
 @pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY, ADAMW, NESTEROV], ids=["adam", "sgd", "adamw", "nesterov"])
 def test_removed_links_stay_exactly_0_and_all_others_learn(engine, make, data, recipe):
     trial = make.trial(MLP, 0.3)
-    [trained] = engine.train([trial], data, replace(recipe, snapshot_at=100))
-    for network in (trained.best, trained.final, trained.snapshot):
+    [trained] = engine.train([trial], data, replace(recipe, snapshots=(100,)))
+    for network in (trained.best, trained.final, trained.snapshots[100]):
         assert network.masks.keys() == trial.subnetwork.masks.keys()
         for name, mask in trial.subnetwork.masks.items():
             np.testing.assert_array_equal(network.masks[name], mask)
@@ -213,16 +213,18 @@ def test_a_network_that_diverges_keeps_its_removed_links_at_0(engine, make, data
 
 def test_snapshot_is_a_run_that_stops_there(engine, make, data):
     trial = make.trial(MLP, 0.3)
-    [whole] = engine.train([trial], data, replace(SHORT, snapshot_at=23))
-    [stopped] = engine.train([trial], data, replace(SHORT, iterations=23))
-    assert_same(whole.snapshot, stopped.final)
-    assert stopped.snapshot is None
+    [whole] = engine.train([trial], data, replace(SHORT, snapshots=(23, 11)))
+    assert {*whole.snapshots} == {11, 23}
+    for iterations, snapshot in whole.snapshots.items():
+        [stopped] = engine.train([trial], data, replace(SHORT, iterations=iterations))
+        assert_same(snapshot, stopped.final)
+        assert not stopped.snapshots
 
 
 def test_snapshot_at_0_is_the_start(engine, make, data):
     trial = make.trial(MLP, 0.3)
-    [trained] = engine.train([trial], data, replace(SHORT, snapshot_at=0))
-    assert_same(trained.snapshot, trial.subnetwork)
+    [trained] = engine.train([trial], data, replace(SHORT, snapshots=(0,)))
+    assert_same(trained.snapshots[0], trial.subnetwork)
 
 
 def test_company_does_not_matter_and_results_keep_the_order(engine, make, data):
@@ -249,10 +251,11 @@ def test_splits_of_different_sizes_in_one_list(engine, make, data):
 
 def test_rerun_is_identical_to_the_bit(engine, make, data):
     trials = [make.trial(MLP, 0.3, seed) for seed in range(5)]
-    recipe = replace(SHORT, snapshot_at=10)
+    recipe = replace(SHORT, snapshots=(10,))
     for first, second in zip(*(engine.train(trials, data, recipe) for _ in range(2)), strict=True):
-        for name in ("best", "final", "snapshot"):
+        for name in ("best", "final"):
             assert_same(getattr(first, name), getattr(second, name))
+        assert_same(first.snapshots[10], second.snapshots[10])
         for field in ("train_loss", "validation_loss", "validation_accuracy"):
             np.testing.assert_array_equal(getattr(first.curve, field), getattr(second.curve, field))
 

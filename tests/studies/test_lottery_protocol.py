@@ -10,7 +10,9 @@ from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.seeds import stream
-from karikomi.studies.lottery.protocol import networks_per_round, run_round, target
+from karikomi.studies.lottery.arms import entries, networks_per_round
+from karikomi.studies.lottery.protocol import run_round
+from karikomi.studies.lottery.pruning import target
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.setup import prepare
 
@@ -22,12 +24,13 @@ def play_all(settings):
     setup = prepare(settings)
     tickets, rounds = {}, []
 
-    def past(replicate, number):
-        return tickets[replicate, number]
+    def past(*which):
+        return tickets[which]
 
     for number in range(settings.rounds + 1):
         outcomes = run_round(setup, number, range(settings.replicates), past)
-        tickets |= {(o.row["replicate"], number): o.ticket for o in outcomes if o.ticket}
+        found = ((o.row["replicate"], number, o.row.get("variant", "")) for o in outcomes if o.ticket)
+        tickets |= zip(found, (o.ticket for o in outcomes if o.ticket), strict=True)
         rounds.append(outcomes)
     return setup, tickets, rounds
 
@@ -48,11 +51,15 @@ def test_densities_follow_the_papers_formula_at_every_round(preset, formula):
     architecture = Architecture(build("lenet-300-100", (28, 28), 10))
     network = initialize(architecture, "glorot", np.random.default_rng(0))
     for number in range(19):
-        left = target(settings, network, number)
+        left = target(settings, settings.variants[0], network, number)
         assert isinstance(left, dict)
         # Three layers, each rounded to whole links once.
         assert abs(sum(left.values()) - formula(number)) <= 1.5
-    assert target(settings, network, 0) == {"fc1.weight": 235_200, "fc2.weight": 30_000, "output.weight": 1_000}
+    assert target(settings, settings.variants[0], network, 0) == {
+        "fc1.weight": 235_200,
+        "fc2.weight": 30_000,
+        "output.weight": 1_000,
+    }
 
 
 def test_convolutions_have_a_rate_of_their_own():
@@ -60,7 +67,7 @@ def test_convolutions_have_a_rate_of_their_own():
     network = Subnetwork.from_module(nn.Sequential(*layers))
     settings = LotterySettings.of(convolution_rate=0.1, output_rate="half", rate=0.4)
     expected = {"0.weight": round(72 * 0.9**3), "2.weight": round(400 * 0.6**3), "3.weight": round(500 * 0.8**3)}
-    assert target(settings, network, 3) == expected
+    assert target(settings, settings.variants[0], network, 3) == expected
     with pytest.raises(InputError, match="convolution_rate needs scope layer"):
         settings.changed(scope="global", output_rate="equal")
 
@@ -76,8 +83,7 @@ def test_a_rewound_network_goes_on_in_the_schedule(small, monkeypatch):
     monkeypatch.setattr(prepare(settings).engine, "train", watched)
     play_all(settings)
     dense, ticket = rates
-    np.testing.assert_array_equal(ticket[:-20], dense[20:])
-    np.testing.assert_array_equal(ticket[-20:], np.full(20, dense[-1]))
+    np.testing.assert_array_equal(ticket, dense[20:])
 
 
 @pytest.mark.parametrize("scope", ["layer", "global"])
@@ -88,9 +94,12 @@ def test_tickets_are_nested_exact_zero_where_removed_and_initial_elsewhere(small
         initial = initialize(
             setup.architecture, settings.initialization, stream(settings.seed, "init", replicate)
         ).weights
-        before = {name: np.ones_like(mask) for name, mask in tickets[replicate, 0].trained.masks.items()}
+        before = {name: np.ones_like(mask) for name, mask in tickets[replicate, 0, ""].trained.masks.items()}
         for number in range(1, settings.rounds + 1):
-            ticket, left = tickets[replicate, number], target(settings, tickets[replicate, 0].trained, number)
+            ticket, left = (
+                tickets[replicate, number, ""],
+                target(settings, settings.variants[0], tickets[replicate, 0, ""].trained, number),
+            )
             masks = ticket.trained.masks
             counts = {name: int(mask.sum()) for name, mask in masks.items()}
             assert counts == left if scope == "layer" else sum(counts.values()) == left
@@ -104,8 +113,8 @@ def test_tickets_are_nested_exact_zero_where_removed_and_initial_elsewhere(small
 
 def test_the_lowest_magnitudes_go(small):
     _, tickets, _ = play_all(small(rounds=1, replicates=1))
-    for name, mask in tickets[0, 1].trained.masks.items():
-        size = np.abs(tickets[0, 0].past["final"][name])
+    for name, mask in tickets[0, 1, ""].trained.masks.items():
+        size = np.abs(tickets[0, 0, ""].past["final"][name])
         assert size[~mask].max() <= size[mask].min()
 
 
@@ -127,11 +136,9 @@ def test_what_each_arm_is(small):
 
 
 def networks_of_a_round(settings, number):
-    from karikomi.studies.lottery import protocol
-
     setup, tickets, _ = play_all(settings)
-    entries = list(protocol._entries(setup, number, 0, lambda r, n: tickets[r, n]))
-    return setup, tickets, {(e.arm, e.reinit): e.network for e in entries}
+    found = entries(setup, number, 0, lambda *which: tickets[which])
+    return setup, tickets, {(e.arm, e.reinit): e.network for e in found}
 
 
 def test_controls_keep_what_they_should_and_change_the_rest(small):
@@ -158,28 +165,28 @@ def test_controls_keep_what_they_should_and_change_the_rest(small):
 def test_rewinding_to_a_later_iteration_returns_to_its_weights(small):
     _, tickets, _ = play_all(small(rewind=20, rounds=2))
     _, stopped, _ = play_all(small(iterations=20, rounds=1))
-    point = stopped[0, 0].past["final"]
+    point = stopped[0, 0, ""].past["final"]
     for number in (1, 2):
-        for name, mask in tickets[0, number].trained.masks.items():
-            assert (bits(tickets[0, number].past["initial"][name])[mask] == bits(point[name])[mask]).all()
-    assert (tickets[0, 0].past["initial"]["fc1.weight"] != point["fc1.weight"]).any()
+        for name, mask in tickets[0, number, ""].trained.masks.items():
+            assert (bits(tickets[0, number, ""].past["initial"][name])[mask] == bits(point[name])[mask]).all()
+    assert (tickets[0, 0, ""].past["initial"]["fc1.weight"] != point["fc1.weight"]).any()
 
 
 def test_without_rewinding_survivors_keep_their_trained_weights(small):
     _, tickets, _ = play_all(small(rewind="none", rounds=2, replicates=1))
     for number in (1, 2):
-        for name, mask in tickets[0, number].trained.masks.items():
-            trained = tickets[0, number - 1].past["final"][name]
-            assert (bits(tickets[0, number].past["initial"][name])[mask] == bits(trained)[mask]).all()
+        for name, mask in tickets[0, number, ""].trained.masks.items():
+            trained = tickets[0, number - 1, ""].past["final"][name]
+            assert (bits(tickets[0, number, ""].past["initial"][name])[mask] == bits(trained)[mask]).all()
 
 
 def test_one_shot_removes_from_the_dense_network_at_once(small):
     settings = small(schedule="one-shot", rounds=3, replicates=1)
     _, tickets, _ = play_all(settings)
-    left = target(settings, tickets[0, 0].trained, 3)
+    left = target(settings, settings.variants[0], tickets[0, 0, ""].trained, 3)
     assert isinstance(left, dict)
-    for name, mask in tickets[0, 3].trained.masks.items():
-        size = np.abs(tickets[0, 0].past["final"][name])
+    for name, mask in tickets[0, 3, ""].trained.masks.items():
+        size = np.abs(tickets[0, 0, ""].past["final"][name])
         assert mask.sum() == left[name]
         assert size[~mask].max() <= size[mask].min()
 
@@ -188,7 +195,7 @@ def test_replicates_are_whole_repetitions_and_arms_share_their_replicates_stream
     setup, tickets, rounds = play_all(small(rounds=1))
     a, b = setup.splits
     assert set(a.validation) != set(b.validation)
-    assert (tickets[0, 0].past["initial"]["fc1.weight"] != tickets[1, 0].past["initial"]["fc1.weight"]).any()
+    assert (tickets[0, 0, ""].past["initial"]["fc1.weight"] != tickets[1, 0, ""].past["initial"]["fc1.weight"]).any()
     # A replicate is the same experiment whoever runs beside it, to float tolerance in a stacked population.
     alone = play_all(small(rounds=1, replicates=1))[2][0][0]
     assert alone.curve["train_loss"] == pytest.approx(rounds[0][0].curve["train_loss"], rel=1e-5)

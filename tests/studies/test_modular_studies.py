@@ -60,12 +60,13 @@ def test_a_lottery_begins_with_the_wiring_and_removes_from_it_alone(given, tmp_p
 
 
 def test_shuffled_and_fresh_networks_of_a_lottery_stay_within_the_wiring(given):
-    from karikomi.studies.lottery.protocol import _entries, run_round
+    from karikomi.studies.lottery.arms import entries as entries_of
+    from karikomi.studies.lottery.protocol import run_round
 
     setup = prepare(LotterySettings.of(**given, rounds=1, rate=0.5, arms=["ticket", "reinit", "shuffled", "random"]))
     dense, _ = (outcome.ticket for outcome in run_round(setup, 0, [0, 1], lambda *of: pytest.fail("has no past")))
     assert dense is not None
-    entries = list(_entries(setup, 1, 0, lambda replicate, number: dense))
+    entries = list(entries_of(setup, 1, 0, lambda *of: dense))
     (wiring, _) = wirings(given)
     assert [entry.arm for entry in entries] == ["ticket", "reinit", "shuffled", "random"]
     for entry in entries:

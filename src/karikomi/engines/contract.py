@@ -4,7 +4,7 @@ An engine is a module with ``train`` and ``evaluate`` as in :class:`Engine`. It 
 every step a removed link is exactly 0.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Protocol
@@ -76,14 +76,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: at the minimum validation loss (``best``), at the end, and at the snapshot if asked for.
+    """A trained network: at the minimum validation loss (``best``), at the end, and at the snapshots by iteration.
 
     ``state`` is that of the optimizer at the end.
     """
 
     best: Subnetwork
     final: Subnetwork
-    snapshot: Subnetwork | None
+    snapshots: Mapping[int, Subnetwork]
     state: OptimizerState
     early_stop_iteration: int
     curve: Curve

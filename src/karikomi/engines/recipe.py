@@ -1,6 +1,6 @@
 """How networks are trained: what every engine is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ class Recipe:
         momentum: of ``sgd`` and ``nesterov``.
         weight_decay: λ of λw, which is added to the gradient (L2); ``adamw`` takes rate · λw off the weights instead
             (Loshchilov & Hutter 2019).
-        snapshot_at: keeps the weights after that many iterations, for rewinding.
+        snapshots: keeps the weights after so many iterations, for rewinding.
         label_smoothing: ε of training: labels are 1 − ε of the right class and ε / C of each (Szegedy et al. 2016).
         clip: the largest L2 norm of a network's whole gradient, which is scaled down to it; None: it stays as it is.
         augment: what happens to every example anew each time it is trained on; images only. ``shift``: by up to an
@@ -37,7 +37,7 @@ class Recipe:
     momentum: float
     weight_decay: float
     validate_every: int
-    snapshot_at: int | None = None
+    snapshots: tuple[int, ...] = ()
     label_smoothing: float = 0.0
     clip: float | None = None
     augment: tuple[Augmentation, ...] = ()
@@ -47,6 +47,10 @@ class Recipe:
     def rates(self) -> np.ndarray:
         """The learning rate of every iteration, float64 ``[iterations]``."""
         return np.broadcast_to(np.asarray(self.learning_rate, np.float64), self.iterations)
+
+    def after(self, done: int) -> "Recipe":
+        """What is left of it after so many iterations."""
+        return replace(self, iterations=self.iterations - done, learning_rate=self.rates[done:]) if done else self
 
     @property
     def extras(self) -> list[str]:

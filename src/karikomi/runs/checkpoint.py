@@ -17,11 +17,16 @@ from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.runs.files import read_arrays, write_arrays
 
-WEIGHTS, MASK, INITIAL, FINAL, REWIND = "weights", "mask", "initial", "final", "rewind"
+WEIGHTS, MASK, INITIAL, FINAL = "weights", "mask", "initial", "final"
 """Groups of tensors in a file: ``<group>/<parameter>``, or ``<life>/<group>/<parameter>`` where it holds several."""
 
 DESCRIBED = ("network", "sample_shape", "classes")
 """What of its provenance rebuilds a network by name."""
+
+
+def snapshot(at: int) -> str:
+    """The group of the weights after so many iterations."""
+    return f"at-{at}"
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Checkpoint:
     Attributes:
         trained: the network; of one that was trained in a study, at the minimum validation loss or at the end.
         past: other states by group: ``initial``, the weights that its training began with, ``final``, those at the end
-            of training, ``rewind``, those that later rounds return to, and an optimizer's moments.
+            of training, ``at-<k>``, those after k iterations, and an optimizer's moments.
         provenance: study, settings and run that it comes from, replicate, round or cycle, test accuracy.
     """
 

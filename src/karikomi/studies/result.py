@@ -83,6 +83,7 @@ class Result:
         cycle: int | None = None,
         arm: str | None = None,
         pattern: str | None = None,
+        variant: str | None = None,
         module: nn.Module | None = None,
     ) -> Checkpoint:
         """A network of this run; ``.module()`` of it is a plain PyTorch module.
@@ -93,6 +94,7 @@ class Result:
             cycle: of an ageing run, after which cycle; 0 is the healthy network.
             arm: of an ageing run, in which arm.
             pattern: of an ageing run, in which pattern of deaths.
+            variant: of a lottery that compares several, of which one.
             module: the architecture, where the run was one on modules of your own.
 
         Raises:
@@ -100,7 +102,7 @@ class Result:
         """
         from karikomi.runs.checkpoint import read_networks
 
-        named = {"round": round, "cycle": cycle, "arm": arm, "pattern": pattern}
+        named = {"round": round, "cycle": cycle, "arm": arm, "pattern": pattern, "variant": variant}
         asked = {"replicate": replicate, **{name: value for name, value in named.items() if value is not None}}
         there = self.study.saved(self.folder)
         found = [saved for saved in there if asked.items() <= saved.where.items()]

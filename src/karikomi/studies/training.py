@@ -128,11 +128,11 @@ class TrainingSettings(BaseModel):
             return self
         return self.changed(epochs=None, iterations=-(-self.epochs * examples // self.batch))
 
-    def recipe(self, snapshot_at: int | None = None, *, iterations: int | None = None, start: int = 0) -> Recipe:
+    def recipe(self, snapshots: tuple[int, ...] = (), *, iterations: int | None = None, start: int = 0) -> Recipe:
         """How these settings say that networks are trained.
 
         Args:
-            snapshot_at: keep the weights after so many iterations.
+            snapshots: keep the weights after so many iterations.
             iterations: of a training of another length, with a schedule of its own.
             start: how many iterations of the schedule the network has behind it.
         """
@@ -147,7 +147,7 @@ class TrainingSettings(BaseModel):
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             validate_every=self.validate_every,
-            snapshot_at=snapshot_at,
+            snapshots=snapshots,
             label_smoothing=self.label_smoothing or 0.0,
             clip=self.clip,
             augment=self.augment or (),

@@ -125,22 +125,21 @@ def test_networks_of_one_stream_see_the_same_augmented_images(make, data):
 
 def test_normalization_is_trained_kept_and_rewound_with_the_weights(make, data):
     trial = make.trial(normalized(), 0.5)
-    recipe = replace(RECIPE, optimizer="nesterov", snapshot_at=5)
+    recipe = replace(RECIPE, optimizer="nesterov", snapshots=(5,))
     [whole] = population.train([trial], data, recipe, device="cpu")
-    [stopped] = population.train([trial], data, replace(recipe, iterations=5, snapshot_at=None), device="cpu")
-    assert whole.snapshot is not None
+    [stopped] = population.train([trial], data, replace(recipe, iterations=5, snapshots=()), device="cpu")
     for name in ("2.weight", "2.bias", "2.running_mean", "2.running_var", "2.num_batches_tracked"):
-        np.testing.assert_array_equal(whole.snapshot.weights[name], stopped.final.weights[name])
-        assert (whole.snapshot.weights[name] != trial.subnetwork.weights[name]).any()
-        assert (whole.final.weights[name] != whole.snapshot.weights[name]).any()
-    [again] = population.train([replace(trial, subnetwork=whole.snapshot)], data, recipe, device="cpu")
+        np.testing.assert_array_equal(whole.snapshots[5].weights[name], stopped.final.weights[name])
+        assert (whole.snapshots[5].weights[name] != trial.subnetwork.weights[name]).any()
+        assert (whole.final.weights[name] != whole.snapshots[5].weights[name]).any()
+    [again] = population.train([replace(trial, subnetwork=whole.snapshots[5])], data, recipe, device="cpu")
     assert again.final.weights["2.num_batches_tracked"] == 17
 
 
 def test_running_statistics_are_each_network_s_own(make, data):
     trials = [make.trial(normalized(), seed=seed) for seed in range(3)]
-    trained = population.train(trials, data, replace(RECIPE, snapshot_at=5), device="cpu")
-    assert [one.snapshot.weights["2.num_batches_tracked"].item() for one in trained if one.snapshot] == [5, 5, 5]
+    trained = population.train(trials, data, replace(RECIPE, snapshots=(5,)), device="cpu")
+    assert [one.snapshots[5].weights["2.num_batches_tracked"].item() for one in trained] == [5, 5, 5]
     assert [one.final.weights["2.num_batches_tracked"].item() for one in trained] == [12, 12, 12]
     assert [one.best.weights["2.num_batches_tracked"].item() for one in trained] == [
         one.early_stop_iteration for one in trained

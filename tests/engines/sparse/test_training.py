@@ -120,7 +120,7 @@ def test_follows_a_plain_pytorch_loop(case: str, kind: type) -> None:
     widths, activation, densities, recipe = CASES[case]
     data = images(widths[0], kind=kind)
     trial = trial_of(thinned(perceptron(widths, activation), densities), data)
-    recipe = replace(recipe, iterations=200 if case == "lenet" else 60, snapshot_at=31)
+    recipe = replace(recipe, iterations=200 if case == "lenet" else 60, snapshots=(31,))
     loop = plain_loop(trial, data, recipe)
     (trained,) = sparse.train([trial], data, recipe, threads=1)
 
@@ -131,10 +131,9 @@ def test_follows_a_plain_pytorch_loop(case: str, kind: type) -> None:
     np.testing.assert_allclose(trained.curve.validation_accuracy, np.array(loop.accuracy)[places], atol=0.0101)
     best = int(np.argmin(trained.curve.validation_loss))
     assert trained.early_stop_iteration == recipe.validations()[best]
-    assert trained.snapshot is not None
     for kept, step in (
         (trained.final, recipe.iterations),
-        (trained.snapshot, 31),
+        (trained.snapshots[31], 31),
         (trained.best, trained.early_stop_iteration),
     ):
         for name, weights in loop.weights[step - 1].items():

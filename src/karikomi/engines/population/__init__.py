@@ -4,8 +4,26 @@ Subnetworks of one structure are stacked: each parameter becomes one tensor ``[P
 P networks as one, and the optimizer, being elementwise, updates all of them at once and each as if it were alone.
 """
 
-from karikomi.engines.population.gradients import gradients
+from karikomi.engines.population.gradients import (
+    gradients,
+    hessian_gradient,
+    input_norms,
+    squared_gradients,
+    synaptic_flow,
+)
 from karikomi.engines.population.lesions import activations, attributions, knock_out, remove_in_order
 from karikomi.engines.population.training import evaluate, train
 
-__all__ = ["activations", "attributions", "evaluate", "gradients", "knock_out", "remove_in_order", "train"]
+__all__ = [
+    "activations",
+    "attributions",
+    "evaluate",
+    "gradients",
+    "hessian_gradient",
+    "input_norms",
+    "knock_out",
+    "remove_in_order",
+    "squared_gradients",
+    "synaptic_flow",
+    "train",
+]

@@ -118,7 +118,7 @@ def _train_population(
     batches = source.minibatches(trials, recipe)
     validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
     due = set(recipe.validations())
-    snapshot = population.clone() if recipe.snapshot_at == 0 else None
+    snapshots = {0: population.clone()} if 0 in recipe.snapshots else {}
     train_losses: list[Tensor] = []
     leaves = list(population.parameters.values())
     population.module.train()
@@ -135,8 +135,8 @@ def _train_population(
             population.clip_gradients(recipe.clip)
         optimizer.step(rate)
         train_losses.append(losses.detach())
-        if iteration == recipe.snapshot_at:
-            snapshot = population.clone()
+        if iteration in recipe.snapshots:
+            snapshots[iteration] = population.clone()
         if iteration in due:
             validation.record(iteration, torch.stack(train_losses))
             train_losses.clear()
@@ -145,12 +145,13 @@ def _train_population(
             if stop.is_set():
                 raise InterruptedError
     best, final = population.unstack(validation.best), population.unstack(population.state)
-    snapshots = population.unstack(snapshot) if snapshot else [None] * len(trials)
+    kept = {at: population.unstack(state) for at, state in snapshots.items()}
     stops, curves = validation.early_stop.tolist(), validation.curves()
     states = optimizer.states(_steps_before(trials[0]) + recipe.iterations)
     seconds = (time.perf_counter() - began) / len(trials)
     return [
-        Trained(best[p], final[p], snapshots[p], states[p], stops[p], curves[p], seconds) for p in range(len(trials))
+        Trained(best[p], final[p], at, states[p], stops[p], curves[p], seconds)
+        for p, at in enumerate({at: networks[p] for at, networks in kept.items()} for p in range(len(trials)))
     ]
 
 

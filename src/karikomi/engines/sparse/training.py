@@ -95,7 +95,8 @@ def _train(
     goals = _goals(recipe)
     orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
     validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
-    best = snapshot = network.parameters.copy()
+    best = network.parameters.copy()
+    snapshots = {0: best} if 0 in recipe.snapshots else {}
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
     for goal, order in zip(goals, orders, strict=True):
@@ -104,8 +105,8 @@ def _train(
         done = goal
         if stop.is_set():
             raise InterruptedError
-        if done == recipe.snapshot_at:
-            snapshot = network.parameters.copy()
+        if done in recipe.snapshots:
+            snapshots[done] = network.parameters.copy()
         if done == validations[len(curve)]:
             seen = _evaluate(network, source, validation)
             curve.append((done, loss / (done - since), seen.loss, seen.accuracy))
@@ -117,7 +118,7 @@ def _train(
     return Trained(
         best=_restored(trial.subnetwork, places, best),
         final=_restored(trial.subnetwork, places, network.parameters),
-        snapshot=None if recipe.snapshot_at is None else _restored(trial.subnetwork, places, snapshot),
+        snapshots={at: _restored(trial.subnetwork, places, values) for at, values in snapshots.items()},
         state=OptimizerState(
             taken + done, *(_spread(trial.subnetwork, places, moment) for moment in (optimizer.first, optimizer.second))
         ),
@@ -128,9 +129,8 @@ def _train(
 
 
 def _goals(recipe: Recipe) -> list[int]:
-    """After which iterations the kernels hand back: at every validation, at the snapshot, and often enough."""
-    goals = {*recipe.validations(), *range(_CHUNK, recipe.iterations, _CHUNK)}
-    return sorted(goals | ({recipe.snapshot_at} if recipe.snapshot_at else set()))
+    """After which iterations the kernels hand back: at every validation, at every snapshot, and often enough."""
+    return sorted({*recipe.validations(), *range(_CHUNK, recipe.iterations, _CHUNK), *recipe.snapshots} - {0})
 
 
 def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:

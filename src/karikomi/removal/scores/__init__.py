@@ -4,28 +4,120 @@ A criterion for links takes :class:`Evidence` and gives every link a score, an a
 :class:`UnitEvidence` and gives every hidden unit a score, float64 ``[units]``. The lowest go first.
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
 from karikomi.errors import InputError
 from karikomi.graphs import REFUSED
 from karikomi.registry import Entry, Registry
-from karikomi.removal.scores import activity, chance, effect, magnitude, size, wiring
+from karikomi.removal.scores import activity, chance, effect, magnitude, sensitivity, size, wiring
 from karikomi.removal.scores.evidence import Evidence, Need, UnitEvidence
 
+
+@dataclass(frozen=True)
+class LinkCriterion(Entry):
+    """A criterion for links.
+
+    Attributes:
+        when: the weights that its paper scores: those at the ``end`` of training, or at its ``start``.
+        prunings: how many its paper makes of a pruning before training; scores are taken anew before each.
+    """
+
+    when: Literal["start", "end"] = "end"
+    prunings: int = 1
+
+
+_ZHOU = "Zhou et al. 2019"
 LINK_CRITERIA = Registry(
     "criterion",
     {
-        "magnitude": Entry(magnitude.magnitude, "|w| at the end of training", paper="Han et al. 2015"),
-        "initial-magnitude": Entry(
-            magnitude.initial_magnitude, "|w| before training", paper="Frankle & Carbin 2019, appendix F.4"
+        "magnitude": LinkCriterion(magnitude.magnitude, "|w| at the end of training", paper="Han et al. 2015"),
+        "initial-magnitude": LinkCriterion(
+            magnitude.initial_magnitude, "|w₀| before training", paper="Frankle & Carbin 2019, appendix F.4"
         ),
-        "magnitude-increase": Entry(
-            magnitude.magnitude_increase, "|w| at the end of training minus |w| before it", paper="Zhou et al. 2019"
+        "magnitude-increase": LinkCriterion(magnitude.magnitude_increase, "|w| − |w₀|", paper=_ZHOU),
+        "movement": LinkCriterion(magnitude.movement, "|w − w₀|", paper=_ZHOU),
+        "movement-first-order": LinkCriterion(
+            magnitude.movement_first_order, "(w² − w₀²) / 2, −Σ w ∂L/∂w along gradient flow", paper="Sanh et al. 2020"
         ),
-        "taylor": Entry(
-            magnitude.taylor, "|w · ∂L/∂w| at the end of training", ("gradients",), paper="Molchanov et al. 2017"
+        "small-final": LinkCriterion(magnitude.small_final, "−|w|", paper=_ZHOU),
+        "small-initial": LinkCriterion(magnitude.small_initial, "−|w₀|", paper=_ZHOU),
+        "large-initial-large-final": LinkCriterion(
+            magnitude.large_initial_large_final, "the lower of the ranks by |w₀| and |w|", paper=_ZHOU
         ),
-        "random": Entry(chance.random, "a uniform draw"),
+        "small-initial-small-final": LinkCriterion(
+            magnitude.small_initial_small_final, "the lower of the ranks by −|w₀| and −|w|", paper=_ZHOU
+        ),
+        "large-final-same-sign": LinkCriterion(
+            magnitude.large_final_same_sign, "|w| where w has the sign of w₀, else 0", paper=_ZHOU
+        ),
+        "large-final-different-sign": LinkCriterion(
+            magnitude.large_final_different_sign, "|w| where w has lost the sign of w₀, else 0", paper=_ZHOU
+        ),
+        "magnitude-increase-same-sign": LinkCriterion(
+            magnitude.magnitude_increase_same_sign, "|w| − |w₀| where w has the sign of w₀, else 0", paper=_ZHOU
+        ),
+        "magnitude-increase-different-sign": LinkCriterion(
+            magnitude.magnitude_increase_different_sign,
+            "|w| − |w₀| where w has lost the sign of w₀, else 0",
+            paper=_ZHOU,
+        ),
+        "taylor": LinkCriterion(
+            sensitivity.taylor, "|w · ∂L/∂w| at the end of training", ("gradients",), paper="Molchanov et al. 2017"
+        ),
+        "snip": LinkCriterion(
+            sensitivity.taylor, "|w · ∂L/∂w| before training", ("gradients",), paper="Lee et al. 2019", when="start"
+        ),
+        "grasp": LinkCriterion(
+            sensitivity.grasp,
+            "w · (H ∂L/∂w) before training, H the Hessian",
+            ("hessian_gradient",),
+            paper="Wang et al. 2020",
+            when="start",
+        ),
+        "synflow": LinkCriterion(
+            sensitivity.synflow,
+            "|w| · ∂R/∂|w| before training, R the output for ones with |w|",
+            ("flow",),
+            paper="Tanaka et al. 2020",
+            when="start",
+            prunings=100,
+        ),
+        "obd-fisher": LinkCriterion(
+            sensitivity.obd_fisher,
+            "½ h w², h the empirical Fisher for the Hessian's diagonal",
+            ("squared_gradients",),
+            paper="LeCun et al. 1990; Theis et al. 2018",
+        ),
+        "wanda": LinkCriterion(
+            sensitivity.wanda, "|w| · ‖x‖₂ of what the weight multiplies", ("input_norms",), paper="Sun et al. 2024"
+        ),
+        "random": LinkCriterion(chance.random, "a uniform draw"),
     },
 )
+
+LINKS_SAME_AS = {
+    "large-final": "magnitude",
+    "large-initial": "initial-magnitude",
+    "same-sign": "large-final-same-sign",
+    "obd": "obd-fisher",
+}
+"""Other names of criteria for links."""
+
+
+def link_criterion(name: str) -> str:
+    """The name in the registry of the criterion for links called ``name``.
+
+    Raises:
+        InputError: if there is none, offering the nearest name.
+
+    >>> link_criterion("large-initial")
+    'initial-magnitude'
+    """
+    own = LINKS_SAME_AS.get(name, name)
+    LINK_CRITERIA.find(own)
+    return own
+
 
 _SEEN = ("activations",)
 UNIT_CRITERIA = Registry(
@@ -82,4 +174,15 @@ def unit_criterion(name: str) -> Entry:
     return UNIT_CRITERIA.find(name)
 
 
-__all__ = ["LINK_CRITERIA", "SAME_AS", "UNIT_CRITERIA", "Evidence", "Need", "UnitEvidence", "unit_criterion"]
+__all__ = [
+    "LINKS_SAME_AS",
+    "LINK_CRITERIA",
+    "SAME_AS",
+    "UNIT_CRITERIA",
+    "Evidence",
+    "LinkCriterion",
+    "Need",
+    "UnitEvidence",
+    "link_criterion",
+    "unit_criterion",
+]

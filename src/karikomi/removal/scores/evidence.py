@@ -22,19 +22,28 @@ def _not_measured() -> Any:
     raise InputError("this criterion needs measurements on examples, which were not given here")
 
 
+LinkNeed = Literal["gradients", "squared_gradients", "hessian_gradient", "flow", "input_norms"]
+"""What has to be measured for a criterion for links: a field of :class:`Evidence`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known of a trained network; the names are those of its link weights.
+    """What is known of the links of a network; the names are those of its link weights.
 
-    What is measured is measured when first asked for, and once.
+    What is measured is measured when first asked for, and once: by weight, on ``examples``, of the network with the
+    weights ``trained``. L is the mean cross-entropy.
 
     Attributes:
-        trained: weights at the end of training.
+        trained: weights where the criterion acts: at the end of training, if not before.
         initial: weights that this training began with.
         masks: which links are left.
         rng: for criteria that draw.
-        gradients: ∂L/∂w by weight at the end of training, float32; L is the mean cross-entropy on ``examples``.
+        gradients: ∂L/∂w, float32; a removed link has one too.
         examples: training examples, never those that decide when to stop, nor the test set.
+        squared_gradients: E[(∂ℓ/∂w)²] over examples of loss ℓ: the diagonal of the empirical Fisher, float32.
+        hessian_gradient: H ∂L/∂w, the Hessian of L times its gradient, float32.
+        flow: ∂R/∂|w|, float64; R is the output for an input of ones, summed, with weights |w| and without biases.
+        input_norms: ‖x‖₂ of what the weight multiplies, over examples and places, float32.
     """
 
     trained: Mapping[str, np.ndarray]
@@ -43,14 +52,18 @@ class Evidence:
     rng: np.random.Generator
     gradients: Callable[[], Mapping[str, np.ndarray]] = _not_measured
     examples: Callable[[], Examples] = _not_measured
+    squared_gradients: Callable[[], Mapping[str, np.ndarray]] = _not_measured
+    hessian_gradient: Callable[[], Mapping[str, np.ndarray]] = _not_measured
+    flow: Callable[[], Mapping[str, np.ndarray]] = _not_measured
+    input_norms: Callable[[], Mapping[str, np.ndarray]] = _not_measured
 
     def __post_init__(self) -> None:
-        for name in ("gradients", "examples"):
+        for name in ("examples", *get_args(LinkNeed)):
             object.__setattr__(self, name, cache(getattr(self, name)))
 
 
 Need = Literal["activations", "attributions", "knock_out", "shapley"]
-"""What has to be measured for a criterion: a field of :class:`UnitEvidence`."""
+"""What has to be measured for a criterion for units: a field of :class:`UnitEvidence`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,42 +3,17 @@
 All networks of a round, of every arm and replicate, go to the engine as one list.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from karikomi import seeds
-from karikomi.data.dataset import Examples
-from karikomi.engines import population
-from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
-from karikomi.networks.subnetwork import Subnetwork
-from karikomi.removal.masks import links_left, remove_links, shuffle_links
-from karikomi.removal.scores import LINK_CRITERIA, Evidence
-from karikomi.runs.checkpoint import FINAL, INITIAL, REWIND, Checkpoint, provenance_of
-from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.engines.contract import Advance, Evaluation, Recipe, Trained, Trial
+from karikomi.removal.connection import cut_off
+from karikomi.runs.checkpoint import FINAL, INITIAL, Checkpoint, provenance_of, snapshot
+from karikomi.studies.lottery.arms import Entry, entries
+from karikomi.studies.lottery.pruning import Past
+from karikomi.studies.lottery.settings import LotterySettings, Rewind
 from karikomi.studies.setup import Setup
-
-SCORED = 2_000
-"""Training examples, at most, that criteria for links measure on."""
-
-Past = Callable[[int, int], Checkpoint]
-"""Gives the ticket of (replicate, round)."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One network of a round.
-
-    ``reinit`` counts re-initializations from 1 and is 0 in all other arms; ``links`` are those of the dense network.
-    """
-
-    replicate: int
-    arm: str
-    reinit: int
-    network: Subnetwork
-    links: int
 
 
 @dataclass(frozen=True)
@@ -54,84 +29,40 @@ def run_round(
     setup: Setup[LotterySettings], number: int, replicates: Sequence[int], past: Past, advance: Advance | None = None
 ) -> list[Outcome]:
     """Train every network of round ``number`` (0 is the dense networks) and measure it."""
-    s = setup.settings
-    entries = [entry for replicate in replicates for entry in _entries(setup, number, replicate, past)]
-    trials = [setup.trial(entry.network, entry.replicate) for entry in entries]
-    rewinds_later = number == 0 and isinstance(s.rewind, int) and s.rewind > 0
-    behind = s.rewind if number > 0 and isinstance(s.rewind, int) else 0
-    recipe = s.recipe(snapshot_at=int(s.rewind) if rewinds_later else None, start=behind)
-    trained = setup.engine.train(trials, setup.data, recipe, advance)
+    found = [entry for replicate in replicates for entry in entries(setup, number, replicate, past)]
+    trials = [setup.trial(entry.network, entry.replicate) for entry in found]
+    trained: dict[int, Trained] = {}
+    starts: dict[Rewind, None] = dict.fromkeys(entry.rewind for entry in found)
+    for rewind in starts:
+        places = [place for place, entry in enumerate(found) if entry.rewind == rewind]
+        recipe = recipe_of(setup.settings, number, rewind)
+        results = setup.engine.train([trials[place] for place in places], setup.data, recipe, advance)
+        trained |= zip(places, (_counted_from(done_before(rewind), result) for result in results), strict=True)
+    measured = _measure(setup, trials, [trained[place] for place in range(len(found))])
     return [
-        _outcome(setup, number, entry, result, *measures)
-        for entry, result, measures in zip(entries, trained, _measure(setup, trials, trained), strict=True)
+        _outcome(setup, number, entry, trained[place], *measures)
+        for place, (entry, measures) in enumerate(zip(found, measured, strict=True))
     ]
 
 
-def networks_per_round(settings: LotterySettings, number: int) -> int:
-    """How many networks round ``number`` trains for one replicate."""
+def recipe_of(settings: LotterySettings, number: int, rewind: Rewind) -> Recipe:
+    """How the networks of a round are trained, by where they start."""
     if number == 0:
-        return 1
-    return len(settings.arms) - 1 + ("reinit" in settings.arms) * (settings.reinits - 1)
+        return settings.recipe(settings.snapshots)
+    if rewind == "none":  # the schedule is over, and its last rate stays
+        return settings.recipe(start=settings.iterations)
+    return settings.recipe().after(done_before(rewind))
 
 
-def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: Past) -> Iterator[Entry]:
-    s = setup.settings
-    if number == 0:
-        dense = setup.initial(replicate, seeds.stream(s.seed, "init", replicate))
-        yield Entry(replicate, "dense", 0, dense, dense.links)
-        return
-    first = past(replicate, 0)
-    origin = replace(first.trained, weights=first.past.get(REWIND) or first.past[INITIAL])
-    left = target(s, origin, number)
-    if "ticket" in s.arms:
-        before = past(replicate, number - 1) if s.schedule == "iterative" and number > 1 else first
-        masks = _next_masks(setup, before, left, number, replicate)
-        start = replace(origin, weights=before.past[FINAL]) if s.rewind == "none" else origin
-        yield Entry(replicate, "ticket", 0, start.masked(masks), origin.links)
-        if "reinit" in s.arms:
-            for k in range(1, s.reinits + 1):
-                fresh = setup.initial(replicate, seeds.stream(s.seed, "reinit", replicate, number, k))
-                yield Entry(replicate, "reinit", k, fresh.masked(masks), origin.links)
-        if "shuffled" in s.arms:
-            shuffled = shuffle_links(masks, origin.masks, seeds.stream(s.seed, "shuffle", replicate, number))
-            yield Entry(replicate, "shuffled", 0, origin.masked(shuffled), origin.links)
-    if "random" in s.arms:
-        # One draw per replicate, whatever the round: the masks of later rounds are nested in the earlier ones'.
-        rng = seeds.stream(s.seed, "random", replicate)
-        draw = {name: rng.random(mask.shape) for name, mask in origin.masks.items()}
-        yield Entry(replicate, "random", 0, origin.masked(remove_links(origin.masks, draw, left, rng)), origin.links)
+def done_before(rewind: Rewind) -> int:
+    """How many iterations a network that starts there has behind it."""
+    return rewind if isinstance(rewind, int) else 0
 
 
-def target(settings: LotterySettings, dense: Subnetwork, number: int) -> dict[str, int] | int:
-    """Links of ``dense`` to leave after round ``number``: per layer, or in the whole network for scope ``global``."""
-    sizes = {name: int(mask.sum()) for name, mask in dense.masks.items()}
-    if settings.scope == "global":
-        return links_left(sum(sizes.values()), settings.rate, number)
-    outputs = {layer.weight for layer in dense.architecture.outputs} if settings.output_rate == "half" else set()
-    rates = {name: settings.convolution_rate for name, mask in dense.masks.items() if mask.ndim > 2}
-    rates |= dict.fromkeys(outputs, settings.rate / 2)
-    return {name: links_left(size, rates.get(name) or settings.rate, number) for name, size in sizes.items()}
-
-
-def _next_masks(
-    setup: Setup[LotterySettings], before: Checkpoint, left: dict[str, int] | int, number: int, replicate: int
-) -> dict[str, np.ndarray]:
-    s, final = setup.settings, replace(before.trained, weights=before.past[FINAL])
-
-    def examples() -> Examples:
-        known = seeds.stream(s.seed, "scoring", replicate).permutation(setup.splits[replicate].train)
-        return setup.data.train.take(known[:SCORED])
-
-    evidence = Evidence(
-        final.weights,
-        before.past[INITIAL],
-        final.masks,
-        seeds.stream(s.seed, "scores", replicate, number),
-        gradients=lambda: population.gradients(final, examples()),
-        examples=examples,
-    )
-    scores = LINK_CRITERIA.find(s.criterion).function(evidence)
-    return remove_links(evidence.masks, scores, left, seeds.stream(s.seed, "ties", replicate, number))
+def _counted_from(start: int, result: Trained) -> Trained:
+    """Iterations by the clock of the dense network's training."""
+    curve = replace(result.curve, iteration=result.curve.iteration + start)
+    return replace(result, curve=curve, early_stop_iteration=result.early_stop_iteration + start)
 
 
 def _measure(
@@ -175,6 +106,10 @@ def _outcome(
         "iterations": setup.settings.iterations,
         "seconds": result.seconds,
     }
+    if len(setup.settings.variants) > 1:
+        row = {"variant": entry.variant, **row}
+    if cut := cut_off(entry.network):
+        row["cut_off"] = ", ".join(cut)
     points = {
         "iteration": curve.iteration.tolist(),
         "train_loss": curve.train_loss.tolist(),
@@ -189,8 +124,7 @@ def _ticket(
     setup: Setup[LotterySettings], number: int, entry: Entry, result: Trained, row: dict[str, Any]
 ) -> Checkpoint:
     past = {INITIAL: entry.network.weights, FINAL: result.final.weights}
-    if result.snapshot:
-        past[REWIND] = result.snapshot.weights
+    past |= {snapshot(at): network.weights for at, network in result.snapshots.items()}
     provenance = provenance_of(
         setup.settings.network,
         setup.built_for,
@@ -199,6 +133,7 @@ def _ticket(
         settings=setup.settings.model_dump_json(),
         replicate=entry.replicate,
         round=number,
+        **({"variant": entry.variant} if entry.variant else {}),
         links=row["links"],
         early_stop_iteration=row["early_stop_iteration"],
         test_accuracy=row["test_accuracy"],

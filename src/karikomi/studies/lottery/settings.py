@@ -1,14 +1,18 @@
 """The settings of the lottery study."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from itertools import product
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from cyclopts import Group, Parameter
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from karikomi.errors import InputError
 from karikomi.registry import Entry
-from karikomi.removal.scores import LINK_CRITERIA
+from karikomi.removal.allocation import Allocation
+from karikomi.removal.scores import LINK_CRITERIA, link_criterion
+from karikomi.studies.lottery.presets import PRESETS
 from karikomi.studies.settings import START, StudySettings
 
 REMOVAL = Parameter(group=Group("Removal", sort_key=3))
@@ -28,83 +32,29 @@ Preset = Literal[
     "quick",
 ]
 Arm = Literal["dense", "ticket", "reinit", "shuffled", "random"]
+Rewind = int | Literal["none", "lr"]
 
 
-_PAPER = {"output_rate": "half", "validation": 5_000, "replicates": 5, "reinits": 3}
-_SMALL = {"iterations": 600, "rounds": 3, "validation": 2_000, "validate_every": 50, "replicates": 3}
-_CONV = {**_PAPER, "data": "cifar-10", "rounds": 20}
-_CONV_SMALL = {**_SMALL, "output_rate": "half"}
-# Linear Mode Connectivity and the Lottery Ticket Hypothesis (Frankle et al. 2020): late rewinding, global magnitude.
-_RESNET = {
-    "standardize": True,
-    "initialization": "kaiming",
-    "optimizer": "sgd",
-    "learning_rate": 0.1,
-    "learning_rate_schedule": "step",
-    "weight_decay": 1e-4,
-    "scope": "global",
-}
+class Variant(NamedTuple):
+    """One chain of prunings among those that a run compares.
+
+    Attributes:
+        criterion: scores the links.
+        rewind: where the survivors return to.
+        allocation: how many links each layer keeps.
+        label: what tells it from the others; "" where there is no other.
+    """
+
+    criterion: str
+    rewind: Rewind
+    allocation: Allocation
+    label: str
 
 
 class LotterySettings(StudySettings):
     """Find winning lottery tickets: train, remove the lowest links, rewind, again (Frankle & Carbin 2019)."""
 
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "blog": {},
-        "paper": {**_PAPER, "iterations": 50_000, "rounds": 18},
-        "paper-conv-2": {
-            **_CONV,
-            "network": "conv-2",
-            "iterations": 20_000,
-            "learning_rate": 2e-4,
-            "convolution_rate": 0.1,
-        },
-        "paper-conv-4": {
-            **_CONV,
-            "network": "conv-4",
-            "iterations": 25_000,
-            "learning_rate": 3e-4,
-            "convolution_rate": 0.1,
-        },
-        "paper-conv-6": {
-            **_CONV,
-            "network": "conv-6",
-            "iterations": 30_000,
-            "learning_rate": 3e-4,
-            "convolution_rate": 0.15,
-        },
-        "paper-resnet-20": {
-            **_RESNET,
-            "data": "cifar-10",
-            "network": "resnet-20",
-            "epochs": 160,
-            "batch": 128,
-            "augment": ("shift", "flip"),
-            "rewind": 2000,
-            "rounds": 10,
-            "validation": 5_000,
-            "replicates": 3,
-        },
-        "paper-conv-2-small": {**_CONV_SMALL, "network": "conv-2-small", "convolution_rate": 0.1},
-        "paper-conv-4-small": {**_CONV_SMALL, "network": "conv-4-small", "convolution_rate": 0.1},
-        "paper-conv-6-small": {**_CONV_SMALL, "network": "conv-6-small", "convolution_rate": 0.15},
-        "paper-resnet-20-small": {
-            **_RESNET,
-            **_SMALL,
-            "network": "resnet-8",
-            "augment": ("shift",),
-            "rewind": 30,
-        },
-        "quick": {
-            "network": "mlp-100-50",
-            "iterations": 400,
-            "rounds": 3,
-            "rate": 0.5,
-            "validation": 2_000,
-            "validate_every": 50,
-            "replicates": 3,
-        },
-    }
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     preset: Annotated[Preset, START] = Field(
         default="blog",
@@ -126,10 +76,42 @@ class LotterySettings(StudySettings):
     )
     criterion: Annotated[str, REMOVAL] = Field(
         default="magnitude",
-        description=f"Scores the links, the lowest go: {', '.join(LINK_CRITERIA)}.",
+        description="Scores the links, the lowest go; see karikomi criteria.",
+    )
+    criteria: Annotated[tuple[str, ...] | None, REMOVAL] = Field(
+        default=None,
+        min_length=1,
+        description="Several criteria, compared at every density with the first one; the dense networks are shared.",
+    )
+    when: Annotated[int | Literal["start", "end"] | None, REMOVAL] = Field(
+        default=None,
+        description="The weights that are scored: at the start, of the untrained network, after so many iterations of"
+        " the dense network's training, or at the end of training, each time anew. By default as in the criterion's"
+        " paper: snip, grasp and synflow at the start, others at the end.",
+    )
+    prunings: Annotated[int | None, REMOVAL] = Field(
+        default=None,
+        ge=1,
+        description="Prunings before the end of training that lead to each density, scored anew before each; by default"
+        " 100 for synflow and 1 for others.",
     )
     scope: Annotated[Literal["layer", "global"], REMOVAL] = Field(
         default="layer", description="Where scores compete: in each layer, or in all at once."
+    )
+    allocation: Annotated[Allocation | None, REMOVAL] = Field(
+        default=None,
+        description="How many links each layer keeps. layer: as the rates say; uniform: the same share; erk:"
+        " Erdős–Rényi kernel, more where there are few (Evci et al. 2020); global: scores compete in all layers at"
+        " once; lamp: the same, scaled by layer (Lee et al. 2021). By default the scope.",
+    )
+    allocations: Annotated[tuple[Allocation, ...] | None, REMOVAL] = Field(
+        default=None, min_length=1, description="Several allocations, compared at every density with the first one."
+    )
+    densities: Annotated[tuple[float, ...] | None, REMOVAL] = Field(
+        default=None,
+        min_length=1,
+        description="Share of its links that each layer keeps after the last round, layer by layer; in round n of N its"
+        " n/N-th power. By default the rates and the allocation say it.",
     )
     rate: Annotated[float, REMOVAL] = Field(
         default=0.2, gt=0, lt=1, description="Share of the surviving links that a round removes."
@@ -146,10 +128,12 @@ class LotterySettings(StudySettings):
         default="iterative",
         description="Prune round by round, or to each density at once from the trained dense network.",
     )
-    rewind: Annotated[int | Literal["none"], REMOVAL] = Field(
-        default=0,
-        description="Iteration whose weights the survivors return to, and biases, normalization and its statistics with"
-        " them, which are never removed; none: they keep their trained weights.",
+    rewind: Annotated[tuple[Rewind, ...], REMOVAL] = Field(
+        default=(0,),
+        description="Iteration k whose weights the survivors return to, and biases, normalization and its statistics"
+        " with them, which are never removed; they are trained for the iterations that are left after k. none: they"
+        " keep their trained weights, at the last learning rate (fine-tuning); lr: the same, and the schedule starts"
+        " again (learning-rate rewinding, Renda et al. 2020). Several are compared with the first one.",
     )
 
     @field_validator("arms")
@@ -162,20 +146,88 @@ class LotterySettings(StudySettings):
     @field_validator("criterion")
     @classmethod
     def _known_criterion(cls, criterion: str) -> str:
-        LINK_CRITERIA.find(criterion)
-        return criterion
+        return link_criterion(criterion)
+
+    @field_validator("criteria")
+    @classmethod
+    def _known_criteria(cls, criteria: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return criteria and tuple(map(link_criterion, criteria))
+
+    @field_validator("rewind", mode="before")
+    @classmethod
+    def _one_or_several(cls, rewind: Any) -> Any:
+        several = rewind if isinstance(rewind, list | tuple) else (rewind,)
+        if not several:
+            raise InputError("rewind needs at least one value")
+        return several
+
+    @field_serializer("rewind")
+    def _as_ever(self, rewind: tuple[Rewind, ...]) -> Any:
+        # Part of the identity of runs from before there could be several. Others mean another experiment since: what
+        # is rewound to k was trained for all iterations again.
+        return 0 if rewind == (0,) else rewind
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The chains of prunings that are compared; one alone in most runs."""
+        criteria, allocations = self.criteria or (self.criterion,), self.allocations or (self.allocation or self.scope,)
+        found = []
+        for criterion, rewind, allocation in product(criteria, self.rewind, allocations):
+            named = [criterion] if len(criteria) > 1 else []
+            named += [f"rewind {rewind}"] if len(self.rewind) > 1 else []
+            named += [allocation] if len(allocations) > 1 else []
+            found.append(Variant(criterion, rewind, allocation, ", ".join(named)))
+        return found
+
+    @property
+    def snapshots(self) -> tuple[int, ...]:
+        """Iterations of the dense networks' training whose weights are kept."""
+        return tuple(sorted({at for at in (*self.rewind, self.when) if isinstance(at, int) and at > 0}))
+
+    def acts(self, criterion: str) -> int | Literal["end"]:
+        """After which iteration of the dense network's training a criterion scores; at the end each ticket is."""
+        when = self.when or LINK_CRITERIA.find(criterion).when
+        return 0 if when == "start" else when
 
     def registered(self, data: str | None) -> Iterator[Entry]:
         yield from super().registered(data)
-        yield LINK_CRITERIA.find(self.criterion)
+        yield from map(LINK_CRITERIA.find, self.criteria or (self.criterion,))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if isinstance(self.rewind, int) and not 0 <= self.rewind <= self.iterations:
+        last, when = self.iterations - 1, self.when
+        for at in self.rewind:
+            if isinstance(at, int) and not 0 <= at <= last:
+                raise InputError(
+                    f"rewind must lie between 0 and {last}, before the last iteration, or be none or lr; it is {at}"
+                )
+        if isinstance(when, int) and not 1 <= when <= last:
             raise InputError(
-                f"rewind must lie between 0 and iterations ({self.iterations}), or be none; it is {self.rewind}"
+                f"when must lie between 1 and {last}, before the last iteration, or be start or end; it is {when}"
             )
-        for name in ("output_rate half", "convolution_rate") if self.scope == "global" else ():
-            if getattr(self, name.split()[0]) not in (None, "equal"):
-                raise InputError(f"{name} needs scope layer: with scope global all layers compete under one rate")
+        if self.prunings is not None and all(self.acts(variant.criterion) == "end" for variant in self.variants):
+            raise InputError("prunings needs a criterion that acts before the end of training, or when start")
+        for one, several in (("criterion", "criteria"), ("allocation", "allocations")):
+            if getattr(self, several) and getattr(self, one) != type(self).model_fields[one].default:
+                raise InputError(f"give either {one} or {several}, not both")
+        for name in ("criteria", "rewind", "allocations"):
+            twice = [str(value) for value, times in Counter(getattr(self, name) or ()).items() if times > 1]
+            if twice:
+                raise InputError(f"{name} names {twice[0]} twice")
+        self._check_allocation()
         return self
+
+    def _check_allocation(self) -> None:
+        """Raise an InputError for what says twice how many links a layer keeps."""
+        if self.densities is not None:
+            if self.allocation or self.allocations or self.scope == "global":
+                raise InputError("densities say what each layer keeps; give them without allocation and scope")
+            if not all(0 < density <= 1 for density in self.densities):
+                shown = " ".join(f"{density:g}" for density in self.densities)
+                raise InputError(f"densities must lie above 0 and at most at 1, the links there are; they are {shown}")
+        if self.scope == "global" and any(variant.allocation != "global" for variant in self.variants):
+            raise InputError("scope global is allocation global; other allocations need scope layer")
+        by_rate = self.densities is None and all(variant.allocation == "layer" for variant in self.variants)
+        for name in ("output_rate half", "convolution_rate") if not by_rate else ():
+            if getattr(self, name.split()[0]) not in (None, "equal"):
+                raise InputError(f"{name} needs scope layer and allocation layer: else all layers have one rate")

@@ -3,14 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from karikomi.data.dataset import Dataset
 from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
-from karikomi.studies.lottery.protocol import Outcome, networks_per_round, run_round
+from karikomi.studies.lottery.arms import networks_per_round
+from karikomi.studies.lottery.protocol import Outcome, done_before, run_round
+from karikomi.studies.lottery.pruning import check_criteria
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.tables import ROUNDS, ticket_file
 from karikomi.studies.setup import Setup
+from karikomi.studies.setup import prepare as prepare_any
 from karikomi.studies.stage import Stage, Task
+
+
+def prepare(settings: LotterySettings, data: Dataset | None = None, models: Any = ()) -> Setup[LotterySettings]:
+    """Load and check everything, the criteria on the network too."""
+    setup = prepare_any(settings, data, models)
+    check_criteria(setup)
+    return setup
 
 
 def stages(setup: Setup[LotterySettings]) -> list[Stage]:
@@ -19,25 +30,32 @@ def stages(setup: Setup[LotterySettings]) -> list[Stage]:
 
 def _tasks(setup: Setup[LotterySettings], folder: RunFolder) -> dict[Task, int]:
     s = setup.settings
+    later = sum(s.iterations - done_before(variant.rewind) for variant in s.variants) // len(s.variants)
     return {
-        Task(replicate, number): networks_per_round(s, number) * s.iterations
+        Task(replicate, number): networks_per_round(s, number) * (later if number else s.iterations)
         for number in range(s.rounds + 1)
         for replicate in range(s.replicates)
     }
 
 
-def _past(setup: Setup[LotterySettings], folder: RunFolder, task: Task) -> dict[int, Checkpoint]:
-    """The tickets of the rounds that a round begins with."""
-    needed = {0, task.step - 1} if task.step else set()
-    return {number: read_network(ticket_file(folder, task.replicate, number), setup.architecture) for number in needed}
+def _past(setup: Setup[LotterySettings], folder: RunFolder, task: Task) -> dict[tuple[int, str], Checkpoint]:
+    """The tickets, by round and variant, that a round begins with."""
+    needed: set[tuple[int, str]] = {(0, "")} if task.step else set()
+    if task.step > 1 and "ticket" in setup.settings.arms:
+        needed |= {(task.step - 1, variant.label) for variant in setup.settings.variants}
+    files = {which: ticket_file(folder, task.replicate, *which) for which in needed}
+    return {which: read_network(file, setup.architecture) for which, file in files.items()}
 
 
 def _compute(
-    setup: Setup[LotterySettings], advance: Advance, number: int, pasts: Mapping[int, Mapping[int, Checkpoint]]
+    setup: Setup[LotterySettings],
+    advance: Advance,
+    number: int,
+    pasts: Mapping[int, Mapping[tuple[int, str], Checkpoint]],
 ) -> list[Outcome]:
     s = setup.settings
     advance(0, f"round {number} of {s.rounds}, {networks_per_round(s, number) * len(pasts)} networks")
-    return run_round(setup, number, list(pasts), lambda replicate, earlier: pasts[replicate][earlier], advance)
+    return run_round(setup, number, list(pasts), lambda replicate, *which: pasts[replicate][which], advance)
 
 
 def _write(
@@ -45,5 +63,6 @@ def _write(
 ) -> dict[str, Any]:
     for outcome in outcomes:
         if outcome.ticket is not None:
-            outcome.ticket.save(ticket_file(folder, outcome.row["replicate"], number))
+            row = outcome.row
+            outcome.ticket.save(ticket_file(folder, row["replicate"], number, row.get("variant", "")))
     return {"rows": [outcome.row for outcome in outcomes], "curves": [outcome.curve for outcome in outcomes]}

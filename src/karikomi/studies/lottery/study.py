@@ -22,6 +22,5 @@ STUDY = study(
         "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     captions=CAPTIONS,
-    prepare="karikomi.studies.setup:prepare",
     margin=True,
 )

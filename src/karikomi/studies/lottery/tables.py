@@ -1,26 +1,33 @@
 """What a lottery run leaves in its folder, as tables and as files."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
 from karikomi.runs.folder import RunFolder
+from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.stage import Saved, journaled, records
 
 ROUNDS = "rounds"
 """The stage of a lottery."""
 
 CURVE = ("iteration", "train_loss", "validation_loss", "validation_accuracy")
-NETWORK = ("replicate", "arm", "reinit", "round", "density")
+NETWORK = ("variant", "replicate", "arm", "reinit", "round", "density")
 
 
-def ticket_file(folder: RunFolder, replicate: int, number: int) -> Path:
-    """Where the ticket of a replicate and round is (round 0: the dense network)."""
-    return folder.subnetworks / f"replicate-{replicate}-round-{number}.safetensors"
+def ticket_file(folder: RunFolder, replicate: int, number: int, variant: str = "") -> Path:
+    """Where the ticket of a replicate, a round (0: the dense network) and a variant (by its label) is."""
+    which = f"-{quote(variant, safe=' ,')}" if variant else ""
+    return folder.subnetworks / f"replicate-{replicate}-round-{number}{which}.safetensors"
 
 
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
-    """``table``: a row per trained network; ``curves``: a row per validation of each."""
+    """``table``: a row per trained network; ``curves``: a row per validation of each.
+
+    Of several variants both have the column ``variant``, "" for the dense networks, which they share. ``cut_off`` is
+    a column where a network has layers without a path through them.
+    """
     found = journaled(folder, ROUNDS)
     # A cluster finishes in any order; the tables have one.
     networks = sorted(
@@ -28,7 +35,8 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
         key=lambda network: (network[0]["round"], network[0]["replicate"]),
     )
     curves = [
-        pd.DataFrame({key: row[key] for key in NETWORK} | {key: curve[key] for key in CURVE}) for row, curve in networks
+        pd.DataFrame({key: row[key] for key in NETWORK if key in row} | {key: curve[key] for key in CURVE})
+        for row, curve in networks
     ]
     return {
         "table": pd.DataFrame([row for row, _ in networks]),
@@ -38,8 +46,10 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
 
 def saved(folder: RunFolder) -> list[Saved]:
     """The tickets; that of round 0 is the dense network."""
-    return [
-        Saved({"replicate": replicate, "round": number}, ticket_file(folder, replicate, number))
-        for replicate, number in sorted(records(folder, ROUNDS))
-        if ticket_file(folder, replicate, number).exists()
-    ]
+    found = []
+    for replicate, number in sorted(records(folder, ROUNDS)):
+        for variant in LotterySettings.of(**folder.settings).variants if number else [None]:
+            label = variant.label if variant else ""
+            where = {"replicate": replicate, "round": number} | ({"variant": label} if label else {})
+            found.append(Saved(where, ticket_file(folder, replicate, number, label)))
+    return [saved for saved in found if saved.path.exists()]

@@ -6,6 +6,16 @@ P networks as one, and the optimizer, being elementwise, updates all of them at 
 
 from karikomi.engines.population.gradients import gradients
 from karikomi.engines.population.lesions import activations, attributions, knock_out, remove_in_order
+from karikomi.engines.population.normalization import reestimated
 from karikomi.engines.population.training import evaluate, train
 
-__all__ = ["activations", "attributions", "evaluate", "gradients", "knock_out", "remove_in_order", "train"]
+__all__ = [
+    "activations",
+    "attributions",
+    "evaluate",
+    "gradients",
+    "knock_out",
+    "reestimated",
+    "remove_in_order",
+    "train",
+]

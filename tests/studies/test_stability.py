@@ -34,6 +34,10 @@ from karikomi.studies.stability.tables import start_file, ticket_file
 STABILITY = find_study("stability")
 
 
+def quiet(n: int, description: str | None = None) -> None:
+    """Tells no progress."""
+
+
 @pytest.fixture(scope="module")
 def settings(tiny):
     training = {"iterations": 40, "batch": 20, "validation": 200, "replicates": 2, "learning_rate": 0.01}
@@ -140,8 +144,8 @@ def test_no_order_no_barrier(settings):
     whole = settings.changed(batch=1000, iterations=8, rounds=0, optimizer="sgd", learning_rate=0.05)
     setup = prepare(whole)
     for after in (0, 3):
-        begun = start(setup, lambda *told: None, after, {0: None})
-        [one] = run_round(setup, lambda *told: None, Step(after, 0), {0: Past(begun[0], None)})
+        begun = start(setup, quiet, after, {0: None})
+        [one] = run_round(setup, quiet, Step(after, 0), {0: Past(begun[0], None)})
         assert one.rows[0]["distance"] < 1e-4
         assert one.rows[0]["error_barrier"] < 0.01
     assert one.parent is None
@@ -153,9 +157,9 @@ def test_the_optimizer_and_its_schedule_go_on_where_the_start_stopped(settings):
     setup = prepare(whole)
     found = {}
     for after in (0, 6):
-        begun = start(setup, lambda *told: None, after, {0: None})
+        begun = start(setup, quiet, after, {0: None})
         assert isinstance(begun[0], Start)
-        [one] = run_round(setup, lambda *told: None, Step(after, 0), {0: Past(begun[0], None)})
+        [one] = run_round(setup, quiet, Step(after, 0), {0: Past(begun[0], None)})
         assert one.parent is not None
         found[after] = one.parent.trained.weights
     for name, weight in found[0].items():

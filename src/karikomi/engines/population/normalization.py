@@ -25,7 +25,7 @@ def reestimated(
     What interpolated or averaged weights do to a signal's mean and variance is not the average of what the ends do, so
     that the running statistics must be estimated again (Izmailov et al. 2018, arXiv 1803.05407). Dropout stays off.
     """
-    if not any(_running(part) for part in subnetworks[0].module.modules()):
+    if not _with_running(subnetworks[0].module):
         return subnetworks
     source = Source(examples, find_device(device))
     blocks = torch.arange(len(examples), device=source.device).split(BLOCK)
@@ -36,8 +36,7 @@ def reestimated(
 def _with_statistics(subnetwork: Subnetwork, blocks: Sequence[torch.Tensor]) -> Subnetwork:
     module = deepcopy(subnetwork.module).to(blocks[0].device).eval()
     module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in subnetwork.weights.items()})
-    layers = [part for part in module.modules() if _running(part)]
-    for layer in layers:
+    for layer in _with_running(module):
         layer.reset_running_stats()
         layer.momentum = None  # a plain mean over the blocks
         layer.train()
@@ -46,5 +45,6 @@ def _with_statistics(subnetwork: Subnetwork, blocks: Sequence[torch.Tensor]) -> 
     return replace(subnetwork, weights={name: value.numpy(force=True) for name, value in module.state_dict().items()})
 
 
-def _running(part: nn.Module) -> bool:
-    return isinstance(part, _NormBase) and part.track_running_stats
+def _with_running(module: nn.Module) -> list[_NormBase]:
+    """The layers of a module that keep running statistics."""
+    return [part for part in module.modules() if isinstance(part, _NormBase) and part.track_running_stats]

@@ -17,7 +17,8 @@ from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import links_left, remove_links, shuffle_links
 from karikomi.removal.scores import LINK_CRITERIA, Evidence
 from karikomi.runs.checkpoint import FINAL, INITIAL, REWIND, Checkpoint, provenance_of
-from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.settings import TRANSFERRED, LotterySettings
+from karikomi.studies.lottery.transfer import transferred
 from karikomi.studies.setup import Setup
 
 SCORED = 2_000
@@ -71,7 +72,8 @@ def networks_per_round(settings: LotterySettings, number: int) -> int:
     """How many networks round ``number`` trains for one replicate."""
     if number == 0:
         return 1
-    return len(settings.arms) - 1 + ("reinit" in settings.arms) * (settings.reinits - 1)
+    given = 0 if settings.transfers_in(number) else len({*TRANSFERRED} & {*settings.arms})
+    return len(settings.arms) - 1 + ("reinit" in settings.arms) * (settings.reinits - 1) - given
 
 
 def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: Past) -> Iterator[Entry]:
@@ -100,6 +102,8 @@ def _entries(setup: Setup[LotterySettings], number: int, replicate: int, past: P
         rng = seeds.stream(s.seed, "random", replicate)
         draw = {name: rng.random(mask.shape) for name, mask in origin.masks.items()}
         yield Entry(replicate, "random", 0, origin.masked(remove_links(origin.masks, draw, left, rng)), origin.links)
+    for arm, network in transferred(setup, number, replicate, origin):
+        yield Entry(replicate, arm, 0, network, origin.links)
 
 
 def target(settings: LotterySettings, dense: Subnetwork, number: int) -> dict[str, int] | int:

@@ -22,6 +22,6 @@ STUDY = study(
         "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     captions=CAPTIONS,
-    prepare="karikomi.studies.setup:prepare",
+    prepare="transfer:prepare",
     margin=True,
 )

@@ -48,7 +48,7 @@ def measure(engine: Engine, a: Subnetwork, b: Subnetwork, seen: Examples, test: 
     return Line([one.loss for one in found], [1 - one.accuracy for one in found])
 
 
-def barrier(values: Sequence[float]) -> float:
+def barrier(values: Sequence[float] | np.ndarray) -> float:
     """The highest value on the line minus the mean of its ends, which is 0 or more (Frankle et al. 2020).
 
     >>> round(barrier([0.02, 0.05, 0.04]), 3)

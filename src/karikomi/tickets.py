@@ -129,9 +129,13 @@ def _config(run: Result, ticket: Checkpoint) -> dict[str, Any]:
     return {
         "library_name": "karikomi",
         "karikomi_version": version("karikomi"),
-        **{name: value for name, value in about.items() if name != "settings"},
+        **{
+            name: int(value) if value.isdigit() else value
+            for name, value in sorted(about.items())
+            if name != "settings"
+        },
         "sample_shape": list(ticket.sample_shape),
-        "classes": int(about["classes"]),
+        "test_accuracy": float(about["test_accuracy"]),
         "density": network.density,
         "links": {name: [int(mask.sum()), mask.size] for name, mask in masks.items()},
         "settings": run.folder.settings,

@@ -71,7 +71,7 @@ def card(config: Mapping[str, Any], command: str, accuracies: Sequence[float]) -
         all_links=f"{sum(size for _, size in links.values()):,}",
         density=100 * config["density"],
         layers="\n".join(layers),
-        accuracy=100 * float(config["test_accuracy"]),
+        accuracy=100 * config["test_accuracy"],
         replicates=f"mean of {len(accuracies)} replicates ± half a 95 % interval",
         mean=plus_minus(mean_interval(accuracies)._asdict(), 100),
         command=command,
@@ -86,7 +86,7 @@ def _front(config: Mapping[str, Any], title: str) -> dict[str, Any]:
     """What the Hub reads of a model; JSON is YAML."""
     data = config["settings"]["data"]
     kind = "image-classification" if len(config["sample_shape"]) > 1 else "tabular-classification"
-    metric = {"type": "accuracy", "value": float(config["test_accuracy"]), "name": "test accuracy"}
+    metric = {"type": "accuracy", "value": config["test_accuracy"], "name": "test accuracy"}
     result = {"task": {"type": kind}, "dataset": {"type": data, "name": data}, "metrics": [metric]}
     return {
         "library_name": "karikomi",

@@ -18,9 +18,11 @@ from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
+from karikomi.networks.subnetwork import Arrays
 from karikomi.runs.checkpoint import INITIAL, Checkpoint, load_network, provenance_of
 from karikomi.statistics import mean_interval
 from karikomi.studies.result import Result
+from karikomi.tickets import Weights
 
 SMALL = {"network": "mlp-12-8", "iterations": 30, "batch": 20, "rounds": 2, "rate": 0.5, "validation": 200}
 SMALL |= {"validate_every": 10, "replicates": 3, "quiet": True}
@@ -62,11 +64,12 @@ def state(module: nn.Module) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("form", ["pruned", "plain"])
 def test_a_ticket_of_a_run_has_its_masks_and_weights(run, form):
     kept = run.network(1, round=2)
-    for weights, expected in (("initial", kept.past[INITIAL]), ("trained", kept.trained.weights)):
+    expectations: dict[Weights, Arrays] = {"initial": kept.past[INITIAL], "trained": kept.trained.weights}
+    for weights, expected in expectations.items():
         for source in (run, run.folder.path, str(run.folder.path)):
-            module, masks = karikomi.load_ticket(source, replicate=1, round=2, weights=weights, form=form)
-            assert all((masks[name] == mask).all() for name, mask in kept.masks.items())
-            found = state(module)
+            ticket = karikomi.load_ticket(source, replicate=1, round=2, weights=weights, form=form)
+            assert all((ticket.masks[name] == mask).all() for name, mask in kept.masks.items())
+            found = state(ticket.module)
             assert found.keys() == expected.keys()
             assert all((found[name] == value).all() for name, value in expected.items())
 

@@ -151,6 +151,18 @@ def test_no_order_no_barrier(settings):
     assert one.parent is None
 
 
+def test_networks_of_two_initializations_have_a_barrier(settings):
+    """The positive control: twins of one start do not, trained alike."""
+    setup = prepare(settings.changed(iterations=300, rounds=0, after=(0,)))
+    initial = [setup.initial(0, seeds.stream(0, "init", k)) for k in (0, 1)]
+    recipe = setup.settings.recipe()
+    apart = setup.engine.train([setup.trial(network, 0) for network in initial], setup.data, recipe)
+    line = measure(setup.engine, apart[0].final, apart[1].final, setup.data.train, setup.data.test)
+    [twins] = run_round(setup, quiet, Step(0, 0), {0: Past(Start(initial[0], None), None)})
+    assert barrier(line.error) > 0.1 > twins.rows[0]["error_barrier"]
+    assert distance(apart[0].final, apart[1].final) > twins.rows[0]["distance"]
+
+
 def test_the_optimizer_and_its_schedule_go_on_where_the_start_stopped(settings):
     """K iterations and the rest are as many in one go, if the order is the same: here each minibatch is everything."""
     whole = settings.changed(batch=1000, iterations=10, rounds=1, learning_rate_schedule="cosine", engine="population")

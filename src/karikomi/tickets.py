@@ -48,8 +48,8 @@ def load_ticket(
         replicate: of a run, which replicate.
         round: of a run, after which pruning round; 0 is the dense network.
         density: of a run, in place of a round: links left, above 0 to 1, within a twentieth.
-        weights: ``initial``: those that its training began with, rewound; ``trained``: those at the minimum of the
-            validation loss.
+        weights: ``initial``: those that its training began with, rewound; ``trained``: of a lottery those at
+            the minimum of the validation loss.
         form: ``pruned``: masks as the reparametrization of ``torch.nn.utils.prune``, which any training loop keeps;
             ``plain``: the module's own parameters, removed links 0.
         module: the architecture, where the run was one on modules of your own.

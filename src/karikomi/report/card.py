@@ -14,8 +14,8 @@ CARD = """---
 
 # {title}
 
-A lottery ticket (Frankle & Carbin 2019): a subnetwork with the weights that its training began with, and those that it
-ended with. {links} of {all_links} links are left ({density:.2f} %).
+A lottery ticket (Frankle & Carbin 2019): a subnetwork with the weights that its training began with, beside the trained
+ones. {links} of {all_links} links are left ({density:.2f} %).
 
 | weight | links left | of | % |
 | --- | --- | --- | --- |
@@ -26,7 +26,7 @@ ended with. {links} of {all_links} links are left ({density:.2f} %).
 | this ticket | {accuracy:.2f} |
 | {replicates} | {mean} |
 
-The test set decided nothing: these weights are those at the minimum of the validation loss.
+The test set decided nothing. ± is half a 95 % interval over replicates.
 
 ## To use it
 
@@ -72,7 +72,7 @@ def card(config: Mapping[str, Any], command: str, accuracies: Sequence[float]) -
         density=100 * config["density"],
         layers="\n".join(layers),
         accuracy=100 * config["test_accuracy"],
-        replicates=f"mean of {len(accuracies)} replicates ± half a 95 % interval",
+        replicates=f"mean of {len(accuracies)} replicates",
         mean=plus_minus(mean_interval(accuracies)._asdict(), 100),
         command=command,
         version=config["karikomi_version"],

@@ -46,7 +46,7 @@ def package(tmp_path_factory) -> Path:
     for path, content in LISTED:
         (top / path).parent.mkdir(exist_ok=True)
         (top / path).write_text(content)
-    insert("studies/__init__.py", '"architectures")', '"noise", ')
+    insert("studies/__init__.py", '"stability")', '"noise", ')
     return top
 
 

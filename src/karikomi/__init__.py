@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from karikomi.registration import register as register
     from karikomi.removal.shrink import shrink as shrink
     from karikomi.runs.checkpoint import load_network as load_network
+    from karikomi.tickets import load_ticket as load_ticket
+    from karikomi.tickets import save_ticket as save_ticket
     from karikomi.training import train as train
 
 # Loaded when first used, so that ``karikomi --help`` does not wait for torch. Beside them a function per study.
@@ -31,7 +33,9 @@ _HOMES = {
     "lesion_curve": "karikomi.own",
     "load": "karikomi.api",
     "load_network": "karikomi.runs.checkpoint",
+    "load_ticket": "karikomi.tickets",
     "register": "karikomi.registration",
+    "save_ticket": "karikomi.tickets",
     "shapley": "karikomi.own",
     "shrink": "karikomi.removal.shrink",
     "train": "karikomi.training",

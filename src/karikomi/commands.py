@@ -139,7 +139,9 @@ def export(
     run: Run,
     /,
     *,
-    to: Annotated[Path, Parameter(help="File to write, .safetensors.")],
+    to: Annotated[
+        Path, Parameter(help="File to write, .safetensors; or a folder to share a ticket, as on the Hugging Face Hub.")
+    ],
     replicate: Annotated[int, Parameter(help="Which replicate, from 0.")] = 0,
     round: Annotated[int | None, Parameter(help="Lottery: after which pruning round; 0 is the dense network.")] = None,
     cycle: Annotated[int | None, Parameter(help="Ageing: after which cycle; 0 is the healthy network.")] = None,
@@ -147,14 +149,19 @@ def export(
     pattern: Annotated[str | None, Parameter(help="Ageing: in which pattern of deaths.")] = None,
     variant: Annotated[str | None, Parameter(help="Lottery: of which criterion, rewinding or allocation.")] = None,
 ) -> None:
-    """Write a network of a run to a file."""
-    if to.suffix != ".safetensors":
+    """Write a network of a run to a file, or a ticket to a folder that can be shared."""
+    if to.suffix not in ("", ".safetensors"):
         raise InputError(f"a network is written as safetensors; name the file {to.with_suffix('.safetensors')}")
-    network = _result(run).network(replicate, round=round, cycle=cycle, arm=arm, pattern=pattern, variant=variant)
-    try:
-        network.to_share().save(to)
-    except OSError as problem:
-        raise InputError(f"cannot write {to}: {problem.strerror}") from problem
+    chosen = {"replicate": replicate, "round": round, "cycle": cycle, "arm": arm, "pattern": pattern, "variant": variant}
+    if to.suffix == "":
+        from karikomi.tickets import save_ticket
+
+        save_ticket(_result(run), to, **chosen)
+    else:
+        try:
+            _result(run).network(**chosen).to_share().save(to)
+        except OSError as problem:
+            raise InputError(f"cannot write {to}: {problem.strerror}") from problem
     _console().print(f"{to}", soft_wrap=True)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from karikomi.figures.theme import ARMS
+
 ROUNDS, REPLICATES, ITERATIONS = 10, 5, 5000
 DENSITY = [(265_200 * 0.8**n + 1_000 * 0.9**n) / 266_200 for n in range(ROUNDS + 1)]
 MEASURES = (
@@ -44,18 +46,14 @@ def masks() -> dict[int, np.ndarray]:
 
 
 def networks() -> list[tuple[str, int]]:
-    return [("dense", 0)] + [
-        (arm, n) for arm in ("ticket", "reinit", "shuffled", "random") for n in range(1, ROUNDS + 1)
-    ]
+    return [("dense", 0)] + [(arm, n) for arm in ARMS if arm != "dense" for n in range(1, ROUNDS + 1)]
 
 
 def make_arms() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = []
     for arm, n in networks():
-        loss_of_init = (
-            0.0 if arm in ("dense", "ticket") else {"reinit": 7e-4, "shuffled": 6e-4, "random": 9e-4}[arm] * n
-        )
+        loss_of_init = {"dense": 0.0, "ticket": 0.0, "shuffled": 6e-4, "random": 9e-4}.get(arm, 7e-4) * n
         typical = {
             "early_stop_iteration": 4300 - 160 * n + 14 * n * n + 4e5 * loss_of_init,
             "test_accuracy": 0.979 + 0.0011 * n - 1.4e-4 * n * n - loss_of_init,

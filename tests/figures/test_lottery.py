@@ -30,6 +30,9 @@ def test_the_chart_holds_the_tables_numbers(arms, measure, factor):
                 "reinit": "re-initialized",
                 "shuffled": "shuffled mask",
                 "random": "random removal",
+                "transferred": "transferred ticket",
+                "transferred-reinit": "transferred, re-initialized",
+                "transferred-random": "transferred, random mask",
             }
         ),
     )

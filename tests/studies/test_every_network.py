@@ -23,7 +23,7 @@ from karikomi.studies.study import Study
 SMALL = {"mlp-<h1>-<h2>-…": "mlp-8-6", "modular-<groups>-<h1>-<h2>-<h3>-…": "modular-2-9-12-9"}
 SETTINGS = {"replicates": 1, "iterations": 2, "batch": 20, "validation": 30, "validate_every": 1, "scoring": 10}
 SETTINGS |= {"criteria": ("random",), "given": (), "directions": ("low",), "orders": 2, "shapley": 1, "pairs": 2}
-SETTINGS |= {"rounds": 1, "deaths": 2, "cycles": 1, "retraining": 1}
+SETTINGS |= {"rounds": 1, "after": (1,), "deaths": 2, "cycles": 1, "retraining": 1}
 MANY = 450
 """Hidden units above which lesions of each of them take too long here."""
 
@@ -80,7 +80,7 @@ def check_ticket(result: Result) -> None:
         assert (ticket.trained.weights[weight][mask] != dense.past["initial"][weight][mask]).any()
 
 
-@pytest.mark.parametrize("study", ["lottery", "ageing"])
+@pytest.mark.parametrize("study", ["lottery", "ageing", "stability"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_stopped_it_goes_on_to_the_same_bits(name, study, play, assert_same_run, tmp_path):
     whole = play(tmp_path / "whole")

@@ -169,7 +169,10 @@ def test_answers_show_themselves():
 def test_a_headline_has_at_most_25_words(order):
     kinds = (WINNING, NOT_SHOWN, LOST)
     verdicts = pd.DataFrame({"verdict": [kinds[i] for i in order], "density": 0.8 ** np.arange(1, 19)})
-    assert len(in_a_sentence(verdicts).split()) <= HEADLINE_WORDS
+    transfer = {"arm": "transferred", "against": "transferred-reinit", "measure": "test_accuracy"}
+    for given in ([], [{**transfer, "mean": 0.01, "p_holm": 0.01}]):
+        differences = pd.DataFrame(given, columns=[*transfer, "mean", "p_holm"])
+        assert len(in_a_sentence(verdicts, differences).split()) <= HEADLINE_WORDS
 
 
 @pytest.mark.parametrize(("share", "text"), [(1, "100.0 %"), (0.512, "51.2 %"), (0.0094, "0.94 %"), (0.03604, "3.6 %")])

@@ -7,7 +7,7 @@ every step a removed link is exactly 0.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -35,6 +35,15 @@ class OptimizerState:
     steps: int
     first: Arrays
     second: Arrays
+
+    def groups(self) -> dict[str, Arrays]:
+        """All of it as groups of arrays, such as a file keeps beside a network's weights."""
+        return {"first": self.first, "second": self.second, "steps": {"all": np.array(self.steps)}}
+
+    @classmethod
+    def of(cls, groups: Mapping[str, Arrays]) -> Self | None:
+        """The state in such groups; None where there is none."""
+        return cls(int(groups["steps"]["all"]), groups["first"], groups["second"]) if "steps" in groups else None
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
     is_dense = rows["arm"] == "dense"
     lit, colour = theme.highlight(), theme.colour_of(rows["arm"])
     y = alt.Y("mean:Q", title=drawn.label, scale=alt.Scale(zero=False))
-    x = _links_left(shown["left"])
+    x = links_left(shown["left"])
     tooltip = [
         alt.Tooltip("arm:N", title="arm"),
         alt.Tooltip("left:Q", title="links left (%)", format=".2~f"),
@@ -74,7 +74,7 @@ def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
     ).properties(width=theme.WIDTH, height=theme.HEIGHT)
 
 
-def _links_left(percents: Iterable[float]) -> alt.X:
+def links_left(percents: Iterable[float]) -> alt.X:
     """Links left on a log axis, the whole network at the left, ticks at the densities themselves."""
     ticks = sorted({round(percent, 6) for percent in percents}, reverse=True)
     axis = alt.Axis(values=ticks, labelExpr=theme.PERCENT_LABEL, labelOverlap="parity", labelSeparation=6, grid=False)

@@ -28,6 +28,9 @@ ARMS = {
     "reinit": Arm("re-initialized", "#D55E00", "square"),
     "shuffled": Arm("shuffled mask", "#009E73", "triangle-up"),
     "random": Arm("random removal", "#CC79A7", "diamond"),
+    "transferred": Arm("transferred ticket", "#56B4E9", "triangle-down"),
+    "transferred-reinit": Arm("transferred, re-initialized", "#E69F00", "triangle-left"),
+    "transferred-random": Arm("transferred, random mask", "#8C6D31", "triangle-right"),
 }
 
 

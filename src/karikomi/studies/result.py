@@ -90,9 +90,9 @@ class Result:
 
         Args:
             replicate: which replicate, from 0.
-            round: of a lottery, after which pruning round; 0 is the dense network.
+            round: of a lottery or a stability run, after which pruning round; 0 is the dense network.
             cycle: of an ageing run, after which cycle; 0 is the healthy network.
-            arm: of an ageing run, in which arm.
+            arm: of an ageing run, in which arm; of a stability run, rewound to what: ``after-0``, ``after-100``.
             pattern: of an ageing run, in which pattern of deaths.
             variant: of a lottery that compares several, of which one.
             module: the architecture, where the run was one on modules of your own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -140,6 +141,22 @@ class StudySettings(TrainingSettings):
     def title(self) -> str:
         """What networks a run is about, on its page."""
         return self.network
+
+    @property
+    def flags(self) -> str:
+        """The flags of the command that gives these settings."""
+        words: list[str] = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if (
+                value == field.default
+                or value in (None, False)
+                or any(getattr(m, "parse", 1) is False for m in field.metadata)
+            ):
+                continue
+            values = () if value is True else value if isinstance(value, tuple) else (value,)
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+        return shlex.join(words)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from karikomi.engines.population.gradients import (
     synaptic_flow,
 )
 from karikomi.engines.population.lesions import activations, attributions, knock_out, remove_in_order
+from karikomi.engines.population.normalization import reestimated
 from karikomi.engines.population.training import evaluate, train
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "hessian_gradient",
     "input_norms",
     "knock_out",
+    "reestimated",
     "remove_in_order",
     "squared_gradients",
     "synaptic_flow",

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from karikomi.engines.contract import OptimizerState
 from karikomi.networks.architecture import Architecture
-from karikomi.networks.subnetwork import Arrays, Subnetwork
+from karikomi.networks.subnetwork import Subnetwork
 from karikomi.runs.checkpoint import Checkpoint, provenance_of, read_networks
 from karikomi.runs.files import write_arrays
 from karikomi.studies.ageing.schedule import Schedule
@@ -72,7 +70,7 @@ def write_lives(
     arrays = {
         f"{'/'.join(life)}/{name}": array
         for life, now in aged.items()
-        for name, array in Checkpoint(now.network, _moments(now.state)).arrays().items()
+        for name, array in Checkpoint(now.network, now.state.groups() if now.state else {}).arrays().items()
     }
     data, settings = setup.data, setup.settings.model_dump_json()
     where = {"study": "ageing", "settings": settings, "replicate": replicate, "cycle": cycle}
@@ -82,16 +80,6 @@ def write_lives(
 def read_lives(path: Path, architecture: Architecture) -> dict[Life, Aged]:
     """The lives that :func:`write_lives` wrote."""
     return {
-        Life(*name.split("/")): Aged(found.trained, _state(found.past))
+        Life(*name.split("/")): Aged(found.trained, OptimizerState.of(found.past))
         for name, found in read_networks(path, architecture).items()
     }
-
-
-def _moments(state: OptimizerState | None) -> dict[str, Arrays]:
-    if state is None:
-        return {}
-    return {"first": state.first, "second": state.second, "steps": {"all": np.array(state.steps)}}
-
-
-def _state(past: Mapping[str, Arrays]) -> OptimizerState | None:
-    return OptimizerState(int(past["steps"]["all"]), past["first"], past["second"]) if past else None

@@ -20,6 +20,9 @@ SLOWNESS_MARGIN = 0.05
 WINNING, LOST = Verdict("winning ticket", "good"), Verdict("lost", "bad")
 VERDICTS = by_text((WINNING, LOST))
 
+TRANSFER_CONTROLS = ("ticket", "transferred-reinit", "transferred-random")
+"""What the tickets of another run are compared with, beside the dense network."""
+
 MEASURED = "test_accuracy"  # any measure: every arm and round has a row for each
 
 # What is compared in words: early stop in iterations, accuracy there in points; and with how many digits.
@@ -35,16 +38,26 @@ def verdict(p_winning: float, p_lost: float) -> Verdict:
     return WINNING if p_winning < ALPHA else LOST if p_lost < ALPHA else NOT_SHOWN
 
 
-def in_a_sentence(verdicts: pd.DataFrame) -> str:
-    """Which tickets are winning, lost and inconclusive."""
+def in_a_sentence(verdicts: pd.DataFrame, differences: pd.DataFrame) -> str:
+    """Whether transferred tickets owe something to their weights; which tickets are winning, lost and inconclusive."""
+    transfer = _transfer_in_words(differences)
     if verdicts.empty:
-        return "No tickets were drawn in this run."
-    parts = [
+        return headline(transfer or ["no tickets were drawn in this run"])
+    parts = transfer + [
         f"tickets with {few(spans)} of the links {verb}"
         for found, verb in ((WINNING, "are winning"), (LOST, "are lost"), (NOT_SHOWN, "are inconclusive"))
         if (spans := _spans(verdicts, found))
     ]
     return headline(parts)
+
+
+def _transfer_in_words(differences: pd.DataFrame) -> list[str]:
+    about = differences.query("arm == 'transferred' and against == 'transferred-reinit' and measure == @MEASURED")
+    if about.empty:
+        return []
+    shown = int(((about["p_holm"] < ALPHA) & (about["mean"] > 0)).sum())
+    found = f"are more accurate than re-initialized at {shown} of {len(about)} densities"
+    return [f"transferred tickets {found if shown else 'are not shown to be more accurate than re-initialized'}"]
 
 
 def explanation(accuracy_margin: float) -> str:
@@ -65,7 +78,9 @@ def main_tables(
 ) -> list[DisplayTable]:
     """Published rows beside ours, if the run repeats their protocol, and the verdicts."""
     tickets = _tickets(arms, differences, verdicts, margin)
-    return [_published(arms, settings), tickets] if repeats_the_blog_post(settings) else [tickets]
+    transfer = [_against(arms, differences, "transferred", control) for control in TRANSFER_CONTROLS]
+    shown = [*(table for table in transfer if table.rows), tickets]
+    return [_published(arms, settings), *shown] if repeats_the_blog_post(settings) else shown
 
 
 def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:

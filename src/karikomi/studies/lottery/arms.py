@@ -9,7 +9,8 @@ from karikomi.removal.allocation import prune
 from karikomi.removal.masks import shuffle_links
 from karikomi.runs.checkpoint import FINAL, INITIAL, snapshot
 from karikomi.studies.lottery.pruning import Past, begins_with, next_masks, target
-from karikomi.studies.lottery.settings import LotterySettings, Rewind, Variant
+from karikomi.studies.lottery.settings import TRANSFERRED, LotterySettings, Rewind, Variant
+from karikomi.studies.lottery.transfer import transferred
 from karikomi.studies.setup import Setup
 
 
@@ -44,14 +45,18 @@ def entries(setup: Setup[LotterySettings], number: int, replicate: int, past: Pa
         for arm, reinit, network in _of_variant(setup, variant, number, replicate, past):
             links = past(replicate, 0, "").trained.links
             yield Entry(replicate, variant.label, arm, reinit, network, links, variant.rewind)
+    dense = past(replicate, 0, "")
+    for arm, network in transferred(setup, number, replicate, replace(dense.trained, weights=dense.past[INITIAL])):
+        yield Entry(replicate, "", arm, 0, network, dense.trained.links)
 
 
 def networks_per_round(settings: LotterySettings, number: int) -> int:
     """How many networks round ``number`` trains for one replicate."""
     if number == 0:
         return 1
-    arms = len(settings.arms) - 1 + ("reinit" in settings.arms) * (settings.reinits - 1)
-    return arms * len(settings.variants)
+    given = len({*TRANSFERRED} & {*settings.arms})
+    arms = len(settings.arms) - 1 - given + ("reinit" in settings.arms) * (settings.reinits - 1)
+    return arms * len(settings.variants) + given * settings.transfers_in(number)
 
 
 def _of_variant(

@@ -1,9 +1,10 @@
 """The settings of the lottery study."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from cyclopts import Group, Parameter
 from pydantic import Field, field_serializer, field_validator, model_validator
@@ -12,8 +13,14 @@ from karikomi.errors import InputError
 from karikomi.registry import Entry
 from karikomi.removal.allocation import Allocation
 from karikomi.removal.scores import LINK_CRITERIA, link_criterion
+from karikomi.runs.folder import SETTINGS as RUN_SETTINGS
 from karikomi.studies.lottery.presets import PRESETS
 from karikomi.studies.settings import START, StudySettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from karikomi.data.dataset import Dataset
 
 REMOVAL = Parameter(group=Group("Removal", sort_key=3))
 ARMS = Parameter(group=Group("Arms", sort_key=3))
@@ -31,8 +38,12 @@ Preset = Literal[
     "paper-resnet-20-small",
     "quick",
 ]
-Arm = Literal["dense", "ticket", "reinit", "shuffled", "random"]
+Arm = Literal[
+    "dense", "ticket", "reinit", "shuffled", "random", "transferred", "transferred-reinit", "transferred-random"
+]
 Rewind = int | Literal["none", "lr"]
+TRANSFERRED: tuple[Arm, ...] = ("transferred", "transferred-reinit", "transferred-random")
+"""The arms of the tickets of another run."""
 
 
 class Variant(NamedTuple):
@@ -69,7 +80,16 @@ class LotterySettings(StudySettings):
         min_length=1,
         description="Conditions to compare. dense: the whole network (always); ticket: rewound; reinit: the"
         " ticket's mask with new initial weights; shuffled: the mask shuffled within each layer, initial weights kept;"
-        " random: random removal, initial weights kept.",
+        " random: random removal, initial weights kept; transferred, transferred-reinit, transferred-random: of start.",
+    )
+    start: Annotated[str | None, ARMS] = Field(
+        default=None,
+        description="Tickets of another run, to train on these data: its folder; or one ticket that karikomi export"
+        " wrote, for the last round. transferred: its mask and initial weights; transferred-reinit: its mask with new"
+        " ones; transferred-random: as many links of each layer at random, this run's initial weights.",
+    )
+    start_sha256: Annotated[str | None, Parameter(parse=False)] = Field(
+        default=None, description="What those tickets were when the run began; filled in by Karikomi."
     )
     reinits: Annotated[int, ARMS] = Field(
         default=1, ge=1, description="Re-initializations of each ticket in the arm reinit."
@@ -136,6 +156,16 @@ class LotterySettings(StudySettings):
         " again (learning-rate rewinding, Renda et al. 2020). Several are compared with the first one.",
     )
 
+    def transfers_in(self, number: int) -> bool:
+        """Whether the tickets of ``start`` belong to a round: those of a run to all, a single one to the last."""
+        return self.start is not None and (number == self.rounds or (Path(self.start) / RUN_SETTINGS).exists())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_of_the_start(cls, given: Any) -> Any:
+        all_of_it = isinstance(given, Mapping) and given.get("start") is not None and "arms" not in given
+        return {**given, "arms": (*cls.model_fields["arms"].default, *TRANSFERRED)} if all_of_it else given
+
     @field_validator("arms")
     @classmethod
     def _with_what_they_need(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
@@ -192,6 +222,24 @@ class LotterySettings(StudySettings):
     def registered(self, data: str | None) -> Iterator[Entry]:
         yield from super().registered(data)
         yield from map(LINK_CRITERIA.find, self.criteria or (self.criterion,))
+
+    def fingerprinted(self, data: "Dataset | None", models: "Sequence[nn.Module]") -> Self:
+        settings = super().fingerprinted(data, models)
+        if self.start is None:
+            return settings
+        from karikomi.studies.lottery.transfer import fingerprint  # loads torch
+
+        return settings.changed(start_sha256=fingerprint(self.start))
+
+    @model_validator(mode="after")
+    def _start_and_its_arms(self) -> Self:
+        if (self.start is None) != {*TRANSFERRED}.isdisjoint(self.arms):
+            raise InputError(f"start and the arms {', '.join(TRANSFERRED)} go together; give start and one of them")
+        if self.start is not None and len(self.variants) > 1:
+            raise InputError(
+                "tickets of another run are compared with one chain; give one criterion, rewind, allocation"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

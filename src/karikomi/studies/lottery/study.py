@@ -22,5 +22,6 @@ STUDY = study(
         "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     captions=CAPTIONS,
+    prepare="transfer:prepare",
     margin=True,
 )

@@ -32,8 +32,9 @@ class LotterySummary(Answer):
     Attributes:
         arms: per arm, round and measure the mean and 95 % interval over replicates (re-initializations of one ticket
             are averaged first): arm, round, density, links, measure, mean, low, high, replicates.
-        differences: paired by replicate, per arm, round, measure and ``against`` (dense, reinit): mean, low, high,
-            p (paired t-test, two-sided) and p_holm (Holm over the rounds of the same comparison and measure).
+        differences: paired by replicate, per arm, round, measure and ``against`` (dense, reinit; of transferred tickets
+            also this run's own and their controls): mean, low, high, p (paired t-test, two-sided) and p_holm (Holm over
+            the rounds of the same comparison and measure).
         verdicts: per round the ticket's verdict against the dense network, with the p-values of winning and of lost
             (twice the one-sided ones, so that they say what a 95 % interval says), and Holm's.
     """
@@ -60,7 +61,7 @@ def summarize(
     verdicts = _verdicts(networks, accuracy_margin)
     cells = arms.set_index(["arm", "round", "measure"])
     return LotterySummary(
-        headline=answer.in_a_sentence(verdicts),
+        headline=answer.in_a_sentence(verdicts, compared),
         explanation=answer.explanation(accuracy_margin),
         tables=answer.main_tables(cells, compared, verdicts, settings, accuracy_margin),
         details=answer.detail_tables(cells, compared, settings),
@@ -80,7 +81,7 @@ def _differences(each: pd.DataFrame) -> pd.DataFrame:
     wide = each.set_index(["arm", "round", "replicate"])[list(COMPARED)].sort_index()
     present, questions = set(each["arm"]), []
     for arm, number in each[["arm", "round"]].drop_duplicates().itertuples(index=False):
-        for against in ("dense", "reinit"):
+        for against in ("dense", "reinit", *(answer.TRANSFER_CONTROLS if arm == "transferred" else ())):
             if arm in ("dense", against) or against not in present:
                 continue
             ours, theirs = wide.loc[(arm, number)], wide.loc[(against, 0 if against == "dense" else number)]

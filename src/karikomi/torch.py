@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from karikomi.engines.sparse.kernels.layer import Gradients
-from karikomi.engines.sparse.layer import NOTHING, Links
+from karikomi.engines.sparse.layer import Links
 from karikomi.errors import InputError
 
 # From this density on a dense product is faster.
@@ -119,24 +118,21 @@ class SparseLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[…, out_features]`` from ``[…, in_features]``."""
-        if not self._suits_kernels(x):
-            return functional.linear(x, self.dense_weight(), self.bias)
+        weight, bias = self.weight, self.bias
+        if not (
+            (x.is_cpu and weight.is_cpu and x.dtype is weight.dtype is torch.float32)
+            and (x.shape[-1:] == (self.in_features,) and x.numel() > 0)
+            and weight.numel() <= DENSE * self.in_features * self.out_features
+            and not torch.compiler.is_compiling()
+        ):
+            return functional.linear(x, self.dense_weight(), bias)
         if self._laid_out is None:
             self._laid_out = Links(self.mask.numpy())
-        return _Product.apply(self._laid_out, x, self.weight, self.bias)
+        return _Product.apply(self._laid_out, x, weight, bias)
 
     def extra_repr(self) -> str:
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"
         return f"{sizes}, links={len(self.links)}, bias={self.bias is not None}"
-
-    def _suits_kernels(self, x: Tensor) -> bool:
-        return (
-            all(tensor.is_cpu and tensor.dtype is torch.float32 for tensor in (x, self.weight))
-            and x.shape[-1:] == (self.in_features,)
-            and 0 < x.numel()
-            and len(self.weight) <= DENSE * self.in_features * self.out_features
-            and not torch.compiler.is_compiling()
-        )
 
     @torch.no_grad()
     def _take(self, linear: nn.Linear) -> None:
@@ -168,13 +164,20 @@ class SparseLinear(nn.Module):
             for name, value in known.items():
                 if isinstance(value, Tensor) and value.shape == self.weight.shape:
                     known[name] = moved(value)
+        weights = moved(self.weight.data)
         self.weight.grad = None
-        self.weight.data = moved(self.weight.data)
+        # A graph that is still there holds on to the node that takes in this parameter's gradient, of the old size; when
+        # the type changes, PyTorch makes a new one.
+        self.weight.data = weights.to(torch.float32 if weights.dtype is torch.float64 else torch.float64)
+        self.weight.data = weights
         self.links, self._laid_out = links, None
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        links = state_dict.get(f"{prefix}links")
+        links, size = state_dict.get(f"{prefix}links"), self.in_features * self.out_features
         if links is not None:
+            if not ((links >= 0) & (links < size)).all() or (links.diff() <= 0).any():
+                shape = f"[{self.out_features}, {self.in_features}]"
+                raise InputError(f"{prefix}links are not the ascending positions of links in a mask {shape}")
             self._rewire(links.to(self.links.device, copy=True))
         super()._load_from_state_dict(state_dict, prefix, *others)
 
@@ -188,8 +191,9 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, links: Links, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        y = x.new_empty(*x.shape[:-1], links.outputs)
-        links.forward(_flat(x), _flat(weight), _flat(bias), _flat(y))
+        x = x.contiguous()
+        y = x.new_empty((*x.shape[:-1], links.outputs))
+        links.forward(x.numel() // links.inputs, *map(_address, (x, weight, bias, y)))
         ctx.links = links
         ctx.save_for_backward(x, weight)
         return y
@@ -198,15 +202,15 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         if torch.is_grad_enabled():
             raise RuntimeError("SparseLinear can be differentiated once (no create_graph); to_dense() more often")
-        x, weight = ctx.saved_tensors
+        links, (x, weight), slopes = ctx.links, ctx.saved_tensors, slopes.contiguous()
         _, x_wanted, weight_wanted, bias_wanted = ctx.needs_input_grad
-        by_x = x.new_empty(x.shape) if x_wanted else None
-        by_weight = torch.zeros_like(weight) if weight_wanted else None
-        by_bias = x.new_zeros(slopes.shape[-1]) if bias_wanted else None
-        gradients = Gradients(_flat(by_x), _flat(by_weight), _flat(by_bias))
-        ctx.links.backward(_flat(x), _flat(weight), _flat(slopes), gradients)
+        by_x = torch.empty_like(x) if x_wanted else None
+        by_weight = torch.empty_like(weight) if weight_wanted else None
+        by_bias = weight.new_empty(links.outputs) if bias_wanted else None
+        given = x, weight, slopes, by_x, by_weight, by_bias
+        links.backward(x.numel() // links.inputs, *map(_address, given))
         return None, by_x, by_weight, by_bias
 
 
-def _flat(tensor: Tensor | None) -> np.ndarray:
-    return NOTHING if tensor is None else tensor.detach().reshape(-1).numpy()
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()

@@ -104,7 +104,7 @@ class Network(NamedTuple):
     listed: Listed
 
 
-POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "back_pointers", "keep")
+_POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "back_pointers", "keep")
 
 
 def lay_out(
@@ -143,7 +143,7 @@ def lay_out(
     network = Network(
         layers,
         parameters,
-        *(pools.array(name) for name in POOLED),
+        *(pools.array(name) for name in _POOLED),
         block=int(starts[-1]),
         units=aligned(blocks * starts[-1]),
         deltas=aligned(blocks * starts[-1] if backward else 0),
@@ -155,12 +155,12 @@ def lay_out(
         pieces=_pieces(slots, unused),
         slots=slots,
         example_starts=np.zeros(LANES, np.int64),
-        listed=room_for_lists(first, len(chosen), padded(len(kept[1]), LANES), links, keep, blocks),
+        listed=_room_for_lists(first, len(chosen), padded(len(kept[1]), LANES), links, keep, blocks),
     )
     return network, places
 
 
-def room_for_lists(first: int, inputs: int, rows: int, links: int, keep: int, blocks: int) -> Listed:
+def _room_for_lists(first: int, inputs: int, rows: int, links: int, keep: int, blocks: int) -> Listed:
     values = blocks * inputs * LANES
     return Listed(
         *(first, inputs, rows if inputs else 0, links, keep),

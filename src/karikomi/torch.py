@@ -61,9 +61,8 @@ class SparseLinear(nn.Module):
         self.in_features, self.out_features = in_features, out_features
         self.register_buffer("links", self._links_of(mask).to(device))
         self.weight = nn.Parameter(torch.empty(len(self.links), device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        )
+        biases = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.register_parameter("bias", biases)
         self._laid_out: Links | None = None
         self.reset_parameters()
 
@@ -73,14 +72,14 @@ class SparseLinear(nn.Module):
         # What the new layer draws is overwritten; those who draw after it shall not notice.
         with torch.random.fork_rng(devices=[]):
             layer = cls(linear.in_features, linear.out_features, mask, linear.bias is not None)
-        layer.to(linear.weight.device, linear.weight.dtype).train(linear.training)
+        layer.to(linear.weight).train(linear.training)
         layer._take(linear)
         return layer
 
     def to_dense(self) -> nn.Linear:
         """An ``nn.Linear`` whose removed links are 0."""
-        factory = {"device": self.weight.device, "dtype": self.weight.dtype}
-        linear = nn.utils.skip_init(nn.Linear, self.in_features, self.out_features, self.bias is not None, **factory)
+        sizes, dtype = (self.in_features, self.out_features, self.bias is not None), self.weight.dtype
+        linear = nn.Linear(*sizes, device="meta", dtype=dtype).to_empty(device=self.weight.device)
         with torch.no_grad():
             linear.weight.copy_(self.dense_weight())
             if self.bias is not None:
@@ -142,12 +141,9 @@ class SparseLinear(nn.Module):
 
     def _links_of(self, mask: Tensor | np.ndarray) -> Tensor:
         mask, shape = torch.as_tensor(mask), (self.out_features, self.in_features)
-        if mask.shape != shape:
-            raise InputError(
-                f"a mask of this layer is {list(shape)}, [out_features, in_features]; got {list(mask.shape)}"
-            )
-        if not ((mask == 0) | (mask == 1)).all():
-            raise InputError("a mask is bool, or 0 and 1; this one has other values")
+        if mask.shape != shape or not ((mask == 0) | (mask == 1)).all():
+            shapes = f"in the shape {list(shape)}, [out_features, in_features]; its shape is {list(mask.shape)}"
+            raise InputError(f"the mask of a SparseLinear must hold 0 and 1, {shapes}")
         return mask.flatten().nonzero().flatten()
 
     def _rewire(self, links: Tensor, optimizers: tuple[torch.optim.Optimizer, ...] = ()) -> None:
@@ -166,20 +162,20 @@ class SparseLinear(nn.Module):
                     known[name] = moved(value)
         weights = moved(self.weight.data)
         self.weight.grad = None
-        # A graph that is still there holds on to the node that takes in this parameter's gradient, of the old size; when
-        # the type changes, PyTorch makes a new one.
+        # A graph that is still there holds on to the node that takes in this parameter's gradient, of the old size;
+        # when the type changes, PyTorch makes a new one.
         self.weight.data = weights.to(torch.float32 if weights.dtype is torch.float64 else torch.float64)
         self.weight.data = weights
         self.links, self._laid_out = links, None
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         links, size = state_dict.get(f"{prefix}links"), self.in_features * self.out_features
         if links is not None:
             if not ((links >= 0) & (links < size)).all() or (links.diff() <= 0).any():
                 shape = f"[{self.out_features}, {self.in_features}]"
                 raise InputError(f"{prefix}links are not the ascending positions of links in a mask {shape}")
             self._rewire(links.to(self.links.device, copy=True))
-        super()._load_from_state_dict(state_dict, prefix, *others)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
         # How links lie depends on the processor, and a copy may go to another one.

@@ -47,8 +47,7 @@ class Room(NamedTuple):
     unit_starts: np.ndarray
 
 
-@intrinsic
-def floats(typing_context: Any, address: Any) -> Any:
+def _floats(typing_context: Any, address: Any) -> Any:
     """The float32 numbers from an address on, as an array whose size nobody asks for."""
     kind = types.Array(types.float32, 1, "C")
 
@@ -60,6 +59,9 @@ def floats(typing_context: Any, address: Any) -> Any:
         return array._getvalue()
 
     return kind(types.intp), generate
+
+
+floats: Any = intrinsic(_floats)
 
 
 @kernel

@@ -10,9 +10,6 @@ from torch.nn import functional
 from karikomi.engines.sparse.layer import Links
 from karikomi.errors import InputError
 
-# From this density on a dense product is faster.
-DENSE = 0.5
-
 
 class SparseLinear(nn.Module):
     """``nn.Linear`` that has only the links of a mask, and computes with no others.
@@ -21,9 +18,9 @@ class SparseLinear(nn.Module):
     the links that are there, and nothing else. ``bias`` is as in ``nn.Linear``, and so is the initialization, of which
     the links in the mask are taken.
 
-    On a CPU in float32 the sparse engine's kernels compute it, at a cost that falls with density (they are compiled
-    once per machine, in some seconds); on other devices, in other types, under ``torch.compile`` and where most links
-    are left, a dense product does. It can be differentiated once.
+    On a CPU in float32 the sparse engine's kernels compute it, on one core, at a cost that falls with density (they are
+    compiled once per machine, in some seconds); on other devices, in other types and under ``torch.compile`` a dense
+    product does. It can be differentiated once.
 
     Args:
         in_features: size of the last dimension of what comes in.
@@ -121,7 +118,6 @@ class SparseLinear(nn.Module):
         if not (
             (x.is_cpu and weight.is_cpu and x.dtype is weight.dtype is torch.float32)
             and (x.shape[-1:] == (self.in_features,) and x.numel() > 0)
-            and weight.numel() <= DENSE * self.in_features * self.out_features
             and not torch.compiler.is_compiling()
         ):
             return functional.linear(x, self.dense_weight(), bias)

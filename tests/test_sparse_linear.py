@@ -1,6 +1,7 @@
 """``karikomi.torch.SparseLinear`` against ``nn.Linear`` under a mask that is multiplied in."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -115,6 +116,14 @@ def test_inputs_may_lie_in_any_way_and_the_layer_be_called_often():
     for one in (layer, dense):
         one(one(one(x)).relu()).sum().backward()
     assert_alike(gradient(layer.weight), gradient(dense.linear.weight)[dense.mask])
+
+
+def test_threads_may_share_a_layer():
+    layer, dense = pair(random_mask(200, 300, 0.2))
+    inputs = torch.randn(40, 130, 300)
+    with ThreadPoolExecutor(4) as pool:
+        for ours, x in zip(pool.map(layer, inputs), inputs, strict=True):
+            assert_alike(ours, dense(x))
 
 
 def test_a_retained_graph_can_be_gone_through_again():

@@ -37,15 +37,22 @@ def _point(problem: Uniform, arguments: Arguments) -> dict:
     families = {name: setups[:1] for name, setups in FAMILIES.items()} if arguments.quick else FAMILIES
     teams, failed = best_teams(families, problem, CHECKED, 3)
     try:
-        losses = {name: team.check(CHECKED) for name, team in teams.items() if name not in ("dense", "nothing")}
+        losses, steps = {}, {}
+        for name, team in [*teams.items()]:
+            try:
+                losses[name], steps[name] = team.check(CHECKED), _steps(team, arguments)
+                team.check(steps[name])  # a library may fail later on
+            except RuntimeError as problem_there:
+                failed[name] = str(problem_there)
+                teams.pop(name).close()
         checks = {
             name: max(abs(a - b) for a, b in zip(theirs, losses["engine"], strict=True))
             for name, theirs in losses.items()
+            if name not in ("dense", "nothing")
         }
-        for name in [name for name, apart in checks.items() if not apart <= TOLERANCE]:
+        for name in [name for name, apart in checks.items() if not apart <= TOLERANCE and name in teams]:
             failed[name] = f"does other work than the engine: its loss differs by {checks[name]:.2g}"
             teams.pop(name).close()
-        steps = {name: _steps(team, arguments) for name, team in teams.items()}
         times = in_turn(teams, steps, 2 if arguments.quick else 9)
     finally:
         for team in teams.values():

@@ -22,9 +22,10 @@ test: $(READY) lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # Twenty to forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes
-# and writes nothing.
+# and writes nothing. sparseprop needs g++ and AVX2, and pybind11 to build, which it does not ask for; it may be missing.
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	-$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sparseprop==0.1.14
 	$(BIN)/python benchmarks $(BENCH)
 
 lint: $(READY)

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.json", HERE.parent / "docs" / "performance.md"
 # A part that hangs must not hold up the others; the longest, the lottery, takes half an hour.
 LIMIT_SECONDS = 3 * 3600
-PARTS = ("steps", "training", "lottery", "lesions", "models", "scaling", "memory")
+PARTS = ("steps", "sparse", "training", "lottery", "lesions", "models", "scaling", "memory")
 
 
 def main() -> int:
@@ -64,7 +64,7 @@ def _measure(name: str, flags: list[str], results: dict) -> None:
 def _machine() -> dict:
     facts = environment.describe()
     versions = {name: facts["versions"][name] for name in ("karikomi", "torch", "numba", "numpy")}
-    for name in ("llvmlite", "jax", "jaxlib"):
+    for name in ("llvmlite", "jax", "jaxlib", "sparselab", "sparseprop"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

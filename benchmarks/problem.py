@@ -76,6 +76,20 @@ class Problem:
         return BATCH * (3 * sum(links) - links[0])
 
 
+@dataclass(frozen=True)
+class Uniform(Problem):
+    """``network`` with ``density`` of the links in every layer, drawn by lot."""
+
+    density: float = 0.1
+
+    @cached_property
+    def subnetwork(self) -> Subnetwork:
+        dense, rng = Problem(network=self.network).subnetwork, seeds.stream(0, "scores", 0)
+        scores = {name: rng.random(mask.shape) for name, mask in dense.masks.items()}
+        left = {name: round(self.density * mask.size) for name, mask in dense.masks.items()}
+        return dense.masked(remove_links(dense.masks, scores, left, rng))
+
+
 def test_loss(weights: dict[str, np.ndarray]) -> float:
     """Mean cross-entropy on the test images: one yardstick for what all contestants have learned."""
     test = mnist().test

@@ -1,17 +1,19 @@
 """The page docs/performance.md, from the figures of one run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Any
 
 from peak import UNIT
-from texts import HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, STEPS, TRAINING
+from texts import HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
 
 
 def page(results: dict) -> str:
     parts = [HEAD.format(machine=_machine(results))]
     for name, section, title in (
         ("steps", _steps, "Training steps"),
+        ("sparse", _sparse, "Training of few links"),
         ("training", _training, "Training of any network"),
         ("lottery", _lottery, "Whole lotteries"),
         ("lesions", _lesions, "Lesions"),
@@ -77,6 +79,27 @@ def _steps(steps: dict) -> str:
 
 
 _LIMITS = ("time over the limit", "the same on one core")
+
+
+def _sparse(sparse: dict) -> str:
+    points = sparse["points"]
+
+    def table(what: str, shown: Callable[[Any], str]) -> str:
+        names = list(dict.fromkeys(name for point in points for name in point[what]))
+        cells = [[shown(point[what][name]) if name in point[what] else "" for name in names] for point in points]
+        rows = [(point["network"], _density(point), *row) for point, row in zip(points, cells, strict=True)]
+        return _table(("network", "density", *names), rows)
+
+    chosen = {(name, setup) for point in points for name, setup in point["chosen"].items() if "engine" not in name}
+    failed = {f"{who}: {why}" for point in points for who, why in point["failed"].items()}
+    return SPARSE.format(
+        cores=sparse["cores"],
+        tolerance=sparse["tolerance"],
+        ratios=table("ratios", lambda times_faster: f"{times_faster:.2f}"),
+        times=table("times", lambda times: _short(median(times))),
+        chosen="; ".join(f"{name}: {setup}" for name, setup in sorted(chosen)),
+        apart=f"{max(apart for point in points for apart in point['checks'].values()):.0e}",
+    ) + "".join(f"\nNot measured: {what}.\n" for what in sorted(failed))
 
 
 def _training(training: dict) -> str:

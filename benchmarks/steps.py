@@ -4,7 +4,7 @@ import contestants
 import peak
 from arguments import Arguments, part, say
 from problem import Problem
-from workers import CORES, Setup, Team, in_turn, ratio
+from workers import CORES, Setup, Team, best_teams, in_turn, ratio, ways
 
 # Density 1, 0.51, 0.21, 0.108, 0.036 and 0.019.
 ROUNDS = (0, 3, 7, 10, 15, 18)
@@ -14,20 +14,12 @@ TOLERANCE = 1e-3
 # Every contestant is checked after as many steps as fit into seconds.
 CHECKED = 200
 
-_threads = sorted({2**n for n in range(CORES.bit_length())} & set(range(1, CORES)) | {CORES})
-
-
-def _torch(contestant: contestants.Contestant) -> list[Setup]:
-    alone = [Setup(f"1 process, threads: {n}", contestant, threads=n) for n in _threads]
-    return [*alone, Setup(f"processes: {CORES}, 1 thread each", contestant, processes=CORES)] if CORES > 1 else alone
-
-
 FAMILIES = {
     "sparse": [Setup("one network per core", contestants.sparse, threads=CORES, networks=CORES)],
     "sparse, one core": [Setup("one network", contestants.sparse)],
     "population": [Setup("8 networks stacked", contestants.population, threads=CORES, networks=8)],
-    "PyTorch": _torch(contestants.torch_masks),
-    "prune": _torch(contestants.torch_prune),
+    "PyTorch": ways(contestants.torch_masks),
+    "prune": ways(contestants.torch_prune),
     "JAX": [
         Setup("1 network", contestants.jax_scan),
         Setup("8 networks under vmap", contestants.jax_scan, networks=8),
@@ -46,7 +38,7 @@ FAMILIES = {
 
 def measure(arguments: Arguments) -> dict:
     repetitions, rounds = (1, (0, 10)) if arguments.quick else (7, ROUNDS)
-    teams, failed = _best_teams(arguments)
+    teams, failed = best_teams(FAMILIES, Problem(CHOSEN_AT), CHECKED, 1 if arguments.quick else 5)
     densities = []
     try:
         for number in rounds:
@@ -66,31 +58,6 @@ def measure(arguments: Arguments) -> dict:
             team.close()
     chosen = {name: team.setup.name for name, team in teams.items()}
     return {"cores": CORES, "tolerance": TOLERANCE, "chosen": chosen, "failed": failed, "densities": densities}
-
-
-def _best_teams(arguments: Arguments) -> tuple[dict[str, Team], dict[str, str]]:
-    """Of every family the setup that is fastest here, and why families are missing."""
-    problem, best, failed = Problem(CHOSEN_AT), {}, {}
-    for family, setups in FAMILIES.items():
-        say(f"choosing the best setup of {family}")
-        teams: dict[str, Team] = {}
-        for setup in setups:
-            team = Team(setup)
-            try:
-                team.prepare(problem)
-                team.check(CHECKED)
-                teams[setup.name] = team
-            except RuntimeError as problem_there:
-                failed[f"{family}, {setup.name}"] = str(problem_there)
-                team.close()
-        if teams:
-            alone = len(teams) == 1
-            times = in_turn(teams, dict.fromkeys(teams, CHECKED), 0 if alone else 1 if arguments.quick else 5)
-            fastest = min(teams, key=lambda name: sorted(times[name])[len(times[name]) // 2] if times[name] else 0)
-            best[family] = teams.pop(fastest)
-        for team in teams.values():
-            team.close()
-    return best, failed
 
 
 def _steps(family: str, setup: Setup, problem: Problem, arguments: Arguments) -> int:

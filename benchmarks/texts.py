@@ -39,6 +39,29 @@ work: after 200 steps from the same weights, with the same minibatches, the mean
 test images differ from the sparse engine's by {apart} at most (allowed: {tolerance}).
 """
 
+SPARSE = """## Training of few links
+
+MNIST, minibatches of 60, Adam with learning rate 0.0012, data in memory; the same network for all, with the same
+links in every layer, drawn by lot. How many times faster than the fastest of the others, each in the setup that is
+the fastest at that point (threads, or a process per core):
+
+{ratios}
+
+Microseconds per step and network, on all {cores} cores unless it says one core:
+
+{times}
+
+- *engine*: this package's sparse engine, one network per core; *one core*: one network alone.
+- *SparseLinear*: `karikomi.torch.SparseLinear` in a plain PyTorch loop with fused Adam; *sparselab*, *sparseprop*: the
+  same loop with their layers; *dense*: the same loop with `nn.Linear` without masks, eager or compiled. The engine is
+  compared with the fastest of these three, SparseLinear with the faster of sparselab and sparseprop.
+- *nothing*: the same loop with layers that compute nothing. What is left is PyTorch's (minibatches, activations, loss,
+  autograd, Adam): no layer can make the loop more times faster than it is.
+
+After 200 steps the mean training loss and the loss on the test images differ from the engine's by {apart} at most
+(allowed: {tolerance}). The fastest setups: {chosen}.
+"""
+
 LOTTERY = """## Whole lotteries
 
 Dense networks, tickets and re-initialized tickets, {replicates} replicates, {iterations} iterations each, validated

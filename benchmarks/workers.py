@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
+from arguments import say
 from contestants import Contestant
 from problem import Problem, test_loss
 
@@ -90,6 +91,42 @@ def in_turn(teams: dict[str, Team], steps: dict[str, int], repetitions: int) -> 
         for name, team in teams.items():
             times[name].append(team.time(steps[name]))
     return times
+
+
+def ways(contestant: Contestant, name: str = "") -> list[Setup]:
+    """How a library with threads may use the machine: some threads, or a process with one thread for each core."""
+    threads = sorted({2**n for n in range(CORES.bit_length())} & set(range(1, CORES)) | {CORES})
+    setups = [Setup(f"{name}1 process, threads: {n}", contestant, threads=n) for n in threads]
+    each = Setup(f"{name}processes: {CORES}, 1 thread each", contestant, processes=CORES)
+    return [*setups, each] if CORES > 1 else setups
+
+
+def best_teams(
+    families: dict[str, list[Setup]], problem: Problem, steps: int, repetitions: int
+) -> tuple[dict[str, Team], dict[str, str]]:
+    """Of every family the setup that is fastest here, ready, and why setups are missing."""
+    best: dict[str, Team] = {}
+    failed: dict[str, str] = {}
+    for family, setups in families.items():
+        say(f"choosing the best setup of {family}")
+        teams: dict[str, Team] = {}
+        for setup in setups:
+            team = Team(setup)
+            try:
+                team.prepare(problem)
+                team.check(steps)
+                teams[setup.name] = team
+            except RuntimeError as problem_there:
+                failed[f"{family}, {setup.name}"] = str(problem_there)
+                team.close()
+        if teams:
+            alone = len(teams) == 1
+            times = in_turn(teams, dict.fromkeys(teams, steps), 0 if alone else repetitions)
+            fastest = min(teams, key=lambda name: sorted(times[name])[len(times[name]) // 2] if times[name] else 0)
+            best[family] = teams.pop(fastest)
+        for team in teams.values():
+            team.close()
+    return best, failed
 
 
 def ratio(slower: list[float], faster: list[float]) -> float:

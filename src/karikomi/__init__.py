@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from karikomi import torch as torch
     from karikomi.api import compare as compare
     from karikomi.api import load as load
     from karikomi.data.dataset import Dataset as Dataset
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from karikomi.tickets import save_ticket as save_ticket
     from karikomi.training import train as train
 
-# Loaded when first used, so that ``karikomi --help`` does not wait for torch. Beside them a function per study.
+# Loaded when first used, so that ``karikomi --help`` does not wait for torch. Beside them a function per study, and the
+# module ``karikomi.torch``.
 _HOMES = {
     "Dataset": "karikomi.data.dataset",
     "InputError": "karikomi.errors",
@@ -45,10 +47,12 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __dir__():
         raise AttributeError(f"module 'karikomi' has no attribute {name!r}")
+    if name == "torch":
+        return import_module("karikomi.torch")
     return getattr(import_module(_HOMES.get(name, "karikomi.api")), name)
 
 
 def __dir__() -> list[str]:
     from karikomi.studies import STUDIES
 
-    return sorted([*_HOMES, *STUDIES])
+    return sorted([*_HOMES, *STUDIES, "torch"])

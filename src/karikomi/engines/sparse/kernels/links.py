@@ -173,3 +173,23 @@ def correlate_group(builder, values, start, others, origin, index, pointers, fir
         write(builder, sums.address(here), _lane_sums(builder, several))
         builder.store(builder.add(here, here.type(len(dots))), current)
     return builder.load(current)
+
+
+@intrinsic()
+def correlate_links(builder, values, start, others, origin, index, span, sums, fresh):
+    """The gradient of the links in ``span``: of each, the row at ``values[start]`` times its unit, summed over lanes.
+
+    The units are those that ``index`` lists, from ``others[origin]`` on. What comes out is added to ``sums`` at the
+    links' numbers, or replaces what is there, if that is ``fresh``.
+    """
+    own = _registers(builder, read(builder, values.address(start), LANES))
+    current = cgutils.alloca_once_value(builder, builder.extract_value(span, 0))
+    for many in (4, 2, 1):
+        with while_links(builder, current, builder.extract_value(span, 1), many) as link:
+            dots = []
+            for unit in partners(builder, index, link, many):
+                other = read(builder, others.address(builder.add(origin, unit)), LANES)
+                dots.append(_partial_sums(builder, own, _registers(builder, other)))
+            target, found = sums.address(link), _lane_sums(builder, dots)
+            before = builder.select(fresh, ir.Constant(found.type, [0.0] * many), read(builder, target, many))
+            write(builder, target, builder.fadd(before, found))

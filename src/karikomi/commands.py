@@ -152,14 +152,21 @@ def export(
     """Write a network of a run to a file, or a ticket to a folder that can be shared."""
     if to.suffix not in ("", ".safetensors"):
         raise InputError(f"a network is written as safetensors; name the file {to.with_suffix('.safetensors')}")
-    chosen = {"replicate": replicate, "round": round, "cycle": cycle, "arm": arm, "pattern": pattern, "variant": variant}
+    chosen = {
+        "replicate": replicate,
+        "round": round,
+        "cycle": cycle,
+        "arm": arm,
+        "pattern": pattern,
+        "variant": variant,
+    }
     if to.suffix == "":
         from karikomi.tickets import save_ticket
 
-        save_ticket(_result(run), to, **chosen)
+        save_ticket(_result(run), to, replicate=replicate, **where)
     else:
         try:
-            _result(run).network(**chosen).to_share().save(to)
+            _result(run).network(replicate, **where).to_share().save(to)
         except OSError as problem:
             raise InputError(f"cannot write {to}: {problem.strerror}") from problem
     _console().print(f"{to}", soft_wrap=True)

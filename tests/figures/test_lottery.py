@@ -105,3 +105,14 @@ def test_one_replicate_has_curves_without_bands(curves):
     drawn = rows(lottery.learning_curves(curves.query("replicate == 0 and round < 2")))
     assert drawn["loss_low"].isna().all()
     assert drawn["loss"].notna().all()
+
+
+def test_variants_have_a_line_each_and_share_the_dense_network(arms):
+    tickets = arms[arms["arm"] == "ticket"]
+    dense = arms[arms["arm"] == "dense"]
+    several = pd.concat([part.assign(variant=name) for name in ("snip", "grasp") for part in (dense, tickets)])
+    drawn = rows(lottery.variants(several))
+    assert list(drawn["arm"].unique()) == ["dense network", "snip", "grasp"]
+    assert (drawn["arm"] == "dense network").sum() == 1
+    expected = 100 * tickets[tickets["measure"] == "test_accuracy"]["mean"]
+    np.testing.assert_allclose(drawn[drawn["arm"] == "grasp"]["mean"].astype(float), expected, rtol=1e-5)

@@ -80,6 +80,74 @@ def test_verdicts_of_known_networks():
     ]
 
 
+def of_variants(**shifts):
+    """The table once for each variant, whose tickets' accuracy is shifted; the dense networks are shared."""
+    whole, rng = table(), np.random.default_rng(1)
+    dense, others = (whole[(whole["arm"] == "dense") == is_dense] for is_dense in (True, False))
+    frames = [dense.assign(variant="")]
+    for label, shift in shifts.items():
+        noise = shift + rng.normal(0, 0.0002, len(others))
+        frames.append(others.assign(variant=label, test_accuracy=others["test_accuracy"] + noise))
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_variants_are_compared_with_the_first_paired_and_corrected_over_variants_and_rounds():
+    frame = of_variants(one=0, same=0, worse=-0.02).sample(frac=1, random_state=2)
+    frame["variant"] = pd.Categorical(frame["variant"], ["", "one", "same", "worse"])
+    frame = frame.sort_values("variant", kind="stable").astype({"variant": str})
+    summary = summarize(frame, LotterySettings(rounds=2, criteria=("magnitude", "snip", "taylor")))
+    found = summary.comparison.query("measure == 'test_accuracy'")
+    p = []
+    for row in found.to_dict("records"):
+        tickets = frame[(frame["arm"] == "ticket") & (frame["round"] == row["round"])]
+        tickets = tickets.set_index(["variant", "replicate"]).sort_index()
+        ours, theirs = (tickets.loc[name, "test_accuracy"] for name in (row["variant"], row["against"]))
+        expected = stats.ttest_rel(ours, theirs)
+        assert (row["p"], row["low"]) == pytest.approx((expected.pvalue, expected.confidence_interval(0.95).low))
+        p.append(expected.pvalue)
+    assert [(row["variant"], row["round"]) for row in found.to_dict("records")] == [
+        ("same", 1),
+        ("same", 2),
+        ("worse", 1),
+        ("worse", 2),
+    ]
+    assert found["p_holm"].to_numpy() == pytest.approx(holm(p))
+    assert summary.headline == (
+        "Against one, same is not shown to differ in accuracy; worse is less accurate at 2 of 2 densities."
+    )
+    [compared] = summary.tables
+    assert [row[1] for row in compared.rows] == 2 * ["one", "same", "worse"]
+
+
+def test_a_variant_s_arms_are_those_of_a_run_of_it_alone():
+    frame = of_variants(one=0, worse=-0.02)
+    together = summarize(frame, LotterySettings(rounds=2, criteria=("magnitude", "snip")))
+    for label in ("one", "worse"):
+        alone = summarize(frame[frame["variant"].isin(["", label])].drop(columns="variant"), LotterySettings(rounds=2))
+        for name in ("arms", "differences", "verdicts"):
+            part = getattr(together, name).query("variant == @label").drop(columns="variant").reset_index(drop=True)
+            pd.testing.assert_frame_equal(part, getattr(alone, name).reset_index(drop=True))
+
+
+def test_tickets_are_compared_with_every_control():
+    frame = table()
+    frame = pd.concat([frame, frame[frame["arm"] == "reinit"].assign(arm="shuffled", reinit=0)])
+    found = summarize(frame, LotterySettings(rounds=2, arms=("reinit", "shuffled"))).differences
+    pairs = set(zip(found["arm"], found["against"], strict=True))
+    assert {("ticket", "shuffled"), ("ticket", "reinit"), ("shuffled", "reinit")} < pairs
+    assert ("shuffled", "ticket") not in pairs
+
+
+def test_what_is_cut_off_is_said():
+    frame = table()
+    at = (frame["arm"] == "ticket") & (frame["round"] == 2) & (frame["replicate"] < 2)
+    frame.loc[at, "cut_off"] = ["fc1, output", "output"]
+    summary = summarize(frame, LotterySettings(rounds=2))
+    assert summary.tables[0].title.startswith("Cut off")
+    assert summary.tables[0].rows == [("64.0 %", "ticket", "fc1, output", "2 of 5")]
+    assert summarize(table(), LotterySettings(rounds=2)).cut_off.empty
+
+
 def test_one_replicate_shows_nothing():
     summary = summarize(table(replicates=1), LotterySettings(rounds=2, replicates=1))
     assert summary.verdicts["verdict"].tolist() == [NOT_SHOWN, NOT_SHOWN]

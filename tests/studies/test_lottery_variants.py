@@ -11,9 +11,12 @@ from karikomi.engines import population
 from karikomi.errors import InputError
 from karikomi.removal.allocation import erdos_renyi_kernel, lamp
 from karikomi.removal.masks import remove_links
+from karikomi.runs.journal import Journal
 from karikomi.studies import find_study
+from karikomi.studies.comparison import compare
 from karikomi.studies.lottery.protocol import run_round
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.setup import prepare
 
@@ -229,3 +232,46 @@ def test_names_of_others_are_the_same_run(small):
     assert small(criterion="large-initial") == small(criterion="initial-magnitude")
     assert small(rewind=0) == small(rewind=[0]) == small()
     assert LotterySettings().model_dump()["rewind"] == 0, "as in the identity of earlier runs"
+
+
+def test_a_run_of_several_is_drawn_stopped_resumed_and_compared(small, tmp_path, assert_same_run):
+    settings = small(criteria=["magnitude", "synflow"], rewind=[0, 20], rounds=2, prunings=2)
+    whole = run(find_study("lottery"), settings, out=tmp_path / "whole", quiet=True)
+    names = {path.stem for path in (whole.folder.path / "figures").iterdir()}
+    assert {"variants", "accuracy", "learning_curves", "links_per_unit"} <= names
+    append = Journal.append
+
+    def stop(journal, record):
+        append(journal, record)
+        raise KeyboardInterrupt
+
+    with mock.patch.object(Journal, "append", stop):
+        for _ in range(settings.rounds + 1):
+            with pytest.raises(KeyboardInterrupt):
+                run(find_study("lottery"), settings, out=tmp_path / "stopped", quiet=True)
+    with mock.patch.object(Result, "draw"):
+        resumed = run(find_study("lottery"), settings, out=tmp_path / "stopped", quiet=True)
+    assert_same_run(resumed.folder, whole.folder)
+    label = "synflow, rewind 20"
+    assert whole.network(1, round=2, variant=label).provenance["variant"] == label
+    with pytest.raises(InputError, match="several networks"):
+        whole.network(1, round=2)
+    assert list(whole.summary().comparison["variant"].unique())[-1] == label
+    with mock.patch.object(Result, "draw"):
+        alone = run(find_study("lottery"), small(rounds=2), out=tmp_path / "alone", quiet=True)
+    assert (compare(whole, whole_again(whole)).differences["mean"] == 0).all()
+    found = compare(whole, alone).differences
+    assert set(found["variant"]) == {"", *(variant.label for variant in settings.variants)}
+    assert found.query("variant == 'magnitude, rewind 0'")["mean"].abs().max() < 0.01, "but for the last bits"
+
+
+def whole_again(result):
+    """The same run as if it were another one."""
+    folder = mock.Mock(path=result.folder.path, settings={**result.folder.settings, "seed": 1})
+    return mock.Mock(study=result.study, folder=folder, tables=result.tables)
+
+
+def test_figures_of_one_variant_alone_are_none(small, tmp_path):
+    with mock.patch.object(Result, "draw"):
+        result = run(find_study("lottery"), small(rounds=1), out=tmp_path / "run", quiet=True)
+    assert result.figure("variants") is None

@@ -1,6 +1,6 @@
 """The lottery study's curves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import altair as alt
 import numpy as np
@@ -41,18 +41,35 @@ def early_stop(arms: pd.DataFrame) -> alt.TopLevelMixin:
     return against_density(arms, "early_stop_iteration")
 
 
-def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
+def variants(arms: pd.DataFrame, measure: str = "test_accuracy") -> alt.TopLevelMixin:
+    """Accuracy of the tickets of several variants against the links that are left.
+
+    What to see: which criterion, rewinding or allocation keeps its accuracy longest.
+
+    Args:
+        arms: the table of :func:`accuracy` with a column variant.
+        measure: what is drawn.
+
+    Raises:
+        InputError: where the table has no row of that measure.
+    """
+    dense, tickets = (arms[arms["arm"] == arm] for arm in ("dense", "ticket"))
+    shown = pd.concat([dense.drop_duplicates("measure"), tickets.assign(arm=tickets["variant"])])
+    return against_density(shown, measure, theme.arms_of(tickets["variant"].unique()))
+
+
+def against_density(arms: pd.DataFrame, measure: str, known: Mapping[str, theme.Arm] = theme.ARMS) -> alt.TopLevelMixin:
     """Any measure of the summary against the links that are left, the dense network as a line across."""
     rows = arms.loc[arms["measure"] == measure]
     if rows.empty:
         raise InputError(f"the table has no rows of {measure}; it has {', '.join(arms['measure'].unique())}")
     drawn = theme.MEASURES[measure]
     shown = pd.DataFrame(
-        {"arm": theme.labels(rows["arm"]), "left": 100 * rows["density"], "replicates": rows["replicates"]}
+        {"arm": theme.labels(rows["arm"], known), "left": 100 * rows["density"], "replicates": rows["replicates"]}
         | {column: drawn.factor * rows[column] for column in ("mean", "low", "high")}
     )
     is_dense = rows["arm"] == "dense"
-    lit, colour = theme.highlight(), theme.colour_of(rows["arm"])
+    lit, colour = theme.highlight(), theme.colour_of(rows["arm"], known)
     y = alt.Y("mean:Q", title=drawn.label, scale=alt.Scale(zero=False))
     x = links_left(shown["left"])
     tooltip = [
@@ -70,7 +87,9 @@ def against_density(arms: pd.DataFrame, measure: str) -> alt.TopLevelMixin:
         others.mark_area().encode(y=alt.Y("low:Q"), y2="high:Q", opacity=faint),
         dense.mark_rule(strokeDash=[6, 3], strokeWidth=1.5).encode(opacity=full),
         others.mark_line(strokeWidth=2).encode(opacity=full),
-        others.mark_point(filled=True, size=45).encode(shape=theme.shape_of(rows["arm"]), opacity=full).add_params(lit),
+        others.mark_point(filled=True, size=45)
+        .encode(shape=theme.shape_of(rows["arm"], known), opacity=full)
+        .add_params(lit),
     ).properties(width=theme.WIDTH, height=theme.HEIGHT)
 
 

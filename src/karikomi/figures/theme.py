@@ -1,6 +1,7 @@
 """The look that all figures share: one colour, one mark and one name per arm, fonts, sizes, and data in a chart."""
 
 from collections.abc import Iterable, Mapping
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -10,6 +11,7 @@ import pandas as pd
 WIDTH, HEIGHT = 500, 285
 INK, FAINT = "#222222", "#e4e4e4"
 # Okabe & Ito's colours that stand out on white, and a brown.
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 
 
@@ -63,10 +65,16 @@ def colour_of(arms: Iterable[str], known: Mapping[str, Arm] = ARMS) -> alt.Color
     return alt.Color("arm:N", title=None, scale=scale({a.label: a.colour for n, a in known.items() if n in present}))
 
 
-def shape_of(arms: Iterable[str]) -> alt.Shape:
+def shape_of(arms: Iterable[str], known: Mapping[str, Arm] = ARMS) -> alt.Shape:
     """The mark encoding by the field ``arm``; Vega-Lite joins its legend with the colours'."""
     present = set(arms)
-    return alt.Shape("arm:N", title=None, scale=scale({a.label: a.shape for n, a in ARMS.items() if n in present}))
+    return alt.Shape("arm:N", title=None, scale=scale({a.label: a.shape for n, a in known.items() if n in present}))
+
+
+def arms_of(names: Iterable[str]) -> dict[str, Arm]:
+    """Colours and marks for any names, and those of the dense network."""
+    drawn = zip(names, cycle(COLOURS), cycle(SHAPES), strict=False)
+    return {"dense": ARMS["dense"], **{name: Arm(name, colour, shape) for name, colour, shape in drawn}}
 
 
 def scale(shown: Mapping[str, Any]) -> alt.Scale:

@@ -1,6 +1,7 @@
 """When a ticket is winning and when it is lost, and the answer of a lottery in words and tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -85,9 +86,15 @@ def main_tables(
 
 def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:
     """Every arm's means (``arms`` is indexed by arm, round and measure), and all other paired differences."""
-    pairs = [("ticket", "reinit"), *((arm, "dense") for arm in settings.arms if arm not in ("dense", "ticket"))]
+    controls = [arm for arm in settings.arms if arm not in ("dense", "ticket")]
+    pairs = [*(("ticket", arm) for arm in controls), *((arm, "dense") for arm in controls)]
     compared = [_against(arms, differences, arm, other) for arm, other in pairs]
     return [table for table in (_arms(arms), *compared) if table.rows]
+
+
+def titled(tables: Sequence[DisplayTable], label: str) -> list[DisplayTable]:
+    """The tables of one variant, which say so where there are others."""
+    return [replace(table, title=f"{table.title} ({label})" if label else table.title) for table in tables]
 
 
 def repeats_the_blog_post(settings: LotterySettings) -> bool:

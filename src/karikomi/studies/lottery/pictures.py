@@ -1,26 +1,36 @@
-"""The figures of the lottery study, drawn from a result."""
+"""The figures of the lottery study, drawn from a result; of several variants a panel for each."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import altair as alt
+import pandas as pd
 
 from karikomi.figures import lottery, wiring
 from karikomi.studies.lottery import wiring as tables
 from karikomi.studies.result import Result
 
 
+def variants(result: Result) -> alt.TopLevelMixin | None:
+    arms = result.summary().arms
+    return lottery.variants(arms) if "variant" in arms and (arms["arm"] == "ticket").any() else None
+
+
 def accuracy(result: Result) -> alt.TopLevelMixin:
-    return lottery.accuracy(result.summary().arms)
+    return _each(result.summary().arms, lottery.accuracy)
 
 
 def early_stop(result: Result) -> alt.TopLevelMixin:
-    return lottery.early_stop(result.summary().arms)
+    return _each(result.summary().arms, lottery.early_stop)
 
 
 def final_accuracy(result: Result) -> alt.TopLevelMixin:
-    return lottery.accuracy(result.summary().arms, "final_test_accuracy")
+    return _each(result.summary().arms, lambda arms: lottery.accuracy(arms, "final_test_accuracy"))
 
 
 def learning_curves(result: Result) -> alt.TopLevelMixin:
-    return lottery.learning_curves(result.tables["curves"])
+    return _each(result.tables["curves"], lottery.learning_curves)
 
 
 def links_per_pixel(result: Result) -> alt.TopLevelMixin | None:
@@ -35,3 +45,14 @@ def first_layer_mask(result: Result) -> alt.TopLevelMixin | None:
 
 def links_per_unit(result: Result) -> alt.TopLevelMixin:
     return wiring.unit_links(tables.units(result.folder))
+
+
+def _each(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Any]) -> alt.TopLevelMixin:
+    labels = [label for label in table.get("variant", pd.Series(dtype=str)).unique() if label]
+    if not labels:
+        return draw(table)
+    parts = {label: table[table["variant"].isin(["", label])].drop(columns="variant") for label in labels}
+    with warnings.catch_warnings():
+        # A click in one legend is to count in all panels, of which Altair warns.
+        warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
+        return alt.vconcat(*(draw(part).properties(title=label) for label, part in parts.items()))

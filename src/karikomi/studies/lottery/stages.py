@@ -12,15 +12,17 @@ from karikomi.studies.lottery.protocol import Outcome, done_before, run_round
 from karikomi.studies.lottery.pruning import check_criteria
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.tables import ROUNDS, ticket_file
+from karikomi.studies.lottery.transfer import check_start
 from karikomi.studies.setup import Setup
 from karikomi.studies.setup import prepare as prepare_any
 from karikomi.studies.stage import Stage, Task
 
 
 def prepare(settings: LotterySettings, data: Dataset | None = None, models: Any = ()) -> Setup[LotterySettings]:
-    """Load and check everything, the criteria on the network too."""
+    """Load and check everything, the criteria on the network and the tickets of another run too."""
     setup = prepare_any(settings, data, models)
     check_criteria(setup)
+    check_start(setup)
     return setup
 
 

@@ -4,6 +4,8 @@ from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.study import MeasureFormat, study
 
 CAPTIONS = {
+    "variants": "Test accuracy at the early stop of the tickets of every variant against the links that are left; bands"
+    " are 95 % intervals over replicates. The figures of single links below are those of the first variant.",
     "accuracy": "Test accuracy at the early stop against the links that are left. The line across is the dense"
     " network; bands are 95 % intervals over replicates.",
     "early_stop": "How soon each network is at its best: the iteration of minimum validation loss. Lower is faster.",
@@ -22,6 +24,5 @@ STUDY = study(
         "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     captions=CAPTIONS,
-    prepare="transfer:prepare",
     margin=True,
 )

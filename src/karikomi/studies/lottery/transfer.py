@@ -1,40 +1,30 @@
 """Tickets of another run, trained on this run's data beside this run's own (Morcos et al. 2019, arXiv 1906.02773)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from karikomi import seeds
-from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import shuffle_links
 from karikomi.runs.checkpoint import INITIAL
 from karikomi.runs.files import read_arrays, read_whole
-from karikomi.studies import setup as every_study
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.setup import Setup
 from karikomi.studies.tickets import as_run, find_ticket, ticket_path
 
 
-def prepare(
-    settings: LotterySettings, data: Dataset | None = None, models: Sequence[nn.Module] = ()
-) -> Setup[LotterySettings]:
-    """As :func:`karikomi.studies.setup.prepare`, with the tickets of ``start``.
-
-    Raises:
-        InputError: also if they are not there, or belong to other data or another network.
-    """
-    setup = every_study.prepare(settings, data, models)
-    if settings.start is not None:
-        _refuse_strangers(setup, settings.start)
-        for replicate in range(settings.replicates):
-            for number in range(1, settings.rounds + 1):
-                given_ticket(setup, replicate, number)
-    return setup
+def check_start(setup: Setup[LotterySettings]) -> None:
+    """Raise an InputError if the tickets of ``start`` are not there, or belong to other data or another network."""
+    s = setup.settings
+    if s.start is None:
+        return
+    _refuse_strangers(setup, s.start)
+    for replicate in range(s.replicates):
+        for number in range(1, s.rounds + 1):
+            given_ticket(setup, replicate, number)
 
 
 def given_ticket(setup: Setup[LotterySettings], replicate: int, number: int) -> Subnetwork | None:

@@ -1,4 +1,4 @@
-"""Tables of the surviving links, read from the tickets of a run."""
+"""Tables of the surviving links, read from the tickets of a run; of several variants from those of the first."""
 
 import math
 
@@ -49,8 +49,9 @@ def units(folder: RunFolder) -> pd.DataFrame:
 
 def _tickets(folder: RunFolder, replicate: int) -> list[tuple[int, Checkpoint, float]]:
     """The tickets of one replicate with their rounds and densities, as far as there are any."""
-    rounds = range(LotterySettings.of(**folder.settings).rounds + 1)
-    files = {number: ticket_file(folder, replicate, number) for number in rounds}
+    settings = LotterySettings.of(**folder.settings)
+    label = settings.variants[0].label
+    files = {n: ticket_file(folder, replicate, n, label if n else "") for n in range(settings.rounds + 1)}
     tickets = {number: read_network(path) for number, path in files.items() if path.exists()}
     links = {number: ticket.trained.links for number, ticket in tickets.items()}
     return [(number, ticket, links[number] / links[0]) for number, ticket in tickets.items()]

@@ -92,7 +92,8 @@ def _of(part: Part, anatomy: Anatomy) -> tuple[str, ...]:
 
 def _made_by(anatomy: Anatomy, value: int, part: Part) -> Op | None:
     """The last operation on a signal that is more than another shape; None if that is the layer's own."""
-    place, op = next((place, op) for place, op in enumerate(anatomy.tape.ops) if value in op.results)
+    place = anatomy.makers[value]
+    op = anatomy.tape.ops[place]
     if place in part.calls:
         return None
     return _made_by(anatomy, op.refs[0], part) if RESHAPING.fullmatch(op.name) or op.name in NOTHING else op

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.networks.detection import WITH_PROJECTIONS, Found, Kind, layers_on, names_of
-from karikomi.networks.regions import NONLINEAR, RESHAPING, through
+from karikomi.networks.regions import NONLINEAR, RESHAPING, through, varies
 from karikomi.networks.tape import READ_OUT, Op, Tape
 
 
@@ -66,6 +66,7 @@ class Anatomy:
 
     def __init__(self, three: Tape, two: Tape, by_name: bool = False) -> None:
         self.tape, self.two, self.by_name = three, two, by_name
+        self._examples = dict[int, tuple[int, int, bool]]()
 
     @cached_property
     def readers(self) -> dict[int, list[int]]:
@@ -75,6 +76,11 @@ class Anatomy:
             for number in set(op.refs):
                 taken.setdefault(number, []).append(place)
         return taken
+
+    @cached_property
+    def makers(self) -> dict[int, int]:
+        """By value the operation that gives it, the first if it is given again."""
+        return {number: place for place, op in reversed([*enumerate(self.tape.ops)]) for number in op.results}
 
     @cached_property
     def found(self) -> list[Found]:
@@ -202,29 +208,36 @@ class Anatomy:
 
     def _before_reshaping(self, number: int, labels: Mapping[int, Tensor]) -> int:
         """The value that this one is, in another shape."""
-        op = next((op for op in self.tape.ops if number in op.results), None)
+        op = self.tape.ops[self.makers[number]] if number in self.makers else None
         if op is None or not RESHAPING.fullmatch(op.name) or not op.refs or op.refs[0] not in labels:
             return number
         return self._before_reshaping(op.refs[0], labels)
 
     def _site(self, number: int, labels: Tensor, readers: frozenset[int] = frozenset()) -> Site | None:
         """None where the units have no single axis."""
-        shape, two = labels.shape, self.two.values[number].shape
-        varying = [axis for axis in range(labels.ndim) if (labels != labels.narrow(axis, 0, 1)).any()]
+        varying = [axis for axis in range(labels.ndim) if varies(labels, axis)]
         if len(varying) > 1 or not labels.ndim:
             return None
-        merged_axes = [axis for axis in range(labels.ndim) if shape[axis] != two[axis]]
-        examples = merged_axes[0] if merged_axes else -1
-        merged = shape[examples] // 3 if merged_axes else 1
-        three = self.tape.values[number].narrow(examples, 0, 2 * merged) if merged_axes else None
-        apart = three is not None and three.shape == two and torch.allclose(three, self.two.values[number], 1e-3, 1e-5)
+        examples, merged, apart = self._examples_of(number)
         axis = varying[0] if varying else labels.ndim - 1
-        units = labels.movedim(axis, 0).flatten(1)[:, 0] if labels.ndim > 1 else labels
+        units = labels[tuple(slice(None) if other == axis else 0 for other in range(labels.ndim))]
         if axis == examples:
             if not apart or not torch.equal(units, units[:merged].repeat(3)):
                 return None
             units = units[:merged]
         return Site(number, readers, axis, units.clone(), examples if apart else -1, merged)
+
+    def _examples_of(self, number: int) -> tuple[int, int, bool]:
+        """The axis of examples of a value (-1: none), how many places there are one's, and whether each has its own."""
+        if number not in self._examples:
+            three, two = self.tape.values[number], self.two.values[number]
+            longer = [axis for axis in range(three.ndim) if three.shape[axis] != two.shape[axis]]
+            axis = longer[0] if longer else -1
+            merged = three.shape[axis] // 3 if longer else 1
+            first = three.narrow(axis, 0, 2 * merged) if longer else three
+            apart = bool(longer) and first.shape == two.shape and torch.allclose(first, two, 1e-3, 1e-5)
+            self._examples[number] = axis, merged, apart
+        return self._examples[number]
 
     def _is_layer(self, place: int) -> bool:
         return place in self._places

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -47,7 +47,7 @@ class Op:
     results: tuple[int, ...]
     module: str
 
-    @property
+    @cached_property
     def refs(self) -> list[int]:
         """The numbers of the values that it takes."""
         return [leaf.number for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Ref)]

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from karikomi.networks.anatomy import Anatomy, Part
 from karikomi.networks.detection import CELLS, CONVOLUTIONS, PRODUCTS, TRANSPOSED, Found
 from karikomi.networks.nested import Ref
-from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, through
+from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, core, through, varies
 from karikomi.networks.tape import Op
-from karikomi.removal.axes import BY_CHANNEL, core, mixed_axes, multiplied, recurrent_weights, scaled_axis, varies
+from karikomi.removal.axes import BY_CHANNEL, mixed_axes, multiplied, recurrent_weights, scaled_axis
 
 Key = tuple[int, tuple[int, int] | None]
 """A layer's call: the place of its operation, and in a recurrent one the stacked layer and the direction."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.networks.detection import WITH_PROJECTIONS, Found, Kind, layers_on, names_of
-from karikomi.networks.regions import NONLINEAR, RESHAPING, through, varies
+from karikomi.networks.regions import ARITHMETIC, NONLINEAR, RESHAPING, through, varies
 from karikomi.networks.tape import READ_OUT, Op, Tape
 
 
@@ -48,6 +48,8 @@ class Part:
         bends: where its units enter the non-linearity; a site, where there is none.
         owned: parameters with a number for each unit: bias, scale and shift of a normalization.
         recurrent: the number of the stacked layer and of the direction in a recurrent operation.
+        shifts: parameters of several axes that the signal is scaled or shifted by, such as positions: the name, and the
+            units in a shape that broadcasts to the parameter's.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Part:
     bends: tuple[Site, ...]
     owned: tuple[str, ...] = ()
     recurrent: tuple[int, int] | None = None
+    shifts: tuple[tuple[str, Tensor], ...] = ()
 
 
 class Anatomy:
@@ -151,12 +154,14 @@ class Anatomy:
         return {key: self._part(names[key], some) for key, some in calls.items()}
 
     def _part(self, name: str, calls: Sequence[Found]) -> Part:
-        sites, bends, owned = list[Site](), list[Site](), dict[str, None]()
+        sites, bends, owned, shifts = list[Site](), list[Site](), dict[str, None](), dict[str, Tensor]()
         for one in calls:
             mine, its_bends, passed = self._sites(one)
             sites += mine
             bends += its_bends
             owned |= dict.fromkeys(self._numbers_of_units([self.tape.ops[one.place], *passed], one.units))
+            for site in mine:
+                shifts |= self._shifts(passed, site)
         first = calls[0]
         return Part(
             name,
@@ -168,6 +173,7 @@ class Anatomy:
             tuple(bends),
             tuple(owned),
             first.recurrent,
+            tuple(shifts.items()),
         )
 
     def _numbers_of_units(self, ops: Sequence[Op], units: int) -> Iterator[str]:
@@ -176,6 +182,17 @@ class Anatomy:
             for tensor in (*op.args, *op.kwargs.values()):
                 if isinstance(tensor, nn.Parameter) and tensor.ndim == 1 and len(tensor) == units:
                     yield self.tape.origin(tensor)
+
+    def _shifts(self, ops: Sequence[Op], site: Site) -> Iterator[tuple[str, Tensor]]:
+        """Parameters of several axes that elementwise operations spread over the signal of a site."""
+        shape = self.tape.values[site.value].shape
+        spread = [op for op in ops if ARITHMETIC.fullmatch(op.name) and self.tape.values[op.results[0]].shape == shape]
+        for tensor in (tensor for op in spread for tensor in op.args):
+            if isinstance(tensor, nn.Parameter) and tensor.ndim > 1:
+                axis = site.axis - len(shape) + tensor.ndim
+                if axis >= 0 and tensor.shape[axis] == len(site.units):
+                    along = [-1 if axis == other else 1 for other in range(tensor.ndim)]
+                    yield self.tape.origin(tensor), site.units.view(along)
 
     def _sites(self, found: Found) -> tuple[list[Site], list[Site], list[Op]]:
         """Where the units of one call act, what enters the non-linearity, and what the signal passes on the way."""

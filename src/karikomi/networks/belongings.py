@@ -89,6 +89,7 @@ def _own(anatomy: Anatomy, part: Part) -> Iterator[Belonging]:
     if part.recurrent or part.kind == "heads":
         return
     yield from (Belonging(name, np.arange(part.units), True) for name in part.owned)
+    yield from (Belonging(name, units.numpy(), True) for name, units in part.shifts)
     op = anatomy.tape.ops[part.calls[0]]
     for weight in (*op.args, *op.kwargs.values()):
         rows = _rows(op, weight, part.units)

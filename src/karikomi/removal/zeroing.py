@@ -71,6 +71,7 @@ def _zero_rows(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> 
 def _own_numbers(anatomy: Anatomy, part: Part) -> Iterator[tuple[str, int]]:
     """What gives the units their signal: parameters, and their axis of units."""
     yield from ((name, 0) for name in part.owned)
+    yield from ((name, max(range(units.ndim), key=units.shape.__getitem__)) for name, units in part.shifts)
     for place in part.calls:
         op = anatomy.tape.ops[place]
         turned = op.name in ("embedding", "addmm") or op.name.startswith("conv_transpose")

@@ -1,14 +1,15 @@
 """What the units of any model are: its layers, where their units act, who reads them, which layers are outputs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from karikomi.networks.detection import WITH_PROJECTIONS, Found, Kind, layers_on, names_of
+from karikomi.networks.detection import MIXING, WITH_PROJECTIONS, Found, Kind, given, layers_on, names_of
+from karikomi.networks.nested import Ref, mapped
 from karikomi.networks.regions import ARITHMETIC, NONLINEAR, RESHAPING, through, varies
 from karikomi.networks.tape import READ_OUT, Op, Tape
 
@@ -88,7 +89,7 @@ class Anatomy:
     @cached_property
     def found(self) -> list[Found]:
         """The operations that are layers, in order."""
-        return layers_on(self.tape)
+        return layers_on(self.tape, self.two)
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -123,6 +124,8 @@ class Anatomy:
                 reasons[part.name] = "a projection of attention, whose units are the heads"
             elif not any(self.tape.result in values for _, values in behind):
                 reasons[part.name] = "it does not lead to the outputs"
+            elif not part.sites:
+                reasons[part.name] = "its units and the examples cannot be told apart in its signal"
             elif reads:
                 reasons[part.name] = f"the forward reads its signal into Python ({reads[0].name})"
         return reasons
@@ -203,14 +206,14 @@ class Anatomy:
             mine = [number for number in op.refs if number in labels]
             if not mine:
                 continue
-            given = None if self._is_layer(place) else through(op, labels, values.__getitem__)
-            if given is None or not all(map(self._site, op.results, given)):
+            sent = None if self._is_layer(place) else through(self._constant(op), labels, values.__getitem__)
+            if sent is None or not all(map(self._site, op.results, sent)):
                 for number in mine:
                     outside.setdefault(number, set()).add(place)
                 continue
             if bend is None and NONLINEAR.fullmatch(op.name):
                 bend = mine[0]
-            labels |= dict(zip(op.results, given, strict=True))
+            labels |= dict(zip(op.results, sent, strict=True))
             passed.append(op)
         if self.tape.result in labels:
             outside.setdefault(self.tape.result, set())
@@ -222,6 +225,20 @@ class Anatomy:
         sites = [site for site in sites if site is not None]
         before = self._site(bend, labels[bend]) if bend is not None else None
         return sites, [before] if before else sites[:1], passed
+
+    def _constant(self, op: Op) -> Op:
+        """A sum over places with what is given, such as an adjacency, as one with constants."""
+        if op.name not in MIXING or self._given.isdisjoint(op.refs):
+            return op
+
+        def constant(leaf: Any) -> Any:
+            return self.tape.values[leaf.number] if isinstance(leaf, Ref) and leaf.number in self._given else leaf
+
+        return replace(op, args=mapped(op.args, constant))
+
+    @cached_property
+    def _given(self) -> set[int]:
+        return given(self.tape)
 
     def _before_reshaping(self, number: int, labels: Mapping[int, Tensor]) -> int:
         """The value that this one is, in another shape."""

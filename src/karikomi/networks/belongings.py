@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
-from karikomi.networks.detection import CELLS, CONVOLUTIONS, PRODUCTS, RECURRENT, TRANSPOSED
+from karikomi.networks.detection import (
+    CELLS,
+    CONVOLUTIONS,
+    LOOKED_UP,
+    PRODUCTS,
+    RECURRENT,
+    TRANSPOSED,
+    contraction,
+    subscripts,
+)
 from karikomi.networks.nested import Ref
 
 if TYPE_CHECKING:
@@ -107,8 +116,14 @@ def _rows(op: Op, weight: Any, units: int) -> np.ndarray | None:
         groups = op.argument(6, "groups") or 1
         group = np.arange(len(weight)) // (len(weight) // groups)
         return _wide(group[:, None] * weight.shape[1] + np.arange(weight.shape[1]), weight.ndim)
+    if op.name == "einsum":
+        found = subscripts(op)
+        letters = next((letters for operand, letters in found[0] if operand is weight), "") if found else ""
+        if found is None or contraction(op) is None:
+            return None
+        return _along(np.arange(units), 0 if letters[0] in found[1] else 1, weight.ndim)
     from_the_right = op.name in PRODUCTS and isinstance(op.args[-1 if op.name == "__rmatmul__" else -2], Ref)
-    return _along(np.arange(units), weight.ndim - 1 if from_the_right or op.name == "embedding" else 0, weight.ndim)
+    return _along(np.arange(units), weight.ndim - 1 if from_the_right or op.name in LOOKED_UP else 0, weight.ndim)
 
 
 def _readers(anatomy: Anatomy, part: Part) -> Iterator[Belonging]:

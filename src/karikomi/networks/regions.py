@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from karikomi.networks.detection import subscripts
 from karikomi.networks.nested import Ref
 from karikomi.networks.tape import Op
 
@@ -67,6 +68,8 @@ def through(op: Op, labels: Labels, values: Callable[[int], Tensor]) -> list[Ten
         return _reduced(op, first, results)
     if op.name in ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm"):
         return _over_places(op, first, results)
+    if op.name == "einsum":
+        return _summed(op, first, results)
     return [first] if _is_normalization_of_each(op, first) else None
 
 
@@ -125,6 +128,24 @@ def _over_places(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] 
         return None
     kept = _same_over(labels, (-2 if isinstance(operands[1], Ref) else -1,))
     return None if kept is None else [kept.expand(results[0].shape)]
+
+
+def _summed(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] | None:
+    """An ``einsum`` with constants that sums over places of each unit."""
+    found = subscripts(op)
+    if found is None or len(op.refs) != 1:
+        return None
+    operands, out = found
+    [mine] = [letters for operand, letters in operands if isinstance(operand, Ref)]
+    gone = tuple(axis for axis, letter in enumerate(mine) if letter not in out)
+    kept = _same_over(labels, gone) if gone else labels
+    if kept is None or len({*mine}) < len(mine) or len({*out}) < len(out):
+        return None
+    left = [letter for letter in mine if letter in out]
+    kept = _squeezed(kept, gone).permute([left.index(letter) for letter in out if letter in left])
+    for axis, letter in enumerate(out):
+        kept = kept if letter in left else kept.unsqueeze(axis)
+    return [kept.expand(results[0].shape)]
 
 
 def _squeezed(labels: Tensor, axes: tuple[int, ...]) -> Tensor:

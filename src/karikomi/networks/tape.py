@@ -160,10 +160,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def outputs_of(output: Any) -> list[Tensor]:
-    """The tensors that a module gave, the one with the logits first."""
+    """The tensors that a module gave for its examples, the one with the logits first."""
     if isinstance(output, Mapping) and isinstance(output.get("logits"), Tensor):
         return [output["logits"]]
-    return [leaf for leaf in leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+    return [leaf for leaf in leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.ndim]
 
 
 class _Recorder(TorchFunctionMode):

@@ -99,7 +99,7 @@ class Dimensions:
 
     def _layer(self, op: Op, found: Found) -> None:
         [weight, *_] = [leaf for leaf in (*op.args, *op.kwargs.values()) if isinstance(leaf, Tensor) and leaf.ndim > 1]
-        if not isinstance(weight, nn.Parameter) or op.name == "bilinear":
+        if not isinstance(weight, nn.Parameter) or op.name in ("bilinear", "einsum"):
             self._stay(op)
             return
         rows, columns, summed = _layout(op, weight)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.networks.anatomy import Anatomy, Part
-from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS
+from karikomi.networks.detection import CONVOLUTIONS, LOOKED_UP, PRODUCTS
 from karikomi.networks.nested import Ref
 from karikomi.networks.tape import Op
 from karikomi.removal.axes import recurrent_weights
@@ -74,7 +74,7 @@ def _own_numbers(anatomy: Anatomy, part: Part) -> Iterator[tuple[str, int]]:
     yield from ((name, max(range(units.ndim), key=units.shape.__getitem__)) for name, units in part.shifts)
     for place in part.calls:
         op = anatomy.tape.ops[place]
-        turned = op.name in ("embedding", "addmm") or op.name.startswith("conv_transpose")
+        turned = op.name in (*LOOKED_UP, "addmm") or op.name.startswith("conv_transpose")
         turned = turned or (op.name in PRODUCTS and isinstance(op.args[0], Ref))
         for tensor in (*op.args, *op.kwargs.values()):
             if isinstance(tensor, nn.Parameter) and tensor.ndim > 1:

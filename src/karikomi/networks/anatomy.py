@@ -124,7 +124,7 @@ class Anatomy:
                 reasons[part.name] = "a projection of attention, whose units are the heads"
             elif not any(self.tape.result in values for _, values in behind):
                 reasons[part.name] = "it does not lead to the outputs"
-            elif not part.sites:
+            elif not part.sites and part.recurrent is None:
                 reasons[part.name] = "its units and the examples cannot be told apart in its signal"
             elif reads:
                 reasons[part.name] = f"the forward reads its signal into Python ({reads[0].name})"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.networks.detection import MIXING, WITH_PROJECTIONS, Found, Kind, given, layers_on, names_of
-from karikomi.networks.nested import Ref, mapped
+from karikomi.networks.nested import Ref, leaves, mapped
 from karikomi.networks.regions import ARITHMETIC, NONLINEAR, RESHAPING, through, varies
 from karikomi.networks.tape import READ_OUT, Op, Tape
 
@@ -114,7 +114,7 @@ class Anatomy:
     @cached_property
     def left_out(self) -> dict[str, str]:
         """Layers whose units cannot be removed, with the reason."""
-        reasons = {}
+        reasons = dict.fromkeys(self._not_followed(), "the units of its einsum are not known")
         for part in self._named.values():
             behind = [self.behind(place) for place in part.calls]
             reads = [op for places, _ in behind for p in places if (op := self.tape.ops[p]).name in READ_OUT]
@@ -129,6 +129,13 @@ class Anatomy:
             elif reads:
                 reasons[part.name] = f"the forward reads its signal into Python ({reads[0].name})"
         return reasons
+
+    def _not_followed(self) -> Iterator[str]:
+        """Weights of an ``einsum`` that is no product of a signal and a matrix."""
+        for place, op in enumerate(self.tape.ops):
+            if op.name == "einsum" and not self._is_layer(place):
+                weights = [leaf for leaf in leaves(op.args) if isinstance(leaf, nn.Parameter) and leaf.ndim > 1]
+                yield from map(self.tape.origin, weights)
 
     def behind(self, *places: int) -> tuple[list[int], set[int]]:
         """The operations that depend on these ones, in order, and the values that do, their own results included."""

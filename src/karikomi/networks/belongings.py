@@ -17,7 +17,6 @@ from karikomi.networks.detection import (
     RECURRENT,
     TRANSPOSED,
     contraction,
-    subscripts,
 )
 from karikomi.networks.nested import Ref
 
@@ -117,11 +116,8 @@ def _rows(op: Op, weight: Any, units: int) -> np.ndarray | None:
         group = np.arange(len(weight)) // (len(weight) // groups)
         return _wide(group[:, None] * weight.shape[1] + np.arange(weight.shape[1]), weight.ndim)
     if op.name == "einsum":
-        found = subscripts(op)
-        letters = next((letters for operand, letters in found[0] if operand is weight), "") if found else ""
-        if found is None or contraction(op) is None:
-            return None
-        return _along(np.arange(units), 0 if letters[0] in found[1] else 1, weight.ndim)
+        found = contraction(op)
+        return None if found is None else _along(np.arange(units), found.rows, weight.ndim)
     from_the_right = op.name in PRODUCTS and isinstance(op.args[-1 if op.name == "__rmatmul__" else -2], Ref)
     return _along(np.arange(units), weight.ndim - 1 if from_the_right or op.name in LOOKED_UP else 0, weight.ndim)
 
@@ -166,6 +162,8 @@ def _columns(op: Op, site: Site, ndim: int) -> Iterator[tuple[int, Any, np.ndarr
             yield ndim - 1, right, units[:, None]
         if reads(right):
             yield ndim - 2, left, units[None]
+    elif (found := contraction(op)) is not None:  # of one signal, which is this one
+        yield found.summed, found.weight, _along(units, 1 - found.rows, 2)
     elif op.name in RECURRENT and reads(op.args[0]):
         params, per, ways, _ = _params(op)
         yield from ((ndim - 1, params[per * way], units[None]) for way in range(ways))

@@ -34,6 +34,22 @@ class Found(NamedTuple):
     recurrent: tuple[int, int] | None = None
 
 
+class Contraction(NamedTuple):
+    """An ``einsum`` of a signal and a matrix.
+
+    Attributes:
+        weight: the matrix.
+        rows: its axis of units.
+        summed: the axis of the signal that it sums over.
+        axis: that of the units in the result, from its end.
+    """
+
+    weight: Any
+    rows: int
+    summed: int
+    axis: int
+
+
 def layers_on(tape: Tape, two: Tape) -> list[Found]:
     """The operations that are layers, in order, from a forward on three examples and the same on two of them."""
     untouched, softmaxed, found = given(tape), set[int](), list[Found]()
@@ -157,7 +173,8 @@ def weight_of(op: Op) -> tuple[Any, Kind, int | None]:
     if op.name in LOOKED_UP:
         return op.argument(1, "weight"), "embedding", -1
     if op.name == "einsum":
-        return contraction(op) or nothing
+        found = contraction(op)
+        return nothing if found is None else (found.weight, "neurons", found.axis)
     if op.name in CELLS:
         return op.args[3], "recurrent", -1
     if op.name in PRODUCTS:
@@ -173,7 +190,7 @@ def weight_of(op: Op) -> tuple[Any, Kind, int | None]:
 
 
 def subscripts(op: Op) -> tuple[list[tuple[Any, str]], str] | None:
-    """Operands of an ``einsum`` with their letters, and those of the result; None where they are not all written out."""
+    """Operands of an ``einsum`` with their letters, and those of the result; None where some are not written out."""
     equation = str(op.args[0]).replace(" ", "")
     operands = op.args[1] if len(op.args) == 2 and isinstance(op.args[1], list | tuple) else op.args[1:]
     operands = [op.args[1]] if isinstance(operands, Ref) else operands
@@ -183,10 +200,10 @@ def subscripts(op: Op) -> tuple[list[tuple[Any, str]], str] | None:
     return list(zip(operands, letters, strict=True)), equation.partition("->")[2]
 
 
-def contraction(op: Op) -> tuple[Tensor, Kind, int] | None:
-    """The weight of an ``einsum`` of a signal and a matrix, and the axis of units in its result; None for any other."""
-    found = subscripts(op)
-    if found is None or len(found[0]) != 2 or len(op.refs) != 1:
+def contraction(op: Op) -> Contraction | None:
+    """What an ``einsum`` of a signal and a matrix does; None for any other operation."""
+    found = subscripts(op) if op.name == "einsum" and len(op.refs) == 1 else None
+    if found is None or len(found[0]) != 2:
         return None
     [(_, signal)] = [one for one in found[0] if isinstance(one[0], Ref)]
     [(weight, own)] = [one for one in found[0] if not isinstance(one[0], Ref)]
@@ -194,7 +211,7 @@ def contraction(op: Op) -> tuple[Tensor, Kind, int] | None:
     summed = [letter for letter in own if letter in signal and letter not in out]
     if len(own) != 2 or len(units) != 1 or len(summed) != 1 or units[0] not in out:
         return None
-    return weight, "neurons", out.index(units[0]) - len(out)
+    return Contraction(weight, own.index(units[0]), signal.index(summed[0]), out.index(units[0]) - len(out))
 
 
 def names_of(firsts: Mapping[tuple[Any, ...], Found], tape: Tape) -> dict[tuple[Any, ...], str]:

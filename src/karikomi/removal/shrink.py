@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize, prune
+from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy, Part
@@ -151,6 +153,11 @@ def permanent(model: nn.Module) -> nn.Module:
             part.__class__ = type(type(part).__name__, type(part).__bases__, own)  # pyright: ignore[reportAttributeAccessIssue]
         for name in list(getattr(part, "parametrizations", {})):
             parametrize.remove_parametrizations(part, name)
+        for hook in [*part._forward_pre_hooks.values()]:
+            if isinstance(hook, WeightNorm):
+                remove_weight_norm(part, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(part, hook.name)
         if prune.is_pruned(part):
             for name in [name.removesuffix("_orig") for name, _ in part.named_parameters(recurse=False)]:
                 if hasattr(part, f"{name}_mask"):

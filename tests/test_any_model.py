@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 import karikomi
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Part
 from karikomi.networks.architecture import Architecture
+from karikomi.networks.parts import Part
 
 MANY = 24
 

@@ -7,9 +7,10 @@ from typing import Any
 from torch import nn
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.detection import ATTENTION, CONVOLUTIONS, TRANSPOSED
+from karikomi.networks.parts import Part
 from karikomi.networks.regions import RESHAPING
 from karikomi.networks.samples import first_tensor, inputs_of
 from karikomi.networks.tape import Op, unwrapped

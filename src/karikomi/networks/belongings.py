@@ -21,8 +21,9 @@ from karikomi.networks.detection import (
 from karikomi.networks.nested import Ref
 
 if TYPE_CHECKING:
-    from karikomi.networks.anatomy import Anatomy, Part, Site
+    from karikomi.networks.anatomy import Anatomy
     from karikomi.networks.layers import Layer
+    from karikomi.networks.parts import Part, Site
     from karikomi.networks.tape import Op
 
 

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.detection import CELLS, CONVOLUTIONS, PRODUCTS, TRANSPOSED, Found
 from karikomi.networks.nested import Ref
+from karikomi.networks.parts import Part
 from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, core, through, varies
 from karikomi.networks.tape import READ_OUT, Op, Tape
 from karikomi.removal.axes import BY_CHANNEL, mixed_axes, multiplied, recurrent_weights, scaled_axis

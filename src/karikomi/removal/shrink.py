@@ -14,11 +14,12 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.cuts import Cuts
 from karikomi.networks.detection import WITH_PROJECTIONS
 from karikomi.networks.layers import Numbers
+from karikomi.networks.parts import Part
 from karikomi.networks.samples import first_tensor, inputs_of
 from karikomi.networks.tape import record, unwrapped
 from karikomi.removal.attention import in_parts

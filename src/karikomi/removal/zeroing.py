@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.detection import CONVOLUTIONS, LOOKED_UP, PRODUCTS, contraction
 from karikomi.networks.nested import Ref
+from karikomi.networks.parts import Part
 from karikomi.networks.tape import Op
 from karikomi.removal.axes import recurrent_weights
 

@@ -40,7 +40,7 @@ class Result:
     @cached_property
     def settings(self) -> Any:
         """The settings it was run with, without the defaults that did not suit the network."""
-        settings = self.study.settings.of(**self.folder.settings)
+        settings: Any = self.study.settings.of(**self.folder.settings)
         return settings.without(self.left_out) if self.left_out else settings
 
     @cached_property

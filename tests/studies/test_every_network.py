@@ -126,7 +126,7 @@ def test_all_its_units_are_lesioned(name, study, play, listed, tmp_path):
 
 @pytest.mark.parametrize("study", ["lesion", "importance"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_defaults_that_do_not_suit_are_left_out_and_what_is_asked_for_is_refused(name, study, digits, listed):
+def test_defaults_that_do_not_suit_are_left_out_and_what_is_asked_for_is_refused(name: str, study: str, digits, listed):
     if name not in SMALL and listed[name].units > MANY:
         pytest.skip("a smaller network is built by the same function")
     chosen = find_study(study)

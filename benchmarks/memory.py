@@ -1,4 +1,4 @@
-"""Peak memory of lotteries, each in a process of its own."""
+"""Peak memory of lotteries, and of knock-outs over streamed examples, each in a process of its own."""
 
 import re
 import resource
@@ -12,12 +12,15 @@ from arguments import Arguments, part, say
 REPLICATES = (1, 5, 10)
 # Later rounds hold fewer links, and tickets of earlier ones are on disk.
 ITERATIONS, ROUNDS = 100, 2
+STREAMED = (1_000, 10_000, 100_000)
 
 
 def measure(arguments: Arguments) -> dict:
     replicates = REPLICATES[:2] if arguments.quick else REPLICATES
     _in_child("sparse 0")  # Compiling takes memory of its own, once.
+    streamed = STREAMED[:2] if arguments.quick else STREAMED
     cases = ["script 0", "script 3", "sparse 0", *(f"sparse {n}" for n in replicates)]
+    cases += [f"streamed {n}" for n in streamed]
     return {"megabytes": {case: _in_child(case) for case in cases}, "iterations": ITERATIONS, "rounds": ROUNDS}
 
 
@@ -72,9 +75,38 @@ def _script(networks: int) -> None:
         lottery.measure(Problem(10).trial(number), recipe(ITERATIONS, 100))
 
 
+def _streamed(examples: int) -> None:
+    """Every knock-out of a small residual network over a DataLoader of images that are drawn when asked for."""
+    import torch
+    from torch import Tensor, nn
+    from torch.utils.data import DataLoader, Dataset
+
+    import karikomi
+
+    class Noise(Dataset[tuple[Tensor, int]]):
+        def __len__(self) -> int:
+            return examples
+
+        def __getitem__(self, number: int) -> tuple[Tensor, int]:
+            return torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(number)), number % 10
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.enter, self.norm = nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.BatchNorm2d(4)
+            self.branch, self.output = nn.Conv2d(4, 4, 3, padding=1), nn.Linear(4, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.norm(self.enter(x)).relu()
+            return self.output((x + self.branch(x)).relu().mean((2, 3)))
+
+    karikomi.knock_out(Residual(), DataLoader(Noise(), batch_size=256))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] in ("sparse", "script"):
-        {"sparse": _sparse, "script": _script}[sys.argv[1]](int(sys.argv[2]))
+    kinds = {"sparse": _sparse, "script": _script, "streamed": _streamed}
+    if len(sys.argv) == 3 and sys.argv[1] in kinds:
+        kinds[sys.argv[1]](int(sys.argv[2]))
         print(_peak())
     else:
         part(measure)

@@ -168,10 +168,13 @@ def _memory(memory: dict) -> str:
         "script 0": "PyTorch script, before the first network",
         "script 3": "PyTorch script, three networks",
     }
-    rows = [
-        (names.get(case, f"sparse engine, replicates: {case.removeprefix('sparse ')}"), f"{megabytes:.0f}")
-        for case, megabytes in memory["megabytes"].items()
-    ]
+    kinds = {"sparse": "sparse engine, replicates", "streamed": "knock-outs, examples of a DataLoader"}
+
+    def name(case: str) -> str:
+        kind, many = case.split()
+        return names.get(case) or f"{kinds[kind]}: {int(many):,}"
+
+    rows = [(name(case), f"{megabytes:.0f}") for case, megabytes in memory["megabytes"].items()]
     return MEMORY.format(rounds=memory["rounds"], iterations=memory["iterations"], table=_table(("", "MB"), rows))
 
 

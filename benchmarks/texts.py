@@ -109,7 +109,7 @@ the first network.
 {table}
 
 The script trains one network after the other, so that more of them take no more; where it is faster as one process
-per core, each of them takes this much.
+per core, each of them takes this much. Examples that a DataLoader brings are never all in memory.
 """
 
 TRAINING = """## Training of any network

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 import karikomi
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Part
 from karikomi.networks.architecture import Architecture
+from karikomi.networks.parts import Part
 
 MANY = 24
 
@@ -61,7 +61,8 @@ def test_every_knock_out_is_the_model_without_the_unit(model: Oracle) -> None:
 
 
 NO_WEIGHT = {("SqueezeExcite", "excite"), ("Gated", "gate"), ("SeparateProjections", "emb")}
-"""Units that no weights of 0 can silence: gates, and what a position is added to."""
+NO_WEIGHT |= {("SetTransformer", "induce.o"), ("SetTransformer", "pool.o")}
+"""Units that no weights of 0 can silence: gates, and what a position, or another constant, is added to."""
 
 
 @torch.no_grad()

@@ -7,9 +7,10 @@ from typing import Any
 from torch import nn
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.detection import ATTENTION, CONVOLUTIONS, TRANSPOSED
+from karikomi.networks.parts import Part
 from karikomi.networks.regions import RESHAPING
 from karikomi.networks.samples import first_tensor, inputs_of
 from karikomi.networks.tape import Op, unwrapped
@@ -92,7 +93,8 @@ def _of(part: Part, anatomy: Anatomy) -> tuple[str, ...]:
 
 def _made_by(anatomy: Anatomy, value: int, part: Part) -> Op | None:
     """The last operation on a signal that is more than another shape; None if that is the layer's own."""
-    place, op = next((place, op) for place, op in enumerate(anatomy.tape.ops) if value in op.results)
+    place = anatomy.makers[value]
+    op = anatomy.tape.ops[place]
     if place in part.calls:
         return None
     return _made_by(anatomy, op.refs[0], part) if RESHAPING.fullmatch(op.name) or op.name in NOTHING else op

@@ -12,6 +12,7 @@ from tests.zoo.oracle import Change, keep, trained
 from torch import Tensor, nn
 
 import karikomi
+from karikomi.removal import attention
 
 HEADS, EACH, WIDTH = 4, 3, 10
 X = torch.randn(5, 6, WIDTH, generator=torch.Generator().manual_seed(0))
@@ -144,7 +145,7 @@ def test_what_would_not_run_is_zeroed_and_said() -> None:
 
 
 @torch.no_grad()
-def test_heads_of_multiheadattention_are_zeroed_and_its_neurons_cut() -> None:
+def test_heads_of_multiheadattention_are_cut_beside_neurons() -> None:
     model = nn.Sequential(
         nn.TransformerEncoderLayer(WIDTH, 2, 8, batch_first=True), nn.Flatten(), nn.Linear(60, 3)
     ).eval()
@@ -154,8 +155,60 @@ def test_heads_of_multiheadattention_are_zeroed_and_its_neurons_cut() -> None:
     lesioned.state_dict()["0.linear2.weight"][:, [1, 2]] = 0
     torch.testing.assert_close(smaller(X), lesioned(X), rtol=1e-5, atol=1e-5)
     assert smaller[0].linear1.out_features == 6
-    assert list(smaller.shrunk.why) == ["0.self_attn"]
-    assert "nn.MultiheadAttention" in smaller.shrunk.why["0.self_attn"]
+    assert smaller[0].self_attn.num_heads == 1
+    assert smaller[0].self_attn.query.out_features == smaller[0].self_attn.out_proj.in_features == WIDTH // 2
+    assert not smaller.shrunk.why
+
+
+class Crossed(nn.Module):
+    """Attention from one signal to another, of whose weights something is made."""
+
+    def __init__(self, read: bool, **options: Any) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(WIDTH, 2, kdim=3, vdim=5, batch_first=True, **options)
+        self.read, self.out = read, nn.Linear(WIDTH, 3)
+
+    def forward(self, x: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        heads, weights = self.attention(x, key, value, key_padding_mask=key[..., 0] > 1)
+        return self.out(heads.mean(1)) + (weights[:, 0, :3] if self.read else 0)
+
+
+@pytest.mark.parametrize(
+    ("read", "options", "cut"),
+    [(False, {}, 1), (False, {"bias": False}, 1), (True, {}, 0), (False, {"add_bias_kv": True}, 0)],
+)
+@torch.no_grad()
+def test_heads_of_multiheadattention_between_two_signals(read: bool, options: dict[str, Any], cut: int) -> None:
+    torch.manual_seed(0)
+    model, given = Crossed(read, **options).eval(), (X, torch.randn(len(X), 4, 3), torch.randn(len(X), 4, 5))
+    smaller: Any = karikomi.shrink(model, {"attention": [1]}, given)
+    lesioned = copy.deepcopy(model)
+    lesioned.attention.out_proj.weight[:, WIDTH // 2 :] = 0
+    torch.testing.assert_close(smaller(*given), lesioned(*given), rtol=1e-5, atol=1e-5)
+    assert len(smaller.shrunk.cut) == cut
+    assert bool(smaller.shrunk.why) != bool(cut)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("mask", ["none", "bool", "float", "each head", "padding"])
+@torch.no_grad()
+def test_attention_in_parts_is_multiheadattention(first: bool, mask: str) -> None:
+    torch.manual_seed(0)
+    whole = nn.MultiheadAttention(8, 2, batch_first=first).eval()
+    x = torch.randn(3, 4, 8) if first else torch.randn(4, 3, 8)
+    upper = torch.ones(4, 4).triu(1).bool()
+    masks: dict[str, dict[str, Any]] = {
+        "none": {"average_attn_weights": False},
+        "bool": {"attn_mask": upper},
+        "float": {"attn_mask": torch.randn(4, 4)},
+        "each head": {"attn_mask": torch.randn(6, 4, 4)},
+        "padding": {"key_padding_mask": torch.tensor([[0, 0, 0, 1], [0, 1, 1, 1], [0, 0, 0, 0]]).bool()},
+    }
+    for found, expected in zip(
+        attention.Attention(whole)(x, x, x, **masks[mask]), whole(x, x, x, **masks[mask]), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+    assert attention.Attention(whole)(x, x, x, need_weights=False)[1] is None
 
 
 LLAMA = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_key_value_heads": 2}

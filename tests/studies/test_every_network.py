@@ -47,6 +47,14 @@ def brief(study: Study, network: str, **more: Any) -> StudySettings:
     return study.settings.of(network=network, **known, **more)
 
 
+def by_default(study: Study, network: str) -> Any:
+    """Brief, with the criteria of the study's defaults."""
+    fields = study.settings.model_fields
+    return brief(study, network).changed(
+        **{name: fields[name].default for name in ("criteria", "given") if name in fields}
+    )
+
+
 @pytest.fixture
 def play(request, digits, listed):
     """Runs a study on a network, if it says that it takes it; gives the result, None if it refuses."""
@@ -114,6 +122,43 @@ def test_all_its_units_are_lesioned(name, study, play, listed, tmp_path):
         order = result.tables["curves"].query("criterion == 'random' and control == 'targeted'")
         assert order["units_left"].tolist() == list(range(units, -1, -1))
         assert np.isfinite(order["loss"]).all()
+
+
+@pytest.mark.parametrize("study", ["lesion", "importance"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_defaults_that_do_not_suit_are_left_out_and_what_is_asked_for_is_refused(name: str, study: str, digits, listed):
+    if name not in SMALL and listed[name].units > MANY:
+        pytest.skip("a smaller network is built by the same function")
+    chosen = find_study(study)
+    settings = by_default(chosen, SMALL.get(name, name))
+    setup = chosen.prepare(settings, digits)
+    assert {*setup.settings.scored_by, *setup.left_out} == {*settings.scored_by}
+    assert not {*setup.settings.scored_by} & {*setup.left_out}
+    assert not setup.left_out or not name.startswith(("mlp", "lenet"))
+    for criterion in list(setup.left_out)[:1]:
+        with pytest.raises(InputError, match=f"^criterion {criterion}: "):
+            chosen.prepare(settings.changed(criteria=(criterion,)), digits)
+
+
+@pytest.mark.parametrize(
+    ("study", "name", "gone"), [("importance", "resnet-8", "class-selectivity"), ("lesion", "vit", "in-strength")]
+)
+def test_what_was_left_out_is_said_at_the_start_and_in_the_answer(study, name, gone, digits, capsys, tmp_path):
+    chosen = find_study(study)
+    known = {key: value for key, value in SETTINGS.items() if key not in ("criteria", "given")}
+    settings: Any = chosen.settings.of(
+        network=name, **{k: v for k, v in known.items() if k in chosen.settings.model_fields}
+    )
+    with mock.patch.object(Result, "draw"):
+        result = run(chosen, settings, data=digits, out=tmp_path / "run")
+    [line] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Left out")]
+    assert gone in line
+    assert result.summary().explanation.endswith(line)
+    assert gone not in result.settings.criteria
+    assert gone in settings.criteria
+    assert result.folder.settings["criteria"] == list(settings.criteria)
+    for figure in result.figures:
+        result.figure(figure)
 
 
 @pytest.mark.parametrize("study", ["lottery", "lesion", "importance", "ageing"])

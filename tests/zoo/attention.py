@@ -96,6 +96,44 @@ class Encoder(Oracle):
         return self.head(layer.norm2(x + change("layer.linear2", layer.linear2(inner))).mean(1))
 
 
+class MultiheadBlock(nn.Module):
+    """Attention between two sets, the heads put before the examples."""
+
+    def __init__(self, name: str, width: int, heads: int) -> None:
+        super().__init__()
+        self.name, self.heads = name, heads
+        self.q, self.k, self.v, self.o, self.ff = (nn.Linear(width, width) for _ in range(5))
+
+    def forward(self, queries: Tensor, x: Tensor, constant: bool, change: Change) -> Tensor:
+        q, k, v = (
+            torch.cat(layer(given).chunk(self.heads, 2))
+            for layer, given in ((self.q, queries), (self.k, x), (self.v, x))
+        )
+        attended = torch.softmax(q.bmm(k.transpose(1, 2)) / math.sqrt(q.shape[2]), 2).bmm(v)
+        heads = self.o(change(self.name, torch.cat(attended.split(len(queries)), 2)))
+        # To a constant a unit is added as to a bias; to another signal as it is.
+        h = change(f"{self.name}.o", queries + heads) if constant else queries + change(f"{self.name}.o", heads)
+        return h + change(f"{self.name}.ff", F.relu(self.ff(h)))
+
+
+class SetTransformer(Oracle):
+    """Induced points, attention to them, and pooling by a seed (Lee et al. 2019)."""
+
+    inputs = ((5, 4),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.out = nn.Linear(4, 6), nn.Linear(6, 3)
+        self.points, self.seed = nn.Parameter(torch.randn(1, 3, 6)), nn.Parameter(torch.randn(1, 1, 6))
+        self.induce, self.attend, self.pool = (MultiheadBlock(name, 6, 2) for name in ("induce", "attend", "pool"))
+
+    def forward(self, x: Tensor, change: Change = keep) -> Tensor:
+        x = change("enter", self.enter(x))
+        points = self.induce(self.points.repeat(len(x), 1, 1), x, True, change)
+        x = self.attend(x, points, False, change)
+        return self.out(self.pool(self.seed.repeat(len(x), 1, 1), x, True, change).squeeze(1))
+
+
 class Mixer(Oracle):
     """Perceptrons over patches and over channels in turn (Tolstikhin et al. 2021)."""
 

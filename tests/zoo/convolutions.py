@@ -1,5 +1,7 @@
 """Models of convolutions: chains, residual and dense ones, and ways to write them."""
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 from tests.zoo.oracle import Change, Oracle, keep
@@ -216,6 +218,25 @@ class Sequences(Oracle):
     def forward(self, x: Tensor, change: Change = keep) -> Tensor:
         x = change("a", F.pad(F.elu(self.a(x)), (1, 1)), 1)
         return self.head(change("b", F.adaptive_max_pool1d(torch.relu(self.b(x)), 1), 1)[:, :, 0])
+
+
+class Causal(Oracle):
+    """A temporal convolutional network, its weights normalized in the old way (Bai et al. 2018)."""
+
+    inputs = ((2, 12),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            self.a = nn.utils.weight_norm(nn.Conv1d(2, 4, 3, padding=2))
+            self.b = nn.utils.weight_norm(nn.Conv1d(4, 5, 3, padding=4, dilation=2))
+        self.shortcut, self.head = nn.Conv1d(2, 5, 1), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor, change: Change = keep) -> Tensor:
+        h = change("a", F.relu(self.a(x)[:, :, :-2].contiguous()), 1)
+        h = change("b", F.relu(self.b(h)[:, :, :-4].contiguous()), 1)
+        return self.head(F.relu(h + change("shortcut", self.shortcut(x), 1))[:, :, -1])
 
 
 class Volumes(Oracle):

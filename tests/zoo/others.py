@@ -92,6 +92,49 @@ class OwnWeights(Oracle):
         return self.head(change("w2", torch.tanh(self.w2 @ h.T), 0).T)
 
 
+class GraphConvolutions(Oracle):
+    """An adjacency that comes with each example (Kipf & Welling 2017), as a product and as an ``einsum``."""
+
+    inputs = ((5, 4), (5, 5))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w1, self.w2, self.head = nn.Linear(4, 6, bias=False), nn.Linear(6, 5, bias=False), nn.Linear(5, 3)
+        self.b1, self.b2 = nn.Parameter(torch.randn(6)), nn.Parameter(torch.randn(5))
+
+    def forward(self, x: Tensor, links: Tensor, change: Change = keep) -> Tensor:
+        links = links.abs() / links.abs().sum(2, keepdim=True)
+        h = change("w1", F.relu(links @ self.w1(x) + self.b1))
+        h = change("w2", F.relu(torch.einsum("nij,njf->nif", links, self.w2(h)) + self.b2))
+        return self.head(h.mean(1))
+
+
+class Einsums(Oracle):
+    """Layers written as an ``einsum`` with a parameter."""
+
+    inputs = ((5, 6),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w1, self.w2 = nn.Parameter(torch.randn(6, 7)), nn.Parameter(torch.randn(4, 7))
+        self.bias, self.head = nn.Parameter(torch.randn(7)), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor, change: Change = keep) -> Tensor:
+        h = change("w1", F.relu(torch.einsum("bti, io -> bto", x, self.w1) + self.bias))
+        return self.head(change("w2", torch.tanh(torch.einsum("oi,bti->bto", self.w2, h))).mean(1))
+
+
+class Bag(Oracle):
+    inputs, tokens = ((6,),), 20
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag, self.inner, self.head = nn.EmbeddingBag(20, 5, mode="max"), nn.Linear(5, 4), nn.Linear(4, 3)
+
+    def forward(self, tokens: Tensor, change: Change = keep) -> Tensor:
+        return self.head(change("inner", F.relu(self.inner(change("bag", self.bag(tokens))))))
+
+
 class Patches(Oracle):
     """A perceptron on all patches at once, examples and patches on one axis (GPT-2's way to write a layer)."""
 

@@ -1,64 +1,18 @@
 """What the units of any model are: its layers, where their units act, who reads them, which layers are outputs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from karikomi.networks.detection import WITH_PROJECTIONS, Found, Kind, layers_on, names_of
-from karikomi.networks.regions import NONLINEAR, RESHAPING, through
+from karikomi.networks.detection import MIXING, WITH_PROJECTIONS, Found, given, layers_on, names_of
+from karikomi.networks.nested import Ref, leaves, mapped
+from karikomi.networks.parts import Part, Site
+from karikomi.networks.regions import ARITHMETIC, NONLINEAR, RESHAPING, through, varies
 from karikomi.networks.tape import READ_OUT, Op, Tape
-
-
-class Site(NamedTuple):
-    """A signal in which units act: the last one that leaves each of them to itself.
-
-    Attributes:
-        value: its number on the tape.
-        readers: the operations, by their places on the tape, that take the units' signal from it.
-        axis: that of the units.
-        units: for every place along the axis the unit, int64; -1 for none. Where examples share the axis, those of one
-            example.
-        examples: the axis of examples; -1 if it has none.
-        merged: how many numbers in a row of that axis are one example's.
-    """
-
-    value: int
-    readers: frozenset[int]
-    axis: int
-    units: Tensor
-    examples: int
-    merged: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """A layer as the forward uses it.
-
-    Attributes:
-        name: that of the submodule, or of the parameter, that it belongs to.
-        kind: what its units are.
-        units: how many.
-        calls: the operations that it is, by their places on the tape.
-        weight: the name of the parameter that its weight is, or is computed from; "" for heads.
-        sites: where its units act.
-        bends: where its units enter the non-linearity; a site, where there is none.
-        owned: parameters with a number for each unit: bias, scale and shift of a normalization.
-        recurrent: the number of the stacked layer and of the direction in a recurrent operation.
-    """
-
-    name: str
-    kind: Kind
-    units: int
-    calls: tuple[int, ...]
-    weight: str
-    sites: tuple[Site, ...]
-    bends: tuple[Site, ...]
-    owned: tuple[str, ...] = ()
-    recurrent: tuple[int, int] | None = None
 
 
 class Anatomy:
@@ -66,6 +20,7 @@ class Anatomy:
 
     def __init__(self, three: Tape, two: Tape, by_name: bool = False) -> None:
         self.tape, self.two, self.by_name = three, two, by_name
+        self._examples = dict[int, tuple[int, int, bool]]()
 
     @cached_property
     def readers(self) -> dict[int, list[int]]:
@@ -77,9 +32,14 @@ class Anatomy:
         return taken
 
     @cached_property
+    def makers(self) -> dict[int, int]:
+        """By value the operation that gives it, the first if it is given again."""
+        return {number: place for place, op in reversed([*enumerate(self.tape.ops)]) for number in op.results}
+
+    @cached_property
     def found(self) -> list[Found]:
         """The operations that are layers, in order."""
-        return layers_on(self.tape)
+        return layers_on(self.tape, self.two)
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -104,7 +64,7 @@ class Anatomy:
     @cached_property
     def left_out(self) -> dict[str, str]:
         """Layers whose units cannot be removed, with the reason."""
-        reasons = {}
+        reasons = dict.fromkeys(self._not_followed(), "the units of its einsum are not known")
         for part in self._named.values():
             behind = [self.behind(place) for place in part.calls]
             reads = [op for places, _ in behind for p in places if (op := self.tape.ops[p]).name in READ_OUT]
@@ -114,9 +74,18 @@ class Anatomy:
                 reasons[part.name] = "a projection of attention, whose units are the heads"
             elif not any(self.tape.result in values for _, values in behind):
                 reasons[part.name] = "it does not lead to the outputs"
+            elif not part.sites and part.recurrent is None:
+                reasons[part.name] = "its units and the examples cannot be told apart in its signal"
             elif reads:
                 reasons[part.name] = f"the forward reads its signal into Python ({reads[0].name})"
         return reasons
+
+    def _not_followed(self) -> Iterator[str]:
+        """Weights of an ``einsum`` that is no product of a signal and a matrix."""
+        for place, op in enumerate(self.tape.ops):
+            if op.name == "einsum" and not self._is_layer(place):
+                weights = [leaf for leaf in leaves(op.args) if isinstance(leaf, nn.Parameter) and leaf.ndim > 1]
+                yield from map(self.tape.origin, weights)
 
     def behind(self, *places: int) -> tuple[list[int], set[int]]:
         """The operations that depend on these ones, in order, and the values that do, their own results included."""
@@ -145,12 +114,14 @@ class Anatomy:
         return {key: self._part(names[key], some) for key, some in calls.items()}
 
     def _part(self, name: str, calls: Sequence[Found]) -> Part:
-        sites, bends, owned = list[Site](), list[Site](), dict[str, None]()
+        sites, bends, owned, shifts = list[Site](), list[Site](), dict[str, None](), dict[str, Tensor]()
         for one in calls:
             mine, its_bends, passed = self._sites(one)
             sites += mine
             bends += its_bends
             owned |= dict.fromkeys(self._numbers_of_units([self.tape.ops[one.place], *passed], one.units))
+            for site in mine:
+                shifts |= self._shifts(passed, site)
         first = calls[0]
         return Part(
             name,
@@ -162,6 +133,7 @@ class Anatomy:
             tuple(bends),
             tuple(owned),
             first.recurrent,
+            tuple(shifts.items()),
         )
 
     def _numbers_of_units(self, ops: Sequence[Op], units: int) -> Iterator[str]:
@@ -170,6 +142,17 @@ class Anatomy:
             for tensor in (*op.args, *op.kwargs.values()):
                 if isinstance(tensor, nn.Parameter) and tensor.ndim == 1 and len(tensor) == units:
                     yield self.tape.origin(tensor)
+
+    def _shifts(self, ops: Sequence[Op], site: Site) -> Iterator[tuple[str, Tensor]]:
+        """Parameters of several axes that elementwise operations spread over the signal of a site."""
+        shape = self.tape.values[site.value].shape
+        spread = [op for op in ops if ARITHMETIC.fullmatch(op.name) and self.tape.values[op.results[0]].shape == shape]
+        for tensor in (tensor for op in spread for tensor in op.args):
+            if isinstance(tensor, nn.Parameter) and tensor.ndim > 1:
+                axis = site.axis - len(shape) + tensor.ndim
+                if axis >= 0 and tensor.shape[axis] == len(site.units):
+                    along = [-1 if axis == other else 1 for other in range(tensor.ndim)]
+                    yield self.tape.origin(tensor), site.units.view(along)
 
     def _sites(self, found: Found) -> tuple[list[Site], list[Site], list[Op]]:
         """Where the units of one call act, what enters the non-linearity, and what the signal passes on the way."""
@@ -180,14 +163,14 @@ class Anatomy:
             mine = [number for number in op.refs if number in labels]
             if not mine:
                 continue
-            given = None if self._is_layer(place) else through(op, labels, values.__getitem__)
-            if given is None or not all(map(self._site, op.results, given)):
+            sent = None if self._is_layer(place) else through(self._constant(op), labels, values.__getitem__)
+            if sent is None or not all(map(self._site, op.results, sent)):
                 for number in mine:
                     outside.setdefault(number, set()).add(place)
                 continue
             if bend is None and NONLINEAR.fullmatch(op.name):
                 bend = mine[0]
-            labels |= dict(zip(op.results, given, strict=True))
+            labels |= dict(zip(op.results, sent, strict=True))
             passed.append(op)
         if self.tape.result in labels:
             outside.setdefault(self.tape.result, set())
@@ -200,31 +183,52 @@ class Anatomy:
         before = self._site(bend, labels[bend]) if bend is not None else None
         return sites, [before] if before else sites[:1], passed
 
+    def _constant(self, op: Op) -> Op:
+        """A sum over places with what is given, such as an adjacency, as one with constants."""
+        if op.name not in MIXING or self._given.isdisjoint(op.refs):
+            return op
+
+        def constant(leaf: Any) -> Any:
+            return self.tape.values[leaf.number] if isinstance(leaf, Ref) and leaf.number in self._given else leaf
+
+        return replace(op, args=mapped(op.args, constant))
+
+    @cached_property
+    def _given(self) -> set[int]:
+        return given(self.tape)
+
     def _before_reshaping(self, number: int, labels: Mapping[int, Tensor]) -> int:
         """The value that this one is, in another shape."""
-        op = next((op for op in self.tape.ops if number in op.results), None)
+        op = self.tape.ops[self.makers[number]] if number in self.makers else None
         if op is None or not RESHAPING.fullmatch(op.name) or not op.refs or op.refs[0] not in labels:
             return number
         return self._before_reshaping(op.refs[0], labels)
 
     def _site(self, number: int, labels: Tensor, readers: frozenset[int] = frozenset()) -> Site | None:
         """None where the units have no single axis."""
-        shape, two = labels.shape, self.two.values[number].shape
-        varying = [axis for axis in range(labels.ndim) if (labels != labels.narrow(axis, 0, 1)).any()]
+        varying = [axis for axis in range(labels.ndim) if varies(labels, axis)]
         if len(varying) > 1 or not labels.ndim:
             return None
-        merged_axes = [axis for axis in range(labels.ndim) if shape[axis] != two[axis]]
-        examples = merged_axes[0] if merged_axes else -1
-        merged = shape[examples] // 3 if merged_axes else 1
-        three = self.tape.values[number].narrow(examples, 0, 2 * merged) if merged_axes else None
-        apart = three is not None and three.shape == two and torch.allclose(three, self.two.values[number], 1e-3, 1e-5)
+        examples, merged, apart = self._examples_of(number)
         axis = varying[0] if varying else labels.ndim - 1
-        units = labels.movedim(axis, 0).flatten(1)[:, 0] if labels.ndim > 1 else labels
+        units = labels[tuple(slice(None) if other == axis else 0 for other in range(labels.ndim))]
         if axis == examples:
             if not apart or not torch.equal(units, units[:merged].repeat(3)):
                 return None
             units = units[:merged]
         return Site(number, readers, axis, units.clone(), examples if apart else -1, merged)
+
+    def _examples_of(self, number: int) -> tuple[int, int, bool]:
+        """The axis of examples of a value (-1: none), how many places there are one's, and whether each has its own."""
+        if number not in self._examples:
+            three, two = self.tape.values[number], self.two.values[number]
+            longer = [axis for axis in range(three.ndim) if three.shape[axis] != two.shape[axis]]
+            axis = longer[0] if longer else -1
+            merged = three.shape[axis] // 3 if longer else 1
+            first = three.narrow(axis, 0, 2 * merged) if longer else three
+            apart = bool(longer) and first.shape == two.shape and torch.allclose(first, two, 1e-3, 1e-5)
+            self._examples[number] = axis, merged, apart
+        return self._examples[number]
 
     def _is_layer(self, place: int) -> bool:
         return place in self._places

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
-from karikomi.networks.detection import CELLS, CONVOLUTIONS, PRODUCTS, RECURRENT, TRANSPOSED
+from karikomi.networks.detection import (
+    CELLS,
+    CONVOLUTIONS,
+    LOOKED_UP,
+    PRODUCTS,
+    RECURRENT,
+    TRANSPOSED,
+    contraction,
+)
 from karikomi.networks.nested import Ref
 
 if TYPE_CHECKING:
-    from karikomi.networks.anatomy import Anatomy, Part, Site
+    from karikomi.networks.anatomy import Anatomy
     from karikomi.networks.layers import Layer
+    from karikomi.networks.parts import Part, Site
     from karikomi.networks.tape import Op
 
 
@@ -89,6 +98,7 @@ def _own(anatomy: Anatomy, part: Part) -> Iterator[Belonging]:
     if part.recurrent or part.kind == "heads":
         return
     yield from (Belonging(name, np.arange(part.units), True) for name in part.owned)
+    yield from (Belonging(name, units.numpy(), True) for name, units in part.shifts)
     op = anatomy.tape.ops[part.calls[0]]
     for weight in (*op.args, *op.kwargs.values()):
         rows = _rows(op, weight, part.units)
@@ -106,8 +116,11 @@ def _rows(op: Op, weight: Any, units: int) -> np.ndarray | None:
         groups = op.argument(6, "groups") or 1
         group = np.arange(len(weight)) // (len(weight) // groups)
         return _wide(group[:, None] * weight.shape[1] + np.arange(weight.shape[1]), weight.ndim)
+    if op.name == "einsum":
+        found = contraction(op)
+        return None if found is None else _along(np.arange(units), found.rows, weight.ndim)
     from_the_right = op.name in PRODUCTS and isinstance(op.args[-1 if op.name == "__rmatmul__" else -2], Ref)
-    return _along(np.arange(units), weight.ndim - 1 if from_the_right or op.name == "embedding" else 0, weight.ndim)
+    return _along(np.arange(units), weight.ndim - 1 if from_the_right or op.name in LOOKED_UP else 0, weight.ndim)
 
 
 def _readers(anatomy: Anatomy, part: Part) -> Iterator[Belonging]:
@@ -150,6 +163,8 @@ def _columns(op: Op, site: Site, ndim: int) -> Iterator[tuple[int, Any, np.ndarr
             yield ndim - 1, right, units[:, None]
         if reads(right):
             yield ndim - 2, left, units[None]
+    elif (found := contraction(op)) is not None:  # of one signal, which is this one
+        yield found.summed, found.weight, _along(units, 1 - found.rows, 2)
     elif op.name in RECURRENT and reads(op.args[0]):
         params, per, ways, _ = _params(op)
         yield from ((ndim - 1, params[per * way], units[None]) for way in range(ways))

@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part, Site
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.detection import CONVOLUTIONS
 from karikomi.networks.folding import folded
 from karikomi.networks.nested import Ref
+from karikomi.networks.parts import Part, Site
 from karikomi.networks.quick import QUICK, linear
 from karikomi.networks.tape import Op, Tape
 

@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.detection import CONVOLUTIONS as KERNELS
 from karikomi.networks.layers import INPUTS, Layer, Reading
+from karikomi.networks.parts import Part
 from karikomi.networks.tracing import CONVOLUTIONS, Chain
 
 NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from karikomi.networks.detection import subscripts
 from karikomi.networks.nested import Ref
 from karikomi.networks.tape import Op
 
@@ -67,6 +68,8 @@ def through(op: Op, labels: Labels, values: Callable[[int], Tensor]) -> list[Ten
         return _reduced(op, first, results)
     if op.name in ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm"):
         return _over_places(op, first, results)
+    if op.name == "einsum":
+        return _summed(op, first, results)
     return [first] if _is_normalization_of_each(op, first) else None
 
 
@@ -74,20 +77,21 @@ def _aligned(given: list[Tensor], results: list[Tensor]) -> list[Tensor] | None:
     if len(results) != 1:
         return None
     spread = [labels.expand(results[0].shape) for labels in given]
-    return [spread[0]] if all(torch.equal(other, spread[0]) for other in spread[1:]) else None
+    return [spread[0]] if all(torch.equal(*core(other, spread[0])) for other in spread[1:]) else None
 
 
 def _side_by_side(op: Op, labels: Labels, values: Callable[[int], Tensor]) -> list[Tensor]:
     """A layer's signal beside others: each stays what it is."""
 
     def part(given: Any) -> Tensor:
-        if isinstance(given, Ref):
-            return labels.get(given.number, torch.full(values(given.number).shape, -1))
-        return torch.full(given.shape, -1)
+        if isinstance(given, Ref) and given.number in labels:
+            return labels[given.number]
+        return torch.tensor(-1).expand(values(given.number).shape if isinstance(given, Ref) else given.shape)
 
-    parts = [part(given) for given in op.args[0]]
-    axis = op.argument(1, "dim")
-    return [(torch.stack if op.name == "stack" else torch.cat)(parts, axis or 0)]
+    parts, axis = [one for one in map(part, op.args[0]) if one.numel()], op.argument(1, "dim") or 0
+    stacked = op.name == "stack"
+    together = torch.stack(core(*parts), axis) if stacked else torch.cat(core(*parts, keep=axis), axis)
+    return [together.expand(values(op.results[0]).shape)]
 
 
 def _padded(op: Op, labels: Tensor) -> list[Tensor] | None:
@@ -126,6 +130,24 @@ def _over_places(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] 
     return None if kept is None else [kept.expand(results[0].shape)]
 
 
+def _summed(op: Op, labels: Tensor, results: list[Tensor]) -> list[Tensor] | None:
+    """An ``einsum`` with constants that sums over places of each unit."""
+    found = subscripts(op)
+    if found is None or len(op.refs) != 1:
+        return None
+    operands, out = found
+    [mine] = [letters for operand, letters in operands if isinstance(operand, Ref)]
+    gone = tuple(axis for axis, letter in enumerate(mine) if letter not in out)
+    kept = _same_over(labels, gone) if gone else labels
+    if kept is None or len({*mine}) < len(mine) or len({*out}) < len(out):
+        return None
+    left = [letter for letter in mine if letter in out]
+    kept = _squeezed(kept, gone).permute([left.index(letter) for letter in out if letter in left])
+    for axis, letter in enumerate(out):
+        kept = kept if letter in left else kept.unsqueeze(axis)
+    return [kept.expand(results[0].shape)]
+
+
 def _squeezed(labels: Tensor, axes: tuple[int, ...]) -> Tensor:
     return labels.squeeze(tuple(axis % labels.ndim for axis in axes))
 
@@ -134,8 +156,26 @@ def _same_over(labels: Tensor, axes: tuple[int, ...]) -> Tensor | None:
     """Labels with length 1 along ``axes``; None if they differ there."""
     if labels.numel() == 0:
         return None
-    low, high = labels.amin(axes, keepdim=True), labels.amax(axes, keepdim=True)
-    return low if torch.equal(low, high) else None
+    [inner] = core(labels)
+    low, high = inner.amin(axes, keepdim=True), inner.amax(axes, keepdim=True)
+    if not torch.equal(low, high):
+        return None
+    gone = {axis % labels.ndim for axis in axes}
+    return low.expand([1 if axis in gone else length for axis, length in enumerate(labels.shape)])
+
+
+def core(*given: Tensor, keep: int | None = None) -> tuple[Tensor, ...]:
+    """Tensors of one shape, of which each axis that all are only expanded along has length 1; but for one to keep."""
+    for axis, size in enumerate(given[0].shape):
+        if size > 1 and not any(one.stride(axis) for one in given) and keep not in (axis, axis - given[0].ndim):
+            given = tuple(one.narrow(axis, 0, 1) for one in given)
+    return given
+
+
+def varies(labels: Tensor, axis: int) -> bool:
+    """Whether labels differ along an axis."""
+    [inner] = core(labels)
+    return inner.shape[axis] > 1 and bool((inner != inner.narrow(axis, 0, 1)).any())
 
 
 def _is_normalization_of_each(op: Op, labels: Tensor) -> bool:

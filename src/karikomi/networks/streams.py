@@ -60,7 +60,13 @@ def read(op: Op, name: str, known: Mapping[int, Stream]) -> list[Tensor]:
         InputError: if it reads what is not known, or has no single weight.
     """
     weight, _, axis = weight_of(op)
-    if len(op.refs) > 1 or weight.ndim < 2 or (op.name in PRODUCTS and weight.ndim > 2) or axis is None:
+    if (
+        len(op.refs) > 1
+        or weight.ndim < 2
+        or (op.name in PRODUCTS and weight.ndim > 2)
+        or axis is None
+        or op.name == "einsum"
+    ):
         raise InputError(f"graph: {name} ({op.name}) is no single weight that reads a single signal")
     stream = known[op.refs[0]]
     if isinstance(stream, str):

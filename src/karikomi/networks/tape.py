@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -47,7 +47,7 @@ class Op:
     results: tuple[int, ...]
     module: str
 
-    @property
+    @cached_property
     def refs(self) -> list[int]:
         """The numbers of the values that it takes."""
         return [leaf.number for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Ref)]
@@ -160,10 +160,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def outputs_of(output: Any) -> list[Tensor]:
-    """The tensors that a module gave, the one with the logits first."""
+    """The tensors that a module gave for its examples, the one with the logits first."""
     if isinstance(output, Mapping) and isinstance(output.get("logits"), Tensor):
         return [output["logits"]]
-    return [leaf for leaf in leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+    return [leaf for leaf in leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.ndim]
 
 
 class _Recorder(TorchFunctionMode):

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS, TRANSPOSED, weight_of
 from karikomi.networks.layers import INPUTS
+from karikomi.networks.parts import Part
 from karikomi.networks.streams import read, streams
 from karikomi.networks.tape import Op
 

@@ -15,20 +15,6 @@ BY_CHANNEL = {"batch_norm", "group_norm", "instance_norm", "prelu"}
 """What takes numbers for axis 1 of a signal; all else takes those of the last axes."""
 
 
-def core(*given: Tensor) -> tuple[Tensor, ...]:
-    """Tensors of one shape, of which each axis that all are only expanded along has length 1."""
-    for axis, size in enumerate(given[0].shape):
-        if size > 1 and not any(one.stride(axis) for one in given):
-            given = tuple(one.narrow(axis, 0, 1) for one in given)
-    return given
-
-
-def varies(ids: Tensor, axis: int) -> bool:
-    """Whether ids differ along an axis."""
-    [inner] = core(ids)
-    return inner.shape[axis] > 1 and bool((inner != inner.narrow(axis, 0, 1)).any())
-
-
 def scaled_axis(op: Op, own: int, tensor: Tensor, result: Tensor) -> int:
     """The axis of an elementwise result that an axis of an operand belongs to."""
     return 1 if op.name in BY_CHANNEL else own + result.ndim - tensor.ndim

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from karikomi.removal.axes import core
+from karikomi.networks.regions import core
 from karikomi.removal.dimensions import Dimensions
 from karikomi.removal.zeroing import zero
 

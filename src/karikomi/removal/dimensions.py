@@ -13,12 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.detection import CELLS, CONVOLUTIONS, PRODUCTS, TRANSPOSED, Found
 from karikomi.networks.nested import Ref
-from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, through
-from karikomi.networks.tape import Op
-from karikomi.removal.axes import BY_CHANNEL, core, mixed_axes, multiplied, recurrent_weights, scaled_axis, varies
+from karikomi.networks.parts import Part
+from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, core, through, varies
+from karikomi.networks.tape import READ_OUT, Op, Tape
+from karikomi.removal.axes import BY_CHANNEL, mixed_axes, multiplied, recurrent_weights, scaled_axis
 
 Key = tuple[int, tuple[int, int] | None]
 """A layer's call: the place of its operation, and in a recurrent one the stacked layer and the direction."""
@@ -58,8 +59,11 @@ class Dimensions:
         layers: dict[int, list[Found]] = {}
         for one in self.anatomy.found:
             layers.setdefault(one.place, []).append(one)
+        needed = _needed(self.anatomy.tape)
         for place, op in enumerate(self.anatomy.tape.ops):
             found = layers.get(place)
+            if found is None and needed.isdisjoint(op.results):
+                continue
             if found is None:
                 self._pass(op)
             elif found[0].kind == "heads":
@@ -99,7 +103,7 @@ class Dimensions:
 
     def _layer(self, op: Op, found: Found) -> None:
         [weight, *_] = [leaf for leaf in (*op.args, *op.kwargs.values()) if isinstance(leaf, Tensor) and leaf.ndim > 1]
-        if not isinstance(weight, nn.Parameter) or op.name == "bilinear":
+        if not isinstance(weight, nn.Parameter) or op.name in ("bilinear", "einsum"):
             self._stay(op)
             return
         rows, columns, summed = _layout(op, weight)
@@ -269,6 +273,15 @@ class Dimensions:
 
     def _fix(self, ids: Tensor) -> None:
         self.fixed |= {one for one in core(ids)[0].unique().tolist() if one >= 0}
+
+
+def _needed(tape: Tape) -> set[int]:
+    """The values that outputs, or the forward's course, depend on."""
+    needed = {tape.result}
+    for op in reversed(tape.ops):
+        if op.name in READ_OUT or not needed.isdisjoint(op.results):
+            needed |= set(op.refs)
+    return needed
 
 
 def _layout(op: Op, weight: Tensor) -> tuple[int, int, int]:

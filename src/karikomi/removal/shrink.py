@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize, prune
+from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.cuts import Cuts
 from karikomi.networks.detection import WITH_PROJECTIONS
 from karikomi.networks.layers import Numbers
+from karikomi.networks.parts import Part
 from karikomi.networks.samples import first_tensor, inputs_of
 from karikomi.networks.tape import record, unwrapped
+from karikomi.removal.attention import in_parts
 from karikomi.removal.cost import multiply_adds
 from karikomi.removal.cutting import Cutting, Lost, taken_out, together
 from karikomi.removal.dimensions import Dimensions
@@ -60,7 +64,8 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = 
     key and value; of a recurrent unit those of all gates. Where a unit shares its place with others (channels that are
     added, gates, query heads of one key), it goes if all of them do; else its weights become 0. So they do where the
     cut model would not run, or give anything else: outputs are compared first. Attributes that a forward reshapes by,
-    such as ``num_heads``, are changed with it. Weights that are computed from others (pruning, parametrizations) are
+    such as ``num_heads``, are changed with it; an ``nn.MultiheadAttention``, which takes no fewer heads, becomes a
+    :class:`karikomi.removal.attention.Attention`. Weights that are computed from others (pruning, parametrizations) are
     made permanent.
 
     Args:
@@ -91,8 +96,9 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = 
     if isinstance(x, Mapping):
         raise InputError("shrink takes inputs in order, not by name")
     architecture = Architecture(whole, None if x is None else inputs_of(x, first_tensor(whole))[0])
-    anatomy, numbers = architecture.anatomy, architecture.unit_numbers(removed)
-    gone = np.isin(np.arange(architecture.units), numbers)
+    gone = np.isin(np.arange(architecture.units), architecture.unit_numbers(removed))
+    architecture = _with_attention_in_parts(architecture, gone)
+    whole, anatomy = architecture.module, architecture.anatomy
     with torch.no_grad():
         expected = Cuts(anatomy, anatomy.parts).without(anatomy.tape, gone, {}, anatomy.tape.result)
     given = tuple(anatomy.tape.values[number] for number in anatomy.tape.inputs)
@@ -115,6 +121,24 @@ def shrink(model: nn.Module, removed: Numbers | Mapping[str, Numbers], x: Any = 
         {part.name: problems.get(part.name) or _why_zeroed(dimensions, part, lost[part.name]) for part in left},
     )
     return made.small
+
+
+def _with_attention_in_parts(architecture: Architecture, gone: np.ndarray) -> Architecture:
+    """The same model, its ``nn.MultiheadAttention`` in parts where it loses heads, if that can be."""
+    anatomy, ends = architecture.anatomy, np.cumsum([part.units for part in architecture.anatomy.parts])
+    names = [
+        part.name
+        for part, some in zip(anatomy.parts, np.split(gone, ends), strict=False)
+        if some.any() and anatomy.tape.ops[part.calls[0]].name == WITH_PROJECTIONS
+    ]
+    apart = copy.deepcopy(architecture.module)
+    if not names or not in_parts(apart, names):
+        return architecture
+    other = Architecture(apart, tuple(anatomy.tape.values[number] for number in anatomy.tape.inputs))
+    try:
+        return other if other.hidden_units == architecture.hidden_units else architecture
+    except InputError:
+        return architecture
 
 
 def _cut(
@@ -151,6 +175,11 @@ def permanent(model: nn.Module) -> nn.Module:
             part.__class__ = type(type(part).__name__, type(part).__bases__, own)  # pyright: ignore[reportAttributeAccessIssue]
         for name in list(getattr(part, "parametrizations", {})):
             parametrize.remove_parametrizations(part, name)
+        for hook in [*part._forward_pre_hooks.values()]:
+            if isinstance(hook, WeightNorm):
+                remove_weight_norm(part, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(part, hook.name)
         if prune.is_pruned(part):
             for name in [name.removesuffix("_orig") for name, _ in part.named_parameters(recurse=False)]:
                 if hasattr(part, f"{name}_mask"):
@@ -177,7 +206,7 @@ def _wrong(small: nn.Module, given: Sequence[Tensor], expected: Tensor) -> str:
 def _why_zeroed(dimensions: Dimensions, part: Part, lost: Tensor) -> str:
     """Why units of a layer are in no group that can go."""
     if dimensions.anatomy.tape.ops[part.calls[0]].name == WITH_PROJECTIONS:
-        return "nn.MultiheadAttention has heads for all of its width, no fewer"
+        return "it is no plain nn.MultiheadAttention, which has heads for all of its width"
     if lost.all():
         return "a layer keeps one unit"
     return "they share places, a normalization or an operation that takes all of its input with units that stay"

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.cuts import Cuts
 from karikomi.networks.layers import Numbers, check_numbers
+from karikomi.networks.parts import Part
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.networks.tape import record
 

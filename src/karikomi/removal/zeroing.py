@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from karikomi.networks.anatomy import Anatomy, Part
-from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS
+from karikomi.networks.anatomy import Anatomy
+from karikomi.networks.detection import CONVOLUTIONS, LOOKED_UP, PRODUCTS, contraction
 from karikomi.networks.nested import Ref
+from karikomi.networks.parts import Part
 from karikomi.networks.tape import Op
 from karikomi.removal.axes import recurrent_weights
 
@@ -35,6 +36,8 @@ def zero(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> None:
 
 def _columns(anatomy: Anatomy, op: Op, value: int) -> tuple[str, int, int] | None:
     """The weight of a linear reader, its axis of inputs, and the axis of the signal that it sums over."""
+    if (found := contraction(op)) is not None:
+        return anatomy.tape.origin(found.weight), 1 - found.rows, found.summed
     if op.name not in ("linear", "addmm", *CONVOLUTIONS) or op.argument(6, "groups") not in (None, 1):
         return None
     place = 2 if op.name == "addmm" else 1
@@ -71,10 +74,12 @@ def _zero_rows(small: nn.Module, anatomy: Anatomy, part: Part, lost: Tensor) -> 
 def _own_numbers(anatomy: Anatomy, part: Part) -> Iterator[tuple[str, int]]:
     """What gives the units their signal: parameters, and their axis of units."""
     yield from ((name, 0) for name in part.owned)
+    yield from ((name, max(range(units.ndim), key=units.shape.__getitem__)) for name, units in part.shifts)
     for place in part.calls:
         op = anatomy.tape.ops[place]
-        turned = op.name in ("embedding", "addmm") or op.name.startswith("conv_transpose")
+        turned = op.name in (*LOOKED_UP, "addmm") or op.name.startswith("conv_transpose")
         turned = turned or (op.name in PRODUCTS and isinstance(op.args[0], Ref))
         for tensor in (*op.args, *op.kwargs.values()):
             if isinstance(tensor, nn.Parameter) and tensor.ndim > 1:
-                yield anatomy.tape.origin(tensor), 1 if turned else 0
+                found = contraction(op)
+                yield anatomy.tape.origin(tensor), found.rows if found else int(turned)

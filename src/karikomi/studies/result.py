@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from karikomi.errors import InputError
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
+from karikomi.studies.stage import LEFT_OUT
+from karikomi.studies.words import left_out_in_words
 
 if TYPE_CHECKING:
     import altair as alt
@@ -37,8 +39,15 @@ class Result:
 
     @cached_property
     def settings(self) -> Any:
-        """The settings it was run with."""
-        return self.study.settings.of(**self.folder.settings)
+        """The settings it was run with, without the defaults that did not suit the network."""
+        settings: Any = self.study.settings.of(**self.folder.settings)
+        return settings.without(self.left_out) if self.left_out else settings
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """Criteria of the defaults that did not suit the network, with the reason."""
+        records = self.folder.journal.records()
+        return {name: why for record in records for name, why in record.get(LEFT_OUT, {}).items()}
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -59,7 +68,10 @@ class Result:
 
     @cached_property
     def _summary(self) -> Any:
-        return self.study.summarize(self.tables, self.settings)
+        answer = self.study.summarize(self.tables, self.settings)
+        if not self.left_out:
+            return answer
+        return replace(answer, explanation=f"{answer.explanation}\n\n{left_out_in_words(self.left_out)}")
 
     @property
     def figures(self) -> Sequence[str]:

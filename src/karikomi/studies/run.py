@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from karikomi.runs.folder import RunFolder, default_path, identity
 from karikomi.studies.result import Result
 from karikomi.studies.settings import SCHEMA, StudySettings
 from karikomi.studies.study import Study
+from karikomi.studies.words import left_out_in_words
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -65,6 +67,8 @@ def run(
 
         with computing_on(settings.device):
             setup = study.prepare(settings, data, models)
+            if setup.left_out and not quiet:
+                print(left_out_in_words(setup.left_out), file=sys.stderr, flush=True)
             with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
                 if not folder.finished:
                     _finish(study, setup, folder, quiet, pool)

@@ -1,7 +1,7 @@
 """What every study needs before its first network is trained."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
@@ -34,6 +34,7 @@ class Setup(Generic[SettingsT]):
         trained: networks that are trained already, one per replicate; none where they are trained here.
         layout: groups and places of a modular network's units; None for any other network.
         built_for: the shape of a sample that the network was built for; the data may have got an axis of channels.
+        left_out: criteria of the defaults that do not suit the network, with the reason.
     """
 
     settings: SettingsT
@@ -43,6 +44,7 @@ class Setup(Generic[SettingsT]):
     trained: Sequence[Subnetwork] = ()
     layout: Layout | None = None
     built_for: tuple[int, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def splits(self) -> list[Split]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from karikomi.studies.setup import Setup
 
 
+LEFT_OUT = "left_out"
+"""In the journal: criteria of the defaults that do not suit the network, with the reason."""
+
+
 class Task(NamedTuple):
     """A piece of work of one replicate; ``step`` tells its tasks of a stage apart and must be what JSON can hold."""
 

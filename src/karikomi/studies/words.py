@@ -58,6 +58,18 @@ def few(words: Sequence[str], most: int = 3) -> str:
     return listed(words if len(words) <= most else [*words[: most - 1], f"{len(words) - most + 1} more"])
 
 
+def left_out_in_words(reasons: Mapping[str, str]) -> str:
+    """The criteria of the defaults that are left out, those of one reason together.
+
+    >>> left_out_in_words({"a": "a sees no x", "b": "no y", "c": "no y"})
+    'Left out, as they mean nothing here: a (sees no x); b and c (no y).'
+    """
+    alike: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        alike.setdefault(reason.removeprefix(f"{name} "), []).append(name)
+    return f"Left out, as they mean nothing here: {'; '.join(f'{listed(n)} ({why})' for why, n in alike.items())}."
+
+
 HEADLINE_WORDS = 25
 """A headline has at most so many words."""
 

@@ -55,6 +55,20 @@ class Recurrent(nn.Module):
         return self.output(self.gru(x)[0][:, -1])
 
 
+class Cells(nn.Module):
+    """The same by a cell, which ``vmap`` runs one after another, and warns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.output = nn.GRUCell(28, 8), nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = x.new_zeros(len(x), 8)
+        for row in x.unbind(1):
+            h = self.cell(row, h)
+        return self.output(h)
+
+
 class Scaled(nn.Module):
     """Two of these look alike in print and in their weights."""
 
@@ -71,7 +85,7 @@ class Scaled(nn.Module):
 
 
 @pytest.mark.parametrize("stack_convolutions", [False, True])
-@pytest.mark.parametrize("build", [convolutional, normalized, Recurrent])
+@pytest.mark.parametrize("build", [convolutional, normalized, Recurrent, Cells])
 def test_any_module_trains_like_plain_pytorch(make, oracle, data, monkeypatch, build, stack_convolutions):
     if stack_convolutions:
         monkeypatch.setattr(planning, "CONVOLUTIONS", ())

@@ -1,5 +1,6 @@
 """Which subnetworks of a list are stacked together, and how each population computes."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,13 +109,16 @@ def _gains_by_channels_last(population: Population, samples: Tensor) -> bool:
 
 
 def _vmap_runs(subnetwork: Subnetwork, samples: Tensor) -> bool:
-    """Recurrent layers, and control flow that depends on values, cannot be vectorized."""
+    """Recurrent layers and cells, and control flow that depends on values, cannot be vectorized."""
     population = Population([subnetwork, subnetwork], samples.device)
     population.module.train()
-    try:
-        population.forward(torch.stack([samples, samples]), shared=False)
-    except RuntimeError:
-        return False
+    with warnings.catch_warnings():
+        # What vmap has no rule for it does network by network, as we can without it.
+        warnings.filterwarnings("error", "There is a performance drop")
+        try:
+            population.forward(torch.stack([samples, samples]), shared=False)
+        except (RuntimeError, UserWarning):
+            return False
     return True
 
 

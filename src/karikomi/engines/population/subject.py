@@ -16,8 +16,9 @@ from karikomi import seeds
 from karikomi.engines.contract import Activations, Advance, Outcomes
 from karikomi.engines.population.tasks import Score, Task
 from karikomi.errors import InputError
-from karikomi.networks.anatomy import Anatomy, Part
+from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.cuts import Cuts, Instead, by_unit, spread
+from karikomi.networks.parts import Part
 from karikomi.networks.tape import Tape, record
 
 BLOCK_BYTES = 2**27

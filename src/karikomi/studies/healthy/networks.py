@@ -21,7 +21,7 @@ from karikomi.studies.healthy.settings import HealthySettings
 from karikomi.studies.healthy.tables import TRAINING, network_file
 from karikomi.studies.settings import OWN
 from karikomi.studies.setup import Setup
-from karikomi.studies.stage import Stage, Task
+from karikomi.studies.stage import LEFT_OUT, Stage, Task
 
 HealthyT = TypeVar("HealthyT", bound=HealthySettings)
 Healthy = tuple[Subnetwork, dict[str, Any]]
@@ -106,4 +106,5 @@ def _write(setup: Setup[Any], folder: RunFolder, step: int, networks: Sequence[H
         where = {"study": folder.study, "settings": s.model_dump_json(), "replicate": row["replicate"]}
         provenance = provenance_of(s.network, setup.built_for, data.classes, **where, test_accuracy=row["accuracy"])
         Checkpoint(subnetwork, {}, provenance).save(network_file(folder, row["replicate"]))
-    return {"rows": [row for _, row in networks]}
+    left_out = {LEFT_OUT: setup.left_out} if setup.left_out else {}
+    return {"rows": [row for _, row in networks], **left_out}

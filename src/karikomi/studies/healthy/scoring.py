@@ -1,7 +1,8 @@
 """What the units of a healthy network are scored on, and what takes the place of those that are removed."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from karikomi.removal.orders import order, random_order
 from karikomi.removal.scores import UnitEvidence, unit_criterion
 from karikomi.statistics import shapley
 from karikomi.studies.healthy.nulls import null_network
-from karikomi.studies.healthy.settings import Null, null_score
+from karikomi.studies.healthy.settings import Null, ScoringSettings, null_score
 from karikomi.studies.setup import Setup
+
+ScoringT = TypeVar("ScoringT", bound=ScoringSettings)
 
 SHAPLEY_ORDERS = 20
 """Random orders behind the criterion shapley."""
@@ -65,18 +68,35 @@ def score(
     return scores
 
 
-def try_criteria(setup: Setup[Any], names: Sequence[str], nulls: Sequence[Null] = ()) -> None:
-    """Score an untrained (or the first given) network by every criterion, on few examples.
+def suited(setup: Setup[ScoringT]) -> Setup[ScoringT]:
+    """The setup without the criteria of its defaults that mean nothing for this network and these data.
 
     Raises:
-        InputError: for a criterion, or a null network, that means nothing for this network and these data.
+        InputError: for a criterion that was asked for, or a null network, that means nothing for them.
     """
+    s, reasons = setup.settings, _refused(setup, setup.settings.scored_by, setup.settings.null)
+    _raise_first({name: reason for name, reason in reasons.items() if name in s.asked_for})
+    return replace(setup, settings=s.without(reasons), left_out=reasons) if reasons else setup
+
+
+def try_criteria(setup: Setup[Any], names: Sequence[str]) -> None:
+    """Raise an InputError for a criterion that means nothing for this network and these data."""
+    _raise_first(_refused(setup, names))
+
+
+def _raise_first(reasons: Mapping[str, str]) -> None:
+    for name, reason in reasons.items():
+        raise InputError(f"criterion {name}: {reason}")
+
+
+def _refused(setup: Setup[Any], names: Sequence[str], nulls: Sequence[Null] = ()) -> dict[str, str]:
+    """Score an untrained (or the first given) network by every criterion, on few examples: those that fail, and why."""
     subnetwork = setup.trained[0] if setup.trained else setup.initial(0, np.random.default_rng(0))
     for kind in nulls:
         null_network(setup, 0, subnetwork, kind)
     known = scoring_examples(setup, 0)
     examples = known.take(np.arange(len(known))[:TRIED])
-    tried = _evidence(setup, population, 0, subnetwork, examples, Ablation())
+    tried, reasons = _evidence(setup, population, 0, subnetwork, examples, Ablation()), dict[str, str]()
     for name in names:
         criterion = unit_criterion(name)
         if "shapley" in criterion.needs:  # defined for every network, and slow
@@ -84,7 +104,8 @@ def try_criteria(setup: Setup[Any], names: Sequence[str], nulls: Sequence[Null] 
         try:
             order(criterion.function(tried), "low", np.random.default_rng(0))
         except InputError as problem:
-            raise InputError(f"criterion {name}: {problem}") from problem
+            reasons[name] = str(problem)
+    return reasons
 
 
 def _evidence(

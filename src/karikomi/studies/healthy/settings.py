@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -127,6 +127,7 @@ class ScoringSettings(HealthySettings):
     """Settings of studies that ask what the scores of units predict."""
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"full": {}, "quick": QUICK}
+    SCORES: ClassVar[tuple[str, ...]] = ("criteria",)
 
     preset: Annotated[Literal["full", "quick"], START] = Field(
         default="full",
@@ -142,7 +143,21 @@ class ScoringSettings(HealthySettings):
 
     @property
     def scored_by(self) -> tuple[str, ...]:
-        return self.criteria
+        return tuple(dict.fromkeys(name for setting in self.SCORES for name in getattr(self, setting)))
+
+    @property
+    def asked_for(self) -> set[str]:
+        """The criteria of lists that are not those of a default or a preset."""
+        return {name for setting in self.SCORES if not self._is_default(setting) for name in getattr(self, setting)}
+
+    def _is_default(self, setting: str) -> bool:
+        presets = (preset.get(setting) for preset in self.PRESETS.values())
+        return getattr(self, setting) in (type(self).model_fields[setting].default, *presets)
+
+    def without(self, left_out: Collection[str]) -> Self:
+        """The same settings without some of the criteria."""
+        kept = {name: [each for each in getattr(self, name) if each not in left_out] for name in self.SCORES}
+        return self.changed(**kept)
 
     @field_validator("criteria")
     @classmethod

@@ -19,6 +19,7 @@ class ImportanceSettings(ScoringSettings):
         "full": {},
         "quick": {**QUICK, "replicates": 3, "pairs": 10},
     }
+    SCORES: ClassVar[tuple[str, ...]] = ("criteria", "given")
 
     criteria: Annotated[tuple[str, ...], KNOCK_OUT] = Field(
         default=(
@@ -57,8 +58,3 @@ class ImportanceSettings(ScoringSettings):
     @classmethod
     def _known_scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return cls._each_once(cls._known_criteria(names))
-
-    @property
-    def scored_by(self) -> tuple[str, ...]:
-        """All that is measured: the criteria, and what is held constant."""
-        return tuple(dict.fromkeys((*self.criteria, *self.given)))

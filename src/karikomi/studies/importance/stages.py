@@ -10,7 +10,7 @@ from karikomi.networks.subnetwork import Arrays
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, training
-from karikomi.studies.healthy.scoring import try_criteria
+from karikomi.studies.healthy.scoring import suited
 from karikomi.studies.importance.protocol import measure
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.importance.tables import KNOCK_OUTS, SCORE
@@ -21,14 +21,12 @@ from karikomi.studies.stage import Stage, Task
 def prepare(
     settings: ImportanceSettings, data: Dataset | None = None, models: Sequence[nn.Module] = ()
 ) -> Setup[ImportanceSettings]:
-    """As :func:`karikomi.studies.healthy.networks.prepare_healthy`, and the criteria tried.
+    """As :func:`karikomi.studies.healthy.networks.prepare_healthy`, without defaults that do not suit.
 
     Raises:
-        InputError: also for a criterion that means nothing for this network.
+        InputError: also for a criterion that was asked for and means nothing for this network.
     """
-    setup = prepare_healthy(settings, data, models)
-    try_criteria(setup, settings.scored_by, settings.null)
-    return setup
+    return suited(prepare_healthy(settings, data, models))
 
 
 def stages(setup: Setup[ImportanceSettings]) -> list[Stage]:

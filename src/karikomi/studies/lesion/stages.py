@@ -11,7 +11,7 @@ from karikomi.removal.units import check_removable
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, training
-from karikomi.studies.healthy.scoring import try_criteria
+from karikomi.studies.healthy.scoring import suited
 from karikomi.studies.lesion.arms import all_arms, controls_of
 from karikomi.studies.lesion.protocol import Lesioned, LesionSetup, lesion, score
 from karikomi.studies.lesion.settings import LesionSettings
@@ -20,13 +20,12 @@ from karikomi.studies.stage import Stage, Task
 
 
 def prepare(settings: LesionSettings, data: Dataset | None = None, models: Sequence[nn.Module] = ()) -> LesionSetup:
-    """As :func:`karikomi.studies.healthy.networks.prepare_healthy`, and the criteria tried.
+    """As :func:`karikomi.studies.healthy.networks.prepare_healthy`, without defaults that do not suit.
 
     Raises:
-        InputError: also for a criterion or a timing that means nothing for this network.
+        InputError: also for a timing, or a criterion that was asked for, that means nothing for this network.
     """
-    setup = prepare_healthy(settings, data, models)
-    try_criteria(setup, settings.criteria, settings.null)
+    setup = suited(prepare_healthy(settings, data, models))
     if "adaptive" in settings.timing:
         check_removable(setup.architecture)
     return setup

@@ -1,0 +1,93 @@
+"""Links that go and grow while a network is trained: dynamic sparse training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from karikomi.engines.contract import Change, Links
+from karikomi.graphs.prediction import ch3_l3
+from karikomi.removal.masks import lowest
+
+Growth = Literal["random", "gradient", "structure"]
+Decay = Literal["cosine", "constant"]
+
+
+@dataclass(frozen=True)
+class Rewiring:
+    """Every so many iterations the links of smallest |w| go, and as many grow in the same layer.
+
+    Where they grow says ``growth``: at random places (SET: Mocanu et al. 2018); where |∂L/∂w| of the last minibatch is
+    greatest (RigL: Evci et al. 2020); where the score of :func:`~karikomi.graphs.prediction.ch3_l3` is highest, which
+    looks at the layer's links alone (CHT: Zhang et al. 2024). A link that has just gone may grow again; a layer in
+    which every link is left does not change.
+
+    Attributes:
+        every: ΔT, iterations from one change to the next.
+        until: T_end, from which iteration on links stay.
+        share: α (SET's ζ), of the links of every layer.
+        decay: cosine: after iteration t the share is α ½ (1 + cos(π t / T_end)), as in RigL; constant: always α.
+        growth: where links grow.
+        draws: decide between equals, and where links grow at random.
+    """
+
+    every: int
+    until: int
+    share: float
+    decay: Decay
+    growth: Growth
+    draws: np.random.SeedSequence
+
+    @property
+    def steps(self) -> range:
+        """After which iterations links change."""
+        return range(self.every, self.until, self.every)
+
+    @property
+    def gradient(self) -> bool:
+        """Whether growth needs the gradients of links that are not there."""
+        return self.growth == "gradient"
+
+    def share_at(self, step: int) -> float:
+        """The share of the links that changes after iteration ``step``."""
+        return self.share * ((1 + np.cos(np.pi * step / self.until)) / 2 if self.decay == "cosine" else 1)
+
+    def change(self, step: int, weights: Mapping[str, Links]) -> dict[str, Change]:
+        """What goes and grows, in weights where something does."""
+        rng = np.random.default_rng([*self.draws.generate_state(4).tolist(), step])
+        found = {}
+        for name, links in weights.items():
+            size, left = int(np.prod(links.shape)), len(links.places)
+            count = int(self.share_at(step) * left) if left < size else 0
+            if count:
+                kept = np.ones(left, bool)
+                kept[lowest(np.abs(links.weights), count, rng)] = False
+                grown = self._grown(links, links.places[kept], size, count, rng)
+                found[name] = Change(kept, np.sort(grown))
+        return found
+
+    def _grown(
+        self, links: Links, taken: np.ndarray, size: int, count: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if self.growth == "random":
+            return _free(taken, rng.choice(size - len(taken), count, replace=False, shuffle=False))
+        if self.growth == "gradient":
+            assert links.gradient is not None, "asked for"
+            scores = np.abs(links.gradient)
+        else:
+            mask = np.zeros(size, bool)
+            mask[taken] = True
+            scores = ch3_l3(mask.reshape(links.shape[0], -1)).ravel()
+        scores[taken] = -1
+        return highest(scores, count, rng)
+
+
+def _free(taken: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """The free places of such ranks among all places that are not ``taken`` (ascending)."""
+    return ranks + np.searchsorted(taken - np.arange(len(taken)), ranks, side="right")
+
+
+def highest(scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Places of the ``count`` highest scores; ``rng`` decides between equals."""
+    return lowest(-scores, count, rng)

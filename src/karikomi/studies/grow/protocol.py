@@ -1,0 +1,160 @@
+"""The protocol: networks of every arm, from the same weights, on the same minibatches."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from karikomi import seeds
+from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
+from karikomi.errors import InputError
+from karikomi.networks.subnetwork import Arrays, Subnetwork
+from karikomi.removal.allocation import Shapes, allocate, random_masks
+from karikomi.removal.rewiring import Rewiring
+from karikomi.runs.checkpoint import Checkpoint, provenance_of
+from karikomi.studies.grow.settings import GROWTH, SPARSE, GrowSettings
+from karikomi.studies.grow.tables import CURVE
+from karikomi.studies.grow.wiring import Wiring
+from karikomi.studies.setup import Setup
+
+GrowSetup = Setup[GrowSettings]
+
+
+class Entry(NamedTuple):
+    """A network to train. ``density`` is that of the sparse arms it stands beside; of ``dense`` it is 1."""
+
+    replicate: int
+    arm: str
+    density: float
+    network: Subnetwork
+
+
+class Outcome(NamedTuple):
+    """What became of it: its row, its learning curve, rows and links per input on the way, and the network."""
+
+    row: dict[str, Any]
+    curve: dict[str, list[float]]
+    wiring: dict[str, list[dict[str, Any]]]
+    network: Checkpoint
+
+
+def shapes_of(setup: GrowSetup) -> Shapes:
+    """The shapes of the weights with links."""
+    state = setup.architecture.module.state_dict()
+    return {name: tuple(state[name].shape) for name in setup.architecture.link_weights}
+
+
+def links_of(setup: GrowSetup) -> dict[float, dict[str, int]]:
+    """The links of every layer, by density.
+
+    Raises:
+        InputError: if a layer would get none, or there are not as many densities as layers.
+    """
+    s, shapes = setup.settings, shapes_of(setup)
+    if s.layer_densities is None:
+        return {density: allocate(s.start, shapes, density) for density in s.densities}
+    if len(s.layer_densities) != len(shapes):
+        raise InputError(
+            f"layer_densities must be {len(shapes)} numbers, one for each of {', '.join(shapes)}; they are"
+            f" {len(s.layer_densities)}"
+        )
+    sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}
+    links = {name: max(1, round(d * sizes[name])) for name, d in zip(shapes, s.layer_densities, strict=True)}
+    return {sum(links.values()) / sum(sizes.values()): links}
+
+
+def dense_network(setup: GrowSetup, replicate: int) -> Subnetwork:
+    """What all arms of a replicate begin with, before links are removed."""
+    return setup.initial(replicate, seeds.stream(setup.settings.seed, "init", replicate))
+
+
+def entries_at(setup: GrowSetup, density: float, replicate: int, ticket: Arrays | None) -> list[Entry]:
+    """The networks of a replicate at a density: all arms but the dense one."""
+    whole, rng = dense_network(setup, replicate), seeds.stream(setup.settings.seed, "sparse", replicate)
+    random = random_masks(shapes_of(setup), links_of(setup)[density], rng)
+    masks = {"ticket": ticket, "dense-matched": whole.masks}
+    return [
+        Entry(replicate, arm, density, whole.masked(masks.get(arm) or random))
+        for arm in setup.settings.arms
+        if arm != "dense"
+    ]
+
+
+def steps_of(settings: GrowSettings, arm: str, density: float) -> int:
+    """How many training steps an arm takes."""
+    if arm in SPARSE and settings.budget == "arithmetic":
+        return round(settings.iterations / density)
+    return max(1, round(settings.iterations * density)) if arm == "dense-matched" else settings.iterations
+
+
+def train(setup: GrowSetup, entries: Sequence[Entry], advance: Advance | None = None) -> list[Outcome]:
+    """Train the networks, those of as many steps as one list, and measure them on the test set."""
+    s, outcomes = setup.settings, dict[int, Outcome]()
+    steps = [steps_of(s, entry.arm, entry.density) for entry in entries]
+    for count in dict.fromkeys(steps):
+        members = [i for i, its in enumerate(steps) if its == count]
+        wirings = [Wiring(entries[i].network, count, s.observations) for i in members]
+        trials = [_trial(setup, entries[i], wiring, count) for i, wiring in zip(members, wirings, strict=True)]
+        trained = setup.engine.train(trials, setup.data, s.recipe(iterations=count), advance)
+        tests = (
+            setup.engine.evaluate([getattr(result, when) for result in trained], setup.data.test)
+            for when in ("best", "final")
+        )
+        for i, result, wiring, *test in zip(members, trained, wirings, *tests, strict=True):
+            outcomes[i] = _outcome(setup, entries[i], result, wiring, count, *test)
+    return [outcomes[i] for i in range(len(entries))]
+
+
+def _trial(setup: GrowSetup, entry: Entry, wiring: Wiring, steps: int) -> Trial:
+    s = setup.settings
+    trial = setup.trial(entry.network, entry.replicate)
+    if entry.arm not in SPARSE:
+        return trial
+    if entry.arm not in GROWTH:
+        return replace(trial, watch=wiring.watch)
+    # As whole numbers, which a key is made of.
+    draws = seeds.sequence(s.seed, "rewiring", entry.replicate, round(entry.density * 1e9))
+    rewiring = Rewiring(s.every, round(s.end * steps), s.share, s.decay, GROWTH[entry.arm], draws)
+    return replace(trial, watch=wiring.watch, rewiring=rewiring)
+
+
+def _outcome(
+    setup: GrowSetup,
+    entry: Entry,
+    result: Trained,
+    wiring: Wiring,
+    steps: int,
+    best: Evaluation,
+    final: Evaluation,
+) -> Outcome:
+    curve, network = result.curve, entry.network
+    row = {
+        "replicate": entry.replicate,
+        "arm": entry.arm,
+        "density": entry.density,
+        "links": network.links,
+        "iterations": steps,
+        "multiply_adds": network.links * steps * setup.settings.batch,
+        "early_stop_iteration": result.early_stop_iteration,
+        "validation_loss": float(curve.validation_loss[list(curve.iteration).index(result.early_stop_iteration)]),
+        "test_accuracy": best.accuracy,
+        "test_loss": best.loss,
+        "final_test_accuracy": final.accuracy,
+        "final_test_loss": final.loss,
+        "new": wiring.new(result.final),
+        "seconds": result.seconds,
+    }
+    points = {name: getattr(curve, name).tolist() for name in CURVE}
+    provenance = provenance_of(
+        setup.settings.network,
+        setup.built_for,
+        setup.data.classes,
+        study="grow",
+        settings=setup.settings.model_dump_json(),
+        replicate=entry.replicate,
+        arm=entry.arm,
+        density=entry.density,
+        test_accuracy=final.accuracy,
+    )
+    return Outcome(row, points, wiring.seen, Checkpoint(result.final, {}, provenance))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -49,13 +50,17 @@ class Rewiring:
         """Whether growth needs the gradients of links that are not there."""
         return self.growth == "gradient"
 
+    @cached_property
+    def _key(self) -> list[int]:
+        return self.draws.generate_state(4).tolist()
+
     def share_at(self, step: int) -> float:
         """The share of the links that changes after iteration ``step``."""
         return self.share * ((1 + np.cos(np.pi * step / self.until)) / 2 if self.decay == "cosine" else 1)
 
     def change(self, step: int, weights: Mapping[str, Links]) -> dict[str, Change]:
         """What goes and grows, in weights where something does."""
-        rng = np.random.default_rng([*self.draws.generate_state(4).tolist(), step])
+        rng = np.random.default_rng([*self._key, step])
         found = {}
         for name, links in weights.items():
             size, left = int(np.prod(links.shape)), len(links.places)
@@ -63,15 +68,14 @@ class Rewiring:
             if count:
                 kept = np.ones(left, bool)
                 kept[lowest(np.abs(links.weights), count, rng)] = False
-                grown = self._grown(links, links.places[kept], size, count, rng)
-                found[name] = Change(kept, np.sort(grown))
+                found[name] = Change(kept, self._grown(links, links.places[kept], size, count, rng))
         return found
 
     def _grown(
         self, links: Links, taken: np.ndarray, size: int, count: int, rng: np.random.Generator
     ) -> np.ndarray:
         if self.growth == "random":
-            return _free(taken, rng.choice(size - len(taken), count, replace=False, shuffle=False))
+            return _free(taken, np.sort(rng.choice(size - len(taken), count, replace=False, shuffle=False)))
         if self.growth == "gradient":
             assert links.gradient is not None, "asked for"
             scores = np.abs(links.gradient)
@@ -80,14 +84,10 @@ class Rewiring:
             mask[taken] = True
             scores = ch3_l3(mask.reshape(links.shape[0], -1)).ravel()
         scores[taken] = -1
-        return highest(scores, count, rng)
+        return np.sort(lowest(-scores, count, rng))
 
 
 def _free(taken: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """The free places of such ranks among all places that are not ``taken`` (ascending)."""
+    """The places of such ranks, ascending, among those that are not ``taken``, which are ascending too."""
     return ranks + np.searchsorted(taken - np.arange(len(taken)), ranks, side="right")
 
-
-def highest(scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Places of the ``count`` highest scores; ``rng`` decides between equals."""
-    return lowest(-scores, count, rng)

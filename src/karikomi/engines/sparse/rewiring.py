@@ -7,7 +7,7 @@ from karikomi.engines.sparse.kernels.everywhere import Everywhere, gradient_ever
 from karikomi.engines.sparse.kernels.layout import Network
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
-from karikomi.engines.sparse.kernels.placement import Place
+from karikomi.engines.sparse.kernels.placement import Place, padded
 from karikomi.engines.sparse.kernels.sorting import Room, merge_links, move, sort_back, sort_links
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -31,7 +31,9 @@ class Rewired:
         linear = subnetwork.architecture.perceptron
         assert linear, "checked before"
         self.rewiring, self.network, self.places, self.batch = rewiring, network, places, batch
-        self.values = [one for one in (network.parameters, optimizer.first, optimizer.second) if one.size]
+        # SGD has one moment: in place of the second one what nobody reads is moved.
+        second = optimizer.second if optimizer.adam else np.zeros_like(optimizer.first)
+        self.values = network.parameters, optimizer.first, second
         self.shapes = {layer.weight: subnetwork.weights[layer.weight].shape for layer in linear}
         self.rooms = {name: Room.of(*shape) for name, shape in self.shapes.items()}
         asked = self.shapes if rewiring.gradient else {}
@@ -73,9 +75,8 @@ class Rewired:
         if number:
             back = network.back_pointers[layer["back_pointer"] :][: int(layer["back_tiles"]) * inputs + 1]
             sort_back(row, column, positions, inputs, int(back[0]), network.back_partner, network.back_link, back)
-        some = np.empty(count, np.float32)
-        for values in self.values:
-            move(values, source, positions, start, start + -(-count // 16) * 16 + 16 * tiles, some)
+        some = np.empty(3 * (padded(count, 16) + 16 * tiles), np.float32)
+        move(*self.values, source, positions, start, some)
         return Place(positions, merged)
 
     def _in_matrix(self, number: int, name: str, change: Change) -> Place:

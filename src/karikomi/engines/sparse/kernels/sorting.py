@@ -19,19 +19,21 @@ class Room(NamedTuple):
 
     ``patterns`` says of each group of rows and each input which rows read it, one bit for each; the same as numbers of
     TOGETHER bytes are ``words``. ``starts`` says where the links of the two are. ``counts`` is room for three numbers
-    of each pattern.
+    of each pattern, ``listed`` for the places in one tile that have one.
     """
 
     patterns: np.ndarray
     words: np.ndarray
     starts: np.ndarray
     counts: np.ndarray
+    listed: np.ndarray
 
     @classmethod
     def of(cls, outputs: int, inputs: int) -> Self:
         size = -(-outputs // GROUP) * (-(-inputs // TOGETHER) * TOGETHER)
         patterns = np.zeros(size, np.uint8)
-        return cls(patterns, patterns.view(np.uint64), np.empty(size, np.int32), np.empty(3 * (LISTS + 1), np.int64))
+        counts, listed = np.empty(3 * (LISTS + 1), np.int64), np.empty(TILE + 1, np.int64)
+        return cls(patterns, patterns.view(np.uint64), np.empty(size, np.int32), counts, listed)
 
 
 @inlined
@@ -56,7 +58,7 @@ def sort_links(
 
     Returns the entry after the last.
     """
-    patterns, words, starts, counts = room.patterns, room.words, room.starts, room.counts
+    patterns, words, starts, counts, listed = room
     stride = patterns.size // groups
     for word in range(words.size):
         words[word] = 0
@@ -69,25 +71,27 @@ def sort_links(
         for group in range(groups):
             for pattern in range(LISTS + 1):
                 counts[pattern] = 0
-            origin = group * stride
+            # Most words of a very sparse layer are 0; in one that is not, a branch for each byte would cost more.
+            found, origin = 0, group * stride
             for word in range(origin // TOGETHER + first, origin // TOGETHER + last):
                 if words[word]:
                     for place in range(word * TOGETHER, (word + 1) * TOGETHER):
-                        counts[patterns[place]] += 1
+                        pattern = patterns[place]
+                        listed[found] = place
+                        found += pattern != 0
+                        counts[pattern] += 1
             for pattern in range(1, LISTS + 1):
                 pointers[pointer], counts[entries + pattern], counts[links + pattern] = entry, entry, link
                 pointer += 1
                 entry += counts[pattern]
                 link += counts[pattern] * _bits(pattern)
-            for word in range(origin // TOGETHER + first, origin // TOGETHER + last):
-                if words[word]:
-                    for place in range(word * TOGETHER, (word + 1) * TOGETHER):
-                        pattern = patterns[place]
-                        if pattern:
-                            partner[counts[entries + pattern]] = place - origin - tile * TILE
-                            counts[entries + pattern] += 1
-                            starts[place] = counts[links + pattern]
-                            counts[links + pattern] += _bits(pattern)
+            for number in range(found):
+                place = listed[number]
+                pattern = patterns[place]
+                partner[counts[entries + pattern]] = place - origin - tile * TILE
+                counts[entries + pattern] += 1
+                starts[place] = counts[links + pattern]
+                counts[links + pattern] += _bits(pattern)
         # Parameters are updated sixteen at a time.
         link = (link + 15) // 16 * 16
     tile_links[tile_links.size - 1], pointers[pointer] = link, entry
@@ -137,30 +141,50 @@ def merge_links(
     source: np.ndarray,
 ) -> None:
     """The links after a change, ascending: places, rows and columns, and where each one's parameter was (new: -1)."""
-    old, new, line, begin = 0, 0, 0, 0
+    # Those that stay, first behind one another: without a branch, which could not be foreseen.
+    stay = 0
+    for number in range(elements.size):
+        row[stay], column[stay] = elements[number], positions[number]
+        stay += kept[number]
+    old, new, stay = 0, 0, elements.size - grown.size
     for number in range(merged.size):
-        while old < elements.size and not kept[old]:
-            old += 1
-        if new < grown.size and (old == elements.size or grown[new] < elements[old]):
-            place, was = grown[new], -1
-            new += 1
-        else:
-            place, was = elements[old], positions[old]
-            old += 1
-        while place >= begin + columns:
+        fresh = new < grown.size and (old == stay or grown[new] < row[old])
+        merged[number] = grown[new] if fresh else row[old]
+        source[number] = -1 if fresh else column[old]
+        new += fresh
+        old += not fresh
+    line, begin = 0, 0
+    for number in range(merged.size):
+        while merged[number] >= begin + columns:
             line += 1
             begin += columns
-        merged[number], row[number], column[number], source[number] = place, line, place - begin, was
+        row[number], column[number] = line, merged[number] - begin
 
 
 @kernel
 def move(
-    values: np.ndarray, source: np.ndarray, positions: np.ndarray, start: int, stop: int, some: np.ndarray
+    first: np.ndarray,
+    second: np.ndarray,
+    third: np.ndarray,
+    source: np.ndarray,
+    positions: np.ndarray,
+    start: int,
+    some: np.ndarray,
 ) -> None:
-    """The values of links from where they were to where they are; others between ``start`` and ``stop`` become 0."""
+    """Three values of each link from where they were, ``source``, to where they are; those of new links are 0.
+
+    They lie from ``start`` on, in as many places as one of the three rows of ``some``.
+    """
+    size = some.size // 3
+    for number in range(some.size):
+        some[number] = 0
     for number in range(source.size):
-        some[number] = values[source[number]] if source[number] >= 0 else np.float32(0)
-    for number in range(start, stop):
-        values[number] = 0
-    for number in range(source.size):
-        values[positions[number]] = some[number]
+        was, now = source[number], positions[number] - start
+        if was >= 0:
+            some[now] = first[was]
+            some[size + now] = second[was]
+            some[2 * size + now] = third[was]
+    for number in range(size):
+        first[start + number] = some[number]
+        second[start + number] = some[size + number]
+        third[start + number] = some[2 * size + number]

@@ -107,3 +107,53 @@ def test_rigl_is_that_of_a_plain_loop(engine, make, data, recipe, density):
     for name, weight in expected.weights.items():
         apart = np.abs(trained.final.weights[name] - weight)
         assert np.mean(apart > 1e-3) < 1e-3, name
+
+
+@pytest.mark.parametrize("growth", ["random", "gradient", "structure"])
+def test_both_engines_grow_the_same_links(make, data, growth):
+    trial = replace(make.trial(MLP, 0.2), rewiring=rewiring(growth))
+    seen = {"population": {}, "sparse": {}}
+    for name, its in seen.items():
+        watch = Watch(frozenset({7, 8, 30, 60}), its.__setitem__)
+        engine = importlib.import_module(f"karikomi.engines.{name}")
+        [its["end"]] = engine.train([replace(trial, watch=watch)], data, ADAM)
+    one, other = seen["population"], seen["sparse"]
+    for step in (7, 8, 30, 60):
+        for name, mask in one[step].masks.items():
+            assert np.mean(mask == other[step].masks[name]) > 0.999, f"{name} after {step}"
+    assert (one[7].masks["fc1.weight"] != one[8].masks["fc1.weight"]).any()
+    np.testing.assert_allclose(one["end"].curve.validation_loss, other["end"].curve.validation_loss, atol=1e-3)
+
+
+@pytest.mark.parametrize("growth", ["random", "gradient", "structure"])
+def test_the_number_of_links_stays_and_the_others_are_0(engine, make, data, growth):
+    trial = replace(make.trial(MLP, 0.2), rewiring=rewiring(growth))
+    counts = {name: mask.sum() for name, mask in trial.subnetwork.masks.items()}
+    [trained] = engine.train([trial], data, replace(ADAM, weight_decay=1e-3, snapshot_at=30))
+    for network in (trained.best, trained.final, trained.snapshot):
+        for name, mask in network.masks.items():
+            assert mask.sum() == counts[name]
+            assert (network.weights[name][~mask] == 0).all()
+            assert (mask != trial.subnetwork.masks[name]).any()
+    for moment in (trained.state.first, trained.state.second):
+        assert all((moment[name][~mask] == 0).all() for name, mask in trained.final.masks.items())
+
+
+def test_growing_networks_are_the_same_alone_and_beside_others(engine, make, data):
+    trials = [replace(make.trial(MLP, 0.2, seed), rewiring=rewiring("gradient")) for seed in (2, 3)]
+    beside = engine.train([*trials, make.trial(MLP, 0.3, 4)], data, ADAM)
+    for trial, together in zip(trials, beside, strict=False):
+        [alone] = engine.train([trial], data, ADAM)
+        for name, mask in alone.final.masks.items():
+            assert np.mean(mask == together.final.masks[name]) > 0.999
+
+
+def test_a_network_that_was_trained_before_grows_on(engine, make, data):
+    trial = make.trial(MLP, 0.2)
+    [before] = engine.train([trial], data, ADAM)
+    cost = {name: np.full(weight.shape, 1e-4, np.float32) for name, weight in trial.subnetwork.weights.items()}
+    later = replace(trial, subnetwork=before.final, state=before.state, rewiring=rewiring("random"), link_cost=cost)
+    [after] = engine.train([later], data, ADAM)
+    assert after.curve.validation_loss[-1] < before.curve.validation_loss[0]
+    assert after.state.steps == 120
+    assert all(mask.sum() == before.final.masks[name].sum() for name, mask in after.final.masks.items())

@@ -94,7 +94,7 @@ def train(setup: GrowSetup, entries: Sequence[Entry], advance: Advance | None = 
     steps = [steps_of(s, entry.arm, entry.density) for entry in entries]
     for count in dict.fromkeys(steps):
         members = [i for i, its in enumerate(steps) if its == count]
-        wirings = [Wiring(entries[i].network, count, s.observations) for i in members]
+        wirings = [Wiring(entries[i].network, setup.built_for, count, s.observations) for i in members]
         trials = [_trial(setup, entries[i], wiring, count) for i, wiring in zip(members, wirings, strict=True)]
         trained = setup.engine.train(trials, setup.data, s.recipe(iterations=count), advance)
         tests = (

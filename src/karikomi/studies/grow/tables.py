@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from karikomi.runs.folder import RunFolder
@@ -40,8 +41,19 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
 
 
 def pixels(folder: RunFolder) -> pd.DataFrame:
-    """First-layer links of each input on the way: replicate, arm, density, iteration, links (a list)."""
-    return _joined((outcome["row"], pd.DataFrame(outcome["wiring"]["pixels"])) for outcome in _outcomes(folder))
+    """First-layer links of each pixel at the end, mean over replicates: density, arm, row, column, links.
+
+    Empty where the samples are not images of one channel that enter a linear layer.
+    """
+    frames = []
+    for outcome in _outcomes(folder):
+        for seen in outcome["wiring"]["pixels"][-1:]:
+            links = np.array(seen["links"])
+            places = zip(("row", "column"), (place.ravel() for place in np.indices(links.shape)), strict=True)
+            where = {name: outcome["row"][name] for name in NETWORK}
+            frames.append(pd.DataFrame({**where, **dict(places), "links": links.ravel()}))
+    by = ["density", "arm", "row", "column"]
+    return pd.concat(frames).groupby(by, as_index=False, sort=False)["links"].mean() if frames else pd.DataFrame()
 
 
 def saved(folder: RunFolder) -> list[Saved]:

@@ -1,5 +1,6 @@
 """How the wiring of a network changes while it is trained."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,12 @@ class Wiring:
         watch: what an engine is told.
         seen: ``graphs``, a row per time: new (the share of the links that were not there at the start) and the measures
             of the layered graph; ``layers``, a row per time and layer: units, alive, and quantiles of the units' in- and
-            out-strengths, Σ |w|; ``pixels``, per time the links of each input, where they enter a linear layer.
+            out-strengths, Σ |w|; ``pixels``, per time the links of each one, of images of one channel
+            that enter a linear layer.
     """
 
-    def __init__(self, network: Subnetwork, steps: int, observations: int) -> None:
-        self.start = network
+    def __init__(self, network: Subnetwork, sample_shape: tuple[int, ...], steps: int, observations: int) -> None:
+        self.start, self.sample_shape = network, sample_shape
         self.seen: dict[str, list[dict[str, Any]]] = {"graphs": [], "layers": [], "pixels": []}
         every = frozenset(round(steps * number / observations) for number in range(1, observations + 1))
         self.watch = Watch(every, self.see)
@@ -45,8 +47,8 @@ class Wiring:
         masks = network.masks
         when = {"iteration": iteration}
         first = masks[network.architecture.link_weights[0]]
-        if first.ndim == 2:
-            self.seen["pixels"].append({**when, "links": first.sum(axis=0).tolist()})
+        if len(self.sample_shape) == 2 and first.shape[1:] == (math.prod(self.sample_shape),):
+            self.seen["pixels"].append({**when, "links": first.sum(axis=0).reshape(self.sample_shape).tolist()})
         try:
             graph = LayeredGraph.from_subnetwork(network)
         except InputError:  # not all of its layers can be told as a graph

@@ -27,8 +27,13 @@ def engine(request):
     return importlib.import_module(f"karikomi.engines.{request.param}")
 
 
-def rewiring(growth, every=7, until=50, share=0.3, decay="cosine"):
-    return Rewiring(every, until, share, decay, growth, np.random.SeedSequence(5))
+def rewiring(growth):
+    return Rewiring(7, 50, 0.3, "cosine", growth, np.random.SeedSequence(5))
+
+
+def gradient_of(weight: torch.Tensor) -> torch.Tensor:
+    assert weight.grad is not None
+    return weight.grad
 
 
 class Loop:
@@ -52,10 +57,10 @@ class Loop:
             loss = cross_entropy(x, torch.tensor(data.train.y[batch]))
             optimizer.zero_grad()
             loss.backward()
-            everywhere = {name: weights[name].grad.clone() for name in names}
+            everywhere = {name: gradient_of(weights[name]).clone() for name in names}
             with torch.no_grad():
                 for name in names:
-                    weights[name].grad *= masks[name]
+                    gradient_of(weights[name]).mul_(masks[name])
                 optimizer.step()
                 self.losses.append(loss.item())
                 if step % rule.every == 0 and step < rule.until:

@@ -10,10 +10,10 @@ from scipy import stats
 
 from karikomi.engines.contract import Links
 from karikomi.graphs.prediction import ch3_l3
-from karikomi.removal.rewiring import Growth, Rewiring
+from karikomi.removal.rewiring import Decay, Growth, Rewiring
 
 
-def rule(growth: Growth = "random", every=100, until=750, share=0.3, decay="cosine", seed=0):
+def rule(growth: Growth = "random", every=100, until=750, share=0.3, decay: Decay = "cosine", seed=0):
     return Rewiring(every, until, share, decay, growth, np.random.SeedSequence(seed))
 
 
@@ -49,6 +49,7 @@ def test_as_many_grow_as_go_and_the_smallest_go(growth, shape, density, share, t
     assert grown.max() < size
     sizes = np.abs(links.weights)
     assert kept.all() or not kept.any() or sizes[~kept].max() <= sizes[kept].min()
+    assert links.gradient is not None
     scores = {"gradient": np.abs(links.gradient)}
     if growth == "structure":
         mask = np.zeros(size, bool)

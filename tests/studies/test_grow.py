@@ -111,8 +111,7 @@ def test_the_answer_compares_by_replicate_and_says_so(result, assert_comparable)
     found = result.summary()
     pairs = found.differences[["arm", "against"]].drop_duplicates()
     assert ("rigl", "static") in set(pairs.itertuples(index=False, name=None))
-    assert "static" in found.headline
-    assert "ticket" in found.headline
+    assert "static" in found.headline.lower()
     wide = result.table.set_index(["density", "arm", "replicate"])["final_test_accuracy"].sort_index()
     row = found.differences.query(
         "density == 0.1 and arm == 'rigl' and against == 'static' and measure == 'final_test_accuracy'"
@@ -122,19 +121,22 @@ def test_the_answer_compares_by_replicate_and_says_so(result, assert_comparable)
 
 
 def test_the_headline_names_what_is_shown():
-    shown = [("set", "static", 0.1, 0.01, 0.001), ("rigl", "static", 0.1, 0.02, 0.5), ("set", "ticket", 0.1, -0.01, 0.01)]
+    shown = [
+        ("set", "static", 0.1, 0.01, 0.001),
+        ("rigl", "static", 0.1, 0.02, 0.5),
+        ("set", "ticket", 0.1, -0.01, 0.01),
+    ]
     columns = ["arm", "against", "density", "mean", "p_holm"]
     table = pd.DataFrame(shown, columns=columns).assign(measure="final_test_accuracy")
     table["verdict"] = [summary.answer.verdict(*row) for row in table[["mean", "p_holm"]].to_numpy()]
     told = summary.answer.in_a_sentence(table)
-    assert told == "Set at 10 % beats static; nothing is shown to beat ticket."
+    assert told == "Static is beaten by set at 10 %; nothing is shown to beat ticket."
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"densities": (1.5,)}, "densities lie between 0 and 1; they are 1.5"),
-        ({"network": "modular-2-9-12-9"}, "grow starts from random wiring"),
         ({"budget": "arithmetic", "arms": ("static", "dense-matched")}, "leave dense-matched out"),
         ({"layer_densities": (0.1, 0.0)}, "layer_densities lie above 0"),
     ],
@@ -148,6 +150,7 @@ def test_settings_that_mean_nothing_cost_one_line(small, wrong, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"network": "modular-2-9-12-9"}, "grow begins with random wiring, and modular-2-9-12-9 has its own"),
         ({"densities": (0.0001,)}, "no link is left in"),
         ({"layer_densities": (0.1, 0.2)}, "layer_densities must be 3 numbers, one for each of fc1.weight"),
     ],

@@ -79,7 +79,8 @@ def pixel_map(pixels: pd.DataFrame) -> alt.TopLevelMixin:
         pixels: with columns round, density (0 … 1), row, column, links.
     """
     maps = [
-        one_pixel_map(its, f"{theme.percent(its['density'].iloc[0])} of links left") for _, its in pixels.groupby("round")
+        one_pixel_map(its, f"{theme.percent(its['density'].iloc[0])} of links left")
+        for _, its in pixels.groupby("round")
     ]
     return alt.concat(*maps, columns=4, spacing=18).resolve_scale(color="independent")
 

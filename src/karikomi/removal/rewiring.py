@@ -71,9 +71,7 @@ class Rewiring:
                 found[name] = Change(kept, self._grown(links, links.places[kept], size, count, rng))
         return found
 
-    def _grown(
-        self, links: Links, taken: np.ndarray, size: int, count: int, rng: np.random.Generator
-    ) -> np.ndarray:
+    def _grown(self, links: Links, taken: np.ndarray, size: int, count: int, rng: np.random.Generator) -> np.ndarray:
         if self.growth == "random":
             return _free(taken, np.sort(rng.choice(size - len(taken), count, replace=False, shuffle=False)))
         if self.growth == "gradient":
@@ -90,4 +88,3 @@ class Rewiring:
 def _free(taken: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """The places of such ranks, ascending, among those that are not ``taken``, which are ascending too."""
     return ranks + np.searchsorted(taken - np.arange(len(taken)), ranks, side="right")
-

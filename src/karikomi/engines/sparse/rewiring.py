@@ -34,10 +34,10 @@ class Rewired:
         # SGD has one moment: in place of the second one what nobody reads is moved.
         second = optimizer.second if optimizer.adam else np.zeros_like(optimizer.first)
         self.values = network.parameters, optimizer.first, second
-        self.shapes = {layer.weight: subnetwork.weights[layer.weight].shape for layer in linear}
-        self.rooms = {name: Room.of(*shape) for name, shape in self.shapes.items()}
+        self.shapes = {layer.weight: subnetwork.weights[layer.weight].shape for layer in linear}  # [outputs, inputs]
+        self.rooms = {name: Room.of(shape[0], shape[1]) for name, shape in self.shapes.items()}
         asked = self.shapes if rewiring.gradient else {}
-        self.everywhere = {name: Everywhere.of(*shape, batch) for name, shape in asked.items()}
+        self.everywhere = {name: Everywhere.of(shape[0], shape[1], batch) for name, shape in asked.items()}
 
     def measure(self) -> None:
         """Keep the gradient of all links in the step that was just taken."""

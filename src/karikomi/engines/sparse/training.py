@@ -85,9 +85,7 @@ def _train(
     # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
     rewiring = trial.rewiring
     moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
-    network, places = lay_out(
-        trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None
-    )
+    network, places = lay_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
     optimizer = optimizer_of(recipe, network)
     taken = 0 if trial.state is None else trial.state.steps
     if trial.state is not None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from karikomi.figures.theme import percent
-from karikomi.studies.grow.settings import GROWTH, SPARSE, GrowSettings
+from karikomi.studies.grow.settings import GROWTH, GrowSettings
 from karikomi.studies.show import DisplayTable
-from karikomi.studies.verdict import NOT_SHOWN, Verdict, by_text, signed
+from karikomi.studies.verdict import Verdict, by_text, signed
 from karikomi.studies.words import headline, listed, p_holm, plus_minus
 
 BETTER, WORSE = Verdict("better", "good"), Verdict("worse", "bad")
@@ -27,17 +27,15 @@ def verdict(difference: float, p: float) -> Verdict:
 
 def in_a_sentence(differences: pd.DataFrame) -> str:
     """Which arms beat the static mask and which the ticket, and where."""
-    found = differences[differences["measure"] == "final_test_accuracy"]
-    parts = []
+    found, parts = differences[differences["measure"] == "final_test_accuracy"], []
     for against in ASKED:
         asked = found[(found["against"] == against) & found["arm"].isin((*GROWTH, "static"))]
-        better = asked[asked["verdict"] == BETTER]
-        names = [
-            f"{arm} at {listed([percent(density) for density in group['density']])}"
-            for arm, group in better.groupby("arm", sort=False)
-        ]
-        if len(asked):
-            parts.append(f"{listed(names) if names else 'nothing shown'} beats {against}" if names else f"nothing is shown to beat {against}")
+        better = asked[asked["verdict"] == BETTER].groupby("arm", sort=False)["density"]
+        where = [f"{arm} at {listed([percent(density) for density in its])}" for arm, its in better]
+        if where:
+            parts.append(f"{against} is beaten by {listed(where)}")
+        elif len(asked):
+            parts.append(f"nothing is shown to beat {against}")
     return headline(parts or ["nothing was compared"])
 
 
@@ -48,16 +46,16 @@ def explanation(settings: GrowSettings) -> str:
     equal = "training steps" if s.budget == "steps" else "multiply-adds of the links, so in more steps the sparser"
     return (
         f"All arms of a replicate begin with the same weights and see the same minibatches; equal are the {equal}."
-        f" Every {s.every} steps until {100 * s.end:g} % of the training {100 * s.share:g} %{falls} of each layer's links"
-        " go, the smallest, and as many grow at weight 0: set at random (Mocanu et al. 2018), rigl where the gradient of"
-        " the last minibatch is greatest (Evci et al. 2020), cht where CH3-L3p of the layer's bipartite graph is highest"
-        " (Zhang et al. 2024). ticket: pruned by magnitude, rewound and trained again, round by round, to as many links"
-        f" in every layer, at most {100 * s.ticket_rate:g} % a round. dense-matched: the dense network, for as few steps as"
-        " make its multiply-adds equal. Multiply-adds are those of the links in training, over the dense network's;"
-        " growth and the rounds on the way to the ticket come on top. Accuracy is test accuracy. Differences are paired"
-        " by replicate; ± is half a 95 % interval (Student's t over replicates); p is Holm-corrected over all arms and"
-        " densities of a comparison. Units are alive on a path from the inputs to the outputs; new are links that were"
-        " not there at the start."
+        f" Every {s.every} steps until {100 * s.end:g} % of the training {100 * s.share:g} %{falls} of each layer's"
+        " links go, the smallest, and as many grow at weight 0: set at random (Mocanu et al. 2018), rigl where the"
+        " gradient of the last minibatch is greatest (Evci et al. 2020), cht where CH3-L3p of the layer's bipartite"
+        " graph is highest (Zhang et al. 2024). ticket: pruned by magnitude, rewound and trained again, round by"
+        f" round, to as many links in every layer, at most {100 * s.ticket_rate:g} % a round. dense-matched: the dense"
+        " network, for as few steps as make its multiply-adds equal. Multiply-adds are those of the links in training,"
+        " over the dense network's; growth and the rounds on the way to the ticket come on top. Accuracy is test"
+        " accuracy. Differences are paired by replicate; ± is half a 95 % interval (Student's t over replicates); p is"
+        " Holm-corrected over all arms and densities of a comparison. Units are alive on a path from the inputs to the"
+        " outputs; new are links that were not there at the start."
     )
 
 
@@ -78,7 +76,15 @@ def arms_table(means: pd.DataFrame, alive: pd.DataFrame) -> DisplayTable:
                 "-".join(f"{count:.0f}" for count in units) or "–",
             )
         )
-    columns = ("links", "arm", "at the end, %", "at the early stop, %", "multiply-adds, %", "new links, %", "units alive")
+    columns = (
+        "links",
+        "arm",
+        "at the end, %",
+        "at the early stop, %",
+        "multiply-adds, %",
+        "new links, %",
+        "units alive",
+    )
     return DisplayTable("Every arm: means over replicates", columns, rows)
 
 

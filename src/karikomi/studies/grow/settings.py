@@ -7,7 +7,6 @@ from cyclopts import Group, Parameter
 from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
-from karikomi.networks import group_count
 from karikomi.studies.settings import START, StudySettings
 
 ARMS = Parameter(group=Group("Arms", sort_key=3))
@@ -89,7 +88,10 @@ class GrowSettings(StudySettings):
         " many steps as the dense network.",
     )
     ticket_rate: Annotated[float, ARMS] = Field(
-        default=0.2, gt=0, lt=1, description="Share of the links, at most, that a round on the way to the ticket removes."
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Share of the links, at most, that a round towards the ticket removes.",
     )
     every: Annotated[int, REWIRING] = Field(
         default=100, ge=1, description="ΔT, training steps from one change of the links to the next."
@@ -121,8 +123,6 @@ class GrowSettings(StudySettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if group_count(self.network) is not None:
-            raise InputError(f"grow starts from random wiring; {self.network} has one of its own, take another network")
         if self.layer_densities is not None and any(not 0 < density <= 1 for density in self.layer_densities):
             raise InputError("layer_densities lie above 0 and up to 1")
         if self.budget == "arithmetic" and "dense-matched" in self.arms and "arms" in self.model_fields_set:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from karikomi.data.dataset import Dataset
+from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.folder import RunFolder
@@ -31,9 +32,11 @@ def prepare(settings: GrowSettings, data: Dataset | None = None, models: Sequenc
     """As :func:`karikomi.studies.setup.prepare`.
 
     Raises:
-        InputError: also if a layer would be left without links.
+        InputError: also for a network whose wiring is given, and if a layer would be left without links.
     """
     setup = every_study.prepare(settings, data, models)
+    if setup.layout is not None:
+        raise InputError(f"grow begins with random wiring, and {settings.network} has its own; take another network")
     links_of(setup)
     return setup
 
@@ -71,9 +74,7 @@ def _trained(setup: GrowSetup, folder: RunFolder, replicate: int, number: int) -
     return read_network(file, setup.architecture).trained
 
 
-def _prune(
-    setup: GrowSetup, advance: Advance, number: int, before: Mapping[int, Subnetwork]
-) -> dict[int, Subnetwork]:
+def _prune(setup: GrowSetup, advance: Advance, number: int, before: Mapping[int, Subnetwork]) -> dict[int, Subnetwork]:
     advance(0, f"pruning round {number}, {len(before)} networks")
     return train_rewound(setup, number, before, advance)
 

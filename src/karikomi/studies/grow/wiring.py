@@ -23,10 +23,10 @@ class Wiring:
 
     Attributes:
         watch: what an engine is told.
-        seen: ``graphs``, a row per time: new (the share of the links that were not there at the start) and the measures
-            of the layered graph; ``layers``, a row per time and layer: units, alive, and quantiles of the units' in- and
-            out-strengths, Σ |w|; ``pixels``, per time the links of each one, of images of one channel
-            that enter a linear layer.
+        seen: ``graphs``, a row per time: new (the share of the links that were not there at the start) and measures of
+            the layered graph; ``layers``, a row per time and layer: units, alive, and quantiles of the units' in- and
+            out-strengths, Σ |w|; ``pixels``, per time the links of each one, of images of one channel that enter a
+            linear layer.
     """
 
     def __init__(self, network: Subnetwork, sample_shape: tuple[int, ...], steps: int, observations: int) -> None:

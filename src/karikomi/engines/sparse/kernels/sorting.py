@@ -30,6 +30,7 @@ class Room(NamedTuple):
 
     @classmethod
     def of(cls, outputs: int, inputs: int) -> Self:
+        """For a layer of so many units."""
         size = -(-outputs // GROUP) * (-(-inputs // TOGETHER) * TOGETHER)
         patterns = np.zeros(size, np.uint8)
         counts, listed = np.empty(3 * (LISTS + 1), np.int64), np.empty(TILE + 1, np.int64)

@@ -10,7 +10,8 @@ from karikomi import seeds
 from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
-from karikomi.removal.allocation import Shapes, allocate, random_masks
+from karikomi.removal.allocation import erdos_renyi_kernel, links_by_layer, uniform
+from karikomi.removal.masks import Masks, remove_links
 from karikomi.removal.rewiring import Rewiring
 from karikomi.runs.checkpoint import Checkpoint, provenance_of
 from karikomi.studies.grow.settings import GROWTH, SPARSE, GrowSettings
@@ -39,10 +40,10 @@ class Outcome(NamedTuple):
     network: Checkpoint
 
 
-def shapes_of(setup: GrowSetup) -> Shapes:
-    """The shapes of the weights with links."""
+def full_masks(setup: GrowSetup) -> Masks:
+    """Every link of the network."""
     state = setup.architecture.module.state_dict()
-    return {name: tuple(state[name].shape) for name in setup.architecture.link_weights}
+    return {name: np.ones(tuple(state[name].shape), bool) for name in setup.architecture.link_weights}
 
 
 def links_of(setup: GrowSetup) -> dict[float, dict[str, int]]:
@@ -51,17 +52,24 @@ def links_of(setup: GrowSetup) -> dict[float, dict[str, int]]:
     Raises:
         InputError: if a layer would get none, or there are not as many densities as layers.
     """
-    s, shapes = setup.settings, shapes_of(setup)
+    s, masks = setup.settings, full_masks(setup)
+    sizes = links_by_layer(masks)
+    total = sum(sizes.values())
     if s.layer_densities is None:
-        return {density: allocate(s.start, shapes, density) for density in s.densities}
-    if len(s.layer_densities) != len(shapes):
+        share = erdos_renyi_kernel if s.start == "erk" else uniform
+        found = {density: share(masks, round(density * total)) for density in s.densities}
+    elif len(s.layer_densities) == len(sizes):
+        links = {name: round(own * sizes[name]) for name, own in zip(sizes, s.layer_densities, strict=True)}
+        found = {sum(links.values()) / total: links}
+    else:
         raise InputError(
-            f"layer_densities must be {len(shapes)} numbers, one for each of {', '.join(shapes)}; they are"
+            f"layer_densities must be {len(sizes)} numbers, one for each of {', '.join(sizes)}; they are"
             f" {len(s.layer_densities)}"
         )
-    sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}
-    links = {name: max(1, round(d * sizes[name])) for name, d in zip(shapes, s.layer_densities, strict=True)}
-    return {sum(links.values()) / sum(sizes.values()): links}
+    for density, links in found.items():
+        for name in (name for name, count in links.items() if count == 0):
+            raise InputError(f"at density {density:g} no link is left in {name}; take a higher density")
+    return found
 
 
 def dense_network(setup: GrowSetup, replicate: int) -> Subnetwork:
@@ -72,7 +80,9 @@ def dense_network(setup: GrowSetup, replicate: int) -> Subnetwork:
 def entries_at(setup: GrowSetup, density: float, replicate: int, ticket: Arrays | None) -> list[Entry]:
     """The networks of a replicate at a density: all arms but the dense one."""
     whole, rng = dense_network(setup, replicate), seeds.stream(setup.settings.seed, "sparse", replicate)
-    random = random_masks(shapes_of(setup), links_of(setup)[density], rng)
+    # Fewer links from the same draw are nested in more.
+    draw = {name: rng.random(mask.shape) for name, mask in whole.masks.items()}
+    random = remove_links(whole.masks, draw, links_of(setup)[density], rng)
     masks = {"ticket": ticket, "dense-matched": whole.masks}
     return [
         Entry(replicate, arm, density, whole.masked(masks.get(arm) or random))

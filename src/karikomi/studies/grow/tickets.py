@@ -8,8 +8,9 @@ import numpy as np
 from karikomi import seeds
 from karikomi.engines.contract import Advance
 from karikomi.networks.subnetwork import Arrays, Subnetwork
+from karikomi.removal.allocation import links_by_layer
 from karikomi.removal.masks import remove_links
-from karikomi.studies.grow.protocol import GrowSetup, dense_network, links_of, shapes_of
+from karikomi.studies.grow.protocol import GrowSetup, dense_network, full_masks, links_of
 
 
 def rounds_of(setup: GrowSetup) -> list[dict[str, int]]:
@@ -18,7 +19,7 @@ def rounds_of(setup: GrowSetup) -> list[dict[str, int]]:
     One way leads through all densities. Between two of them the rounds are as few as the rate allows, and remove the
     same share of a layer each.
     """
-    rounds = [{name: math.prod(shape) for name, shape in shapes_of(setup).items()}]
+    rounds = [links_by_layer(full_masks(setup))]
     for links in links_of(setup).values():
         before = rounds[-1]
         share = sum(links.values()) / sum(before.values())

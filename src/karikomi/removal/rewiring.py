@@ -69,8 +69,7 @@ class Rewiring:
             size, left = math.prod(links.shape), len(links.places)
             count = int(self.share_at(step) * left) if left < size else 0
             if count:
-                kept = np.ones(left, bool)
-                kept[lowest(np.abs(links.weights), count, rng)] = False
+                kept = _all_but_the_lowest(np.abs(links.weights), count, rng)
                 found[name] = Change(kept, self._grown(links, links.places[kept], size, count, rng))
         return found
 
@@ -88,6 +87,15 @@ class Rewiring:
         if len(candidates) < count:
             candidates = np.flatnonzero(free)
         return candidates[np.sort(lowest(-scores[candidates], count, rng))]
+
+
+def _all_but_the_lowest(scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Which are not the ``count`` lowest, bool; a draw decides between equals."""
+    threshold = np.partition(scores, count - 1)[count - 1]
+    kept = scores > threshold
+    if spared := len(scores) - np.count_nonzero(kept) - count:
+        kept[rng.choice(np.flatnonzero(scores == threshold), spared, replace=False)] = True
+    return kept
 
 
 def _above(scores: np.ndarray, count: int, free: np.ndarray) -> np.ndarray:

@@ -191,7 +191,7 @@ def _place(
     for n in sorted(range(len(linear)), key=lambda n: is_dense(blocks[n])):
         layer, block = layers[n], blocks[n]
         layer["outputs"], layer["inputs"] = block.shape
-        row, column = np.nonzero(block)
+        row, column = map(np.ascontiguousarray, np.nonzero(block))  # as kernels read them
         if is_dense(block):
             positions = place_dense(layer, block, row, column, pools)
         else:

@@ -6,7 +6,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import kernel
+from karikomi.engines.sparse.kernels.vector import at, kernel, put
 
 # Units in one tile: they stay in the first-level cache (most of them) while all rows pass by.
 TILE = 160
@@ -64,7 +64,8 @@ def sort_links(
     for word in range(words.size):
         words[word] = 0
     for number in range(row.size):
-        patterns[row[number] // GROUP * stride + column[number]] |= 1 << row[number] % GROUP
+        place = at(row, number) // GROUP * stride + at(column, number)
+        put(patterns, place, at(patterns, place) | 1 << at(row, number) % GROUP)
     entries, links, pointer = LISTS + 1, 2 * (LISTS + 1), 0
     for tile in range(tile_links.size - 1):
         tile_links[tile] = link
@@ -77,29 +78,30 @@ def sort_links(
             for word in range(origin // TOGETHER + first, origin // TOGETHER + last):
                 if words[word]:
                     for place in range(word * TOGETHER, (word + 1) * TOGETHER):
-                        pattern = patterns[place]
-                        listed[found] = place
+                        pattern = at(patterns, place)
+                        put(listed, found, place)
                         found += pattern != 0
-                        counts[pattern] += 1
+                        put(counts, pattern, at(counts, pattern) + 1)
             for pattern in range(1, LISTS + 1):
                 pointers[pointer], counts[entries + pattern], counts[links + pattern] = entry, entry, link
                 pointer += 1
                 entry += counts[pattern]
                 link += counts[pattern] * _bits(pattern)
             for number in range(found):
-                place = listed[number]
-                pattern = patterns[place]
-                partner[counts[entries + pattern]] = place - origin - tile * TILE
-                counts[entries + pattern] += 1
-                starts[place] = counts[links + pattern]
-                counts[links + pattern] += _bits(pattern)
+                place = at(listed, number)
+                pattern = at(patterns, place)
+                here, start = at(counts, entries + pattern), at(counts, links + pattern)
+                put(partner, here, place - origin - tile * TILE)
+                put(counts, entries + pattern, here + 1)
+                put(starts, place, start)
+                put(counts, links + pattern, start + _bits(pattern))
         # Parameters are updated sixteen at a time.
         link = (link + 15) // 16 * 16
     tile_links[tile_links.size - 1], pointers[pointer] = link, entry
     for number in range(row.size):
-        place = row[number] // GROUP * stride + column[number]
-        before = patterns[place] & ((1 << row[number] % GROUP) - 1)
-        positions[number] = starts[place] + _bits(before)
+        place = at(row, number) // GROUP * stride + at(column, number)
+        before = at(patterns, place) & ((1 << at(row, number) % GROUP) - 1)
+        put(positions, number, at(starts, place) + _bits(before))
     return entry
 
 
@@ -145,21 +147,24 @@ def merge_links(
     # Those that stay, first behind one another: without a branch, which could not be foreseen.
     stay = 0
     for number in range(elements.size):
-        row[stay], column[stay] = elements[number], positions[number]
+        put(row, stay, at(elements, number))
+        put(column, stay, at(positions, number))
         stay += kept[number]
     old, new, stay = 0, 0, elements.size - grown.size
     for number in range(merged.size):
-        fresh = new < grown.size and (old == stay or grown[new] < row[old])
-        merged[number] = grown[new] if fresh else row[old]
-        source[number] = -1 if fresh else column[old]
+        fresh = new < grown.size and (old == stay or at(grown, new) < at(row, old))
+        put(merged, number, at(grown, new) if fresh else at(row, old))
+        put(source, number, -1 if fresh else at(column, old))
         new += fresh
         old += not fresh
     line, begin = 0, 0
     for number in range(merged.size):
-        while merged[number] >= begin + columns:
+        place = at(merged, number)
+        while place >= begin + columns:
             line += 1
             begin += columns
-        row[number], column[number] = line, merged[number] - begin
+        put(row, number, line)
+        put(column, number, place - begin)
 
 
 @kernel
@@ -180,11 +185,11 @@ def move(
     for number in range(some.size):
         some[number] = 0
     for number in range(source.size):
-        was, now = source[number], positions[number] - start
+        was, now = at(source, number), at(positions, number) - start
         if was >= 0:
-            some[now] = first[was]
-            some[size + now] = second[was]
-            some[2 * size + now] = third[was]
+            put(some, now, at(first, was))
+            put(some, size + now, at(second, was))
+            put(some, 2 * size + now, at(third, was))
     for number in range(size):
         first[start + number] = some[number]
         second[start + number] = some[size + number]

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from karikomi.data.dataset import Dataset
-from karikomi.engines.contract import Recipe, Watch, minibatches
+from karikomi.engines.contract import Recipe, minibatches
 from karikomi.networks import build
 from karikomi.removal.rewiring import Rewiring
 
@@ -101,13 +101,12 @@ def test_rigl_is_that_of_a_plain_loop(engine, make, data, recipe, density):
         data, activation = grey(data), "tanh"
     trial = make.trial(build("mlp-32-16", (28, 28), 10, activation=activation), density)
     expected = Loop(trial, data, recipe, rule, getattr(torch, activation))
-    seen = {}
-    watch = Watch(frozenset(range(1, recipe.iterations + 1)), seen.__setitem__)
-    [trained] = engine.train([replace(trial, rewiring=rule, watch=watch)], data, replace(recipe, validate_every=1))
-    for step in (6, 8, 20, 44, 60):
-        # What is seen of an iteration is before its change.
+    steps = (6, 8, 20, 44, 60)  # a snapshot is from before its iteration's change
+    recipe = replace(recipe, validate_every=1, snapshots=steps)
+    [trained] = engine.train([replace(trial, rewiring=rule)], data, recipe)
+    for step in steps:
         for name, mask in expected.masks_at[step].items():
-            assert np.mean(mask == seen[step].masks[name]) > 0.999, f"{name} after {step}"
+            assert np.mean(mask == trained.snapshots[step].masks[name]) > 0.999, f"{name} after {step}"
     np.testing.assert_allclose(trained.curve.train_loss, expected.losses, rtol=0, atol=2e-4)
     for name, weight in expected.weights.items():
         apart = np.abs(trained.final.weights[name] - weight)
@@ -117,25 +116,24 @@ def test_rigl_is_that_of_a_plain_loop(engine, make, data, recipe, density):
 @pytest.mark.parametrize("growth", ["random", "gradient", "structure"])
 def test_both_engines_grow_the_same_links(make, data, growth):
     trial = replace(make.trial(MLP, 0.2), rewiring=rewiring(growth))
-    seen = {"population": {}, "sparse": {}}
-    for name, its in seen.items():
-        watch = Watch(frozenset({7, 8, 30, 60}), its.__setitem__)
-        engine = importlib.import_module(f"karikomi.engines.{name}")
-        [its["end"]] = engine.train([replace(trial, watch=watch)], data, ADAM)
-    one, other = seen["population"], seen["sparse"]
-    for step in (7, 8, 30, 60):
-        for name, mask in one[step].masks.items():
-            assert np.mean(mask == other[step].masks[name]) > 0.999, f"{name} after {step}"
-    assert (one[7].masks["fc1.weight"] != one[8].masks["fc1.weight"]).any()
-    np.testing.assert_allclose(one["end"].curve.validation_loss, other["end"].curve.validation_loss, atol=1e-3)
+    steps = (7, 8, 30, 60)
+    [one], [other] = (
+        importlib.import_module(f"karikomi.engines.{name}").train([trial], data, replace(ADAM, snapshots=steps))
+        for name in ("population", "sparse")
+    )
+    for step in steps:
+        for name, mask in one.snapshots[step].masks.items():
+            assert np.mean(mask == other.snapshots[step].masks[name]) > 0.999, f"{name} after {step}"
+    assert (one.snapshots[7].masks["fc1.weight"] != one.snapshots[8].masks["fc1.weight"]).any()
+    np.testing.assert_allclose(one.curve.validation_loss, other.curve.validation_loss, atol=1e-3)
 
 
 @pytest.mark.parametrize("growth", ["random", "gradient", "structure"])
 def test_the_number_of_links_stays_and_the_others_are_0(engine, make, data, growth):
     trial = replace(make.trial(MLP, 0.2), rewiring=rewiring(growth))
     counts = {name: mask.sum() for name, mask in trial.subnetwork.masks.items()}
-    [trained] = engine.train([trial], data, replace(ADAM, weight_decay=1e-3, snapshot_at=30))
-    for network in (trained.best, trained.final, trained.snapshot):
+    [trained] = engine.train([trial], data, replace(ADAM, weight_decay=1e-3, snapshots=(30,)))
+    for network in (trained.best, trained.final, trained.snapshots[30]):
         for name, mask in network.masks.items():
             assert mask.sum() == counts[name]
             assert (network.weights[name][~mask] == 0).all()

@@ -104,40 +104,33 @@ def train(setup: GrowSetup, entries: Sequence[Entry], advance: Advance | None = 
     steps = [steps_of(s, entry.arm, entry.density) for entry in entries]
     for count in dict.fromkeys(steps):
         members = [i for i, its in enumerate(steps) if its == count]
-        wirings = [Wiring(entries[i].network, setup.built_for, count, s.observations) for i in members]
-        trials = [_trial(setup, entries[i], wiring, count) for i, wiring in zip(members, wirings, strict=True)]
-        trained = setup.engine.train(trials, setup.data, s.recipe(iterations=count), advance)
+        trials = [_trial(setup, entries[i], count) for i in members]
+        # A dense network's wiring says nothing.
+        sparse = any(entries[i].arm in SPARSE for i in members)
+        seen = tuple(round(count * n / s.observations) for n in range(1, s.observations + 1)) if sparse else ()
+        trained = setup.engine.train(trials, setup.data, s.recipe(seen, iterations=count), advance)
         tests = (
             setup.engine.evaluate([getattr(result, when) for result in trained], setup.data.test)
             for when in ("best", "final")
         )
-        for i, result, wiring, *test in zip(members, trained, wirings, *tests, strict=True):
-            outcomes[i] = _outcome(setup, entries[i], result, wiring, count, *test)
+        for i, result, *test in zip(members, trained, *tests, strict=True):
+            outcomes[i] = _outcome(setup, entries[i], result, count, *test)
     return [outcomes[i] for i in range(len(entries))]
 
 
-def _trial(setup: GrowSetup, entry: Entry, wiring: Wiring, steps: int) -> Trial:
-    s = setup.settings
-    trial = setup.trial(entry.network, entry.replicate)
-    if entry.arm not in SPARSE:
-        return trial
+def _trial(setup: GrowSetup, entry: Entry, steps: int) -> Trial:
+    s, trial = setup.settings, setup.trial(entry.network, entry.replicate)
     if entry.arm not in GROWTH:
-        return replace(trial, watch=wiring.watch)
-    # As whole numbers, which a key is made of.
+        return trial
+    # As a whole number, which a key is made of.
     draws = seeds.sequence(s.seed, "rewiring", entry.replicate, round(entry.density * 1e9))
-    rewiring = Rewiring(s.every, round(s.end * steps), s.share, s.decay, GROWTH[entry.arm], draws)
-    return replace(trial, watch=wiring.watch, rewiring=rewiring)
+    return replace(trial, rewiring=Rewiring(s.every, round(s.end * steps), s.share, s.decay, GROWTH[entry.arm], draws))
 
 
 def _outcome(
-    setup: GrowSetup,
-    entry: Entry,
-    result: Trained,
-    wiring: Wiring,
-    steps: int,
-    best: Evaluation,
-    final: Evaluation,
+    setup: GrowSetup, entry: Entry, result: Trained, steps: int, best: Evaluation, final: Evaluation
 ) -> Outcome:
+    wiring = Wiring(entry.network, setup.built_for, result.snapshots if entry.arm in SPARSE else {})
     curve, network = result.curve, entry.network
     row = {
         "replicate": entry.replicate,

@@ -1,11 +1,11 @@
 """How the wiring of a network changes while it is trained."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from karikomi.engines.contract import Watch
 from karikomi.errors import InputError
 from karikomi.graphs import LayeredGraph, PerLayer, node_measure, whole_measure
 from karikomi.graphs.whole import alive
@@ -19,31 +19,27 @@ QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
 
 
 class Wiring:
-    """Rows for the tables, of a network at the start and as it is seen on the way.
+    """Rows for the tables, of a network at the start and on the way.
 
     Attributes:
-        watch: what an engine is told.
         seen: ``graphs``, a row per time: new (the share of the links that were not there at the start) and measures of
             the layered graph; ``layers``, a row per time and layer: units, alive, and quantiles of the units' in- and
             out-strengths, Σ |w|; ``pixels``, per time the links of each one, of images of one channel that enter a
             linear layer.
     """
 
-    def __init__(self, network: Subnetwork, sample_shape: tuple[int, ...], steps: int, observations: int) -> None:
-        self.start, self.sample_shape = network, sample_shape
+    def __init__(self, start: Subnetwork, sample_shape: tuple[int, ...], on_the_way: Mapping[int, Subnetwork]) -> None:
+        self.start, self.sample_shape = start, sample_shape
         self.seen: dict[str, list[dict[str, Any]]] = {"graphs": [], "layers": [], "pixels": []}
-        every = frozenset(round(steps * number / observations) for number in range(1, observations + 1))
-        self.watch = Watch(every, self.see)
+        for iteration, network in {0: start, **on_the_way}.items() if on_the_way else ():
+            self._see(iteration, network)
 
     def new(self, network: Subnetwork) -> float:
         """The share of the links that were not there at the start."""
         masks = network.masks
         return sum(int((masks[name] & ~there).sum()) for name, there in self.start.masks.items()) / network.links
 
-    def see(self, iteration: int, network: Subnetwork) -> None:
-        """Measure the network after an iteration; 0 is the start."""
-        if iteration and not self.seen["graphs"]:
-            self.see(0, self.start)
+    def _see(self, iteration: int, network: Subnetwork) -> None:
         masks = network.masks
         when = {"iteration": iteration}
         first = masks[network.architecture.link_weights[0]]

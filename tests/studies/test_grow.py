@@ -79,6 +79,14 @@ def test_the_ways_to_the_tickets_are_pruned_by_magnitude_round_by_round(result, 
         assert mask.all() or sizes[~mask].max() <= sizes[mask].min()
 
 
+def test_dense_networks_are_trained_where_they_are_asked_for(small, tmp_path):
+    with mock.patch.object(Result, "draw"):
+        found = run(find_study("grow"), small(arms=("static", "rigl")), out=tmp_path / "run", quiet=True)
+    assert set(found.table["arm"]) == {"static", "rigl"}
+    assert found.summary().headline.startswith("Static") or "static" in found.summary().headline
+    assert "dense" in small(arms=("ticket",)).arms
+
+
 def test_budgets(small):
     steps, arithmetic = small(), small(budget="arithmetic", arms=("static",))
     assert protocol.steps_of(steps, "rigl", 0.1) == 60
@@ -123,14 +131,18 @@ def test_the_answer_compares_by_replicate_and_says_so(result, assert_comparable)
 def test_the_headline_names_what_is_shown():
     shown = [
         ("set", "static", 0.1, 0.01, 0.001),
-        ("rigl", "static", 0.1, 0.02, 0.5),
+        ("rigl", "static", 0.1, 0.02, 0.001),
+        ("cht", "static", 0.1, 0.02, 0.5),
+        ("set", "static", 0.01, 0.01, 0.001),
+        ("rigl", "static", 0.01, 0.02, 0.001),
+        ("cht", "static", 0.01, 0.02, 0.01),
         ("set", "ticket", 0.1, -0.01, 0.01),
     ]
     columns = ["arm", "against", "density", "mean", "p_holm"]
     table = pd.DataFrame(shown, columns=columns).assign(measure="final_test_accuracy")
     table["verdict"] = [summary.answer.verdict(*row) for row in table[["mean", "p_holm"]].to_numpy()]
     told = summary.answer.in_a_sentence(table)
-    assert told == "Static is beaten by set at 10 %; nothing is shown to beat ticket."
+    assert told == "Static is beaten by set and rigl at every density, cht at 1 %; nothing is shown to beat ticket."
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,16 @@ def in_a_sentence(differences: pd.DataFrame) -> str:
     found, parts = differences[differences["measure"] == "final_test_accuracy"], []
     for against in ASKED:
         asked = found[(found["against"] == against) & found["arm"].isin((*GROWTH, "static"))]
-        better = asked[asked["verdict"] == BETTER].groupby("arm", sort=False)["density"]
-        where = [f"{arm} at {listed([percent(density) for density in its])}" for arm, its in better]
+        better, every = asked[asked["verdict"] == BETTER], tuple(asked["density"].unique())
+        alike: dict[tuple[float, ...], list[str]] = {}
+        for arm, its in better.groupby("arm", sort=False)["density"]:
+            alike.setdefault(tuple(its), []).append(str(arm))
+        where = [
+            f"{listed(arms)} at {'every density' if at == every else listed([*map(percent, at)])}"
+            for at, arms in alike.items()
+        ]
         if where:
-            parts.append(f"{against} is beaten by {listed(where)}")
+            parts.append(f"{against} is beaten by {', '.join(where)}")
         elif len(asked):
             parts.append(f"nothing is shown to beat {against}")
     return headline(parts or ["nothing was compared"])

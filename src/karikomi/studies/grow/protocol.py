@@ -138,7 +138,7 @@ def _outcome(
         "density": entry.density,
         "links": network.links,
         "iterations": steps,
-        "multiply_adds": network.links * steps * setup.settings.batch,
+        "arithmetic": network.density * steps / setup.settings.iterations,
         "early_stop_iteration": result.early_stop_iteration,
         "validation_loss": float(curve.validation_loss[list(curve.iteration).index(result.early_stop_iteration)]),
         "test_accuracy": best.accuracy,

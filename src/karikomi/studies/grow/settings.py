@@ -66,7 +66,7 @@ class GrowSettings(StudySettings):
     arms: Annotated[tuple[Arm, ...], ARMS] = Field(
         default=get_args(Arm),
         min_length=1,
-        description="Conditions to compare. dense: the whole network (always); dense-matched: it, for as few steps as"
+        description="Conditions to compare. dense: the whole network; dense-matched: it, for as few steps as"
         " make the arithmetic equal; ticket: a lottery ticket of the same layer densities; static: a random mask that"
         " stays; set, rigl, cht: the same mask at the start, links go by magnitude and grow at random, by gradient, by"
         " structure.",
@@ -112,7 +112,8 @@ class GrowSettings(StudySettings):
     @field_validator("arms")
     @classmethod
     def _in_order(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
-        return tuple(arm for arm in get_args(Arm) if arm in {"dense", *arms})
+        # Tickets are pruned from the dense network.
+        return tuple(arm for arm in get_args(Arm) if arm in {*arms, *(["dense"] if "ticket" in arms else [])})
 
     @field_validator("densities")
     @classmethod

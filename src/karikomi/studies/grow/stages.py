@@ -50,7 +50,8 @@ def stages(setup: GrowSetup) -> list[Stage]:
 
 
 def _dense_tasks(setup: GrowSetup, folder: RunFolder) -> dict[Task, int]:
-    return {Task(r): setup.settings.iterations for r in range(setup.settings.replicates)}
+    s = setup.settings
+    return {Task(r): s.iterations for r in range(s.replicates if "dense" in s.arms else 0)}
 
 
 def _train_dense(setup: GrowSetup, advance: Advance, step: int, replicates: Mapping[int, None]) -> list[Outcome]:

@@ -51,10 +51,7 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: GrowSettings) -> Gro
 
 def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Measures by density, arm and replicate."""
-    table = tables["table"]
-    dense = table[table["arm"] == "dense"].set_index("replicate")["multiply_adds"]
-    table = table.assign(arithmetic=table["multiply_adds"] / table["replicate"].map(dense))
-    return table.set_index(["density", "arm", "replicate"])[list(MEASURES)]
+    return tables["table"].set_index(["density", "arm", "replicate"])[list(MEASURES)]
 
 
 def _differences(each: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ SMALL = {"mlp-<h1>-<h2>-…": "mlp-8-6", "modular-<groups>-<h1>-<h2>-<h3>-…": 
 SETTINGS = {"replicates": 1, "iterations": 2, "batch": 20, "validation": 30, "validate_every": 1, "scoring": 10}
 SETTINGS |= {"criteria": ("random",), "given": (), "directions": ("low",), "orders": 2, "shapley": 1, "pairs": 2}
 SETTINGS |= {"rounds": 1, "after": (1,), "deaths": 2, "cycles": 1, "retraining": 1}
+SETTINGS |= {"densities": (0.5,), "ticket_rate": 0.5, "every": 1, "end": 1.0, "observations": 1}
 MANY = 450
 """Hidden units above which lesions of each of them take too long here."""
 
@@ -88,7 +89,7 @@ def check_ticket(result: Result) -> None:
         assert (ticket.trained.weights[weight][mask] != dense.past["initial"][weight][mask]).any()
 
 
-@pytest.mark.parametrize("study", ["lottery", "ageing", "stability"])
+@pytest.mark.parametrize("study", ["lottery", "ageing", "stability", "grow"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_stopped_it_goes_on_to_the_same_bits(name, study, play, assert_same_run, tmp_path):
     whole = play(tmp_path / "whole")
@@ -161,7 +162,7 @@ def test_what_was_left_out_is_said_at_the_start_and_in_the_answer(study, name, g
         result.figure(figure)
 
 
-@pytest.mark.parametrize("study", ["lottery", "lesion", "importance", "ageing"])
+@pytest.mark.parametrize("study", ["lottery", "lesion", "importance", "ageing", "grow"])
 @pytest.mark.parametrize(
     "options",
     [{"activation": "sigmoid"}, {"activation": "tanh", "dropout": 0.3}, {"normalization": "batch"}],

@@ -1,13 +1,13 @@
 """What every engine takes and gives.
 
 An engine is a module with ``train`` and ``evaluate`` as in :class:`Engine`. It knows nothing of studies. After
-every step a removed link is exactly 0.
+every step a link that is not there is exactly 0.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -46,6 +46,48 @@ class OptimizerState:
         return cls(int(groups["steps"]["all"]), groups["first"], groups["second"]) if "steps" in groups else None
 
 
+class Links(NamedTuple):
+    """The links of one weight while it is trained.
+
+    Attributes:
+        shape: of the weight.
+        places: the links that are there, int64, ascending places in the flat weight.
+        weights: theirs, float32.
+        gradient: ∂L/∂w of every place, float32, in the last training step and before it; None where not asked for.
+    """
+
+    shape: tuple[int, ...]
+    places: np.ndarray
+    weights: np.ndarray
+    gradient: np.ndarray | None
+
+
+class Change(NamedTuple):
+    """Which of the links stay, bool, and the places of new ones, ascending: none that stays, and as many as go."""
+
+    kept: np.ndarray
+    grown: np.ndarray
+
+
+class Rewiring(Protocol):
+    """How links change in training. Those that stay keep the optimizer's moments; new ones begin at 0, moments too.
+
+    Attributes:
+        steps: the iterations after which they do: behind the validation of that iteration, if there is one.
+        gradient: whether it asks for the gradients of links that are not there.
+    """
+
+    @property
+    def steps(self) -> range: ...
+
+    @property
+    def gradient(self) -> bool: ...
+
+    def change(self, step: int, weights: Mapping[str, Links]) -> Mapping[str, Change]:
+        """What changes after iteration ``step``, by weight; draws depend on the step alone, not on calls before."""
+        ...
+
+
 @dataclass(frozen=True)
 class Trial:
     """One network to train.
@@ -59,6 +101,7 @@ class Trial:
             to the loss that training descends (not to the losses that are reported). None: links are free.
         dropout: where the draws of dropout begin; None: where the order does.
         augment: where the draws of augmentation begin; None: where the order does.
+        rewiring: how its links change; None: they stay. The results have the masks that they were trained under.
     """
 
     subnetwork: Subnetwork
@@ -68,6 +111,7 @@ class Trial:
     link_cost: Arrays | None = None
     dropout: np.random.SeedSequence | None = None
     augment: np.random.SeedSequence | None = None
+    rewiring: Rewiring | None = None
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,15 @@ def pixel_map(pixels: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         pixels: with columns round, density (0 … 1), row, column, links.
     """
-    maps = [_pixel_map(its) for _, its in pixels.groupby("round")]
+    maps = [
+        one_pixel_map(its, f"{theme.percent(its['density'].iloc[0])} of links left")
+        for _, its in pixels.groupby("round")
+    ]
     return alt.concat(*maps, columns=4, spacing=18).resolve_scale(color="independent")
 
 
-def _pixel_map(pixels: pd.DataFrame) -> alt.Chart:
+def one_pixel_map(pixels: pd.DataFrame, title: str) -> alt.Chart:
+    """Links of each pixel, from columns row, column and links."""
     # Whole points per pixel: fractions leave light seams between the rectangles.
     rows, columns = (1 + int(pixels[place].to_numpy().max()) for place in ("row", "column"))
     point = max(1, 150 // max(rows, columns))
@@ -110,7 +114,7 @@ def _pixel_map(pixels: pd.DataFrame) -> alt.Chart:
         .properties(
             width=point * columns,
             height=point * rows,
-            title=alt.Title(f"{theme.percent(pixels['density'].iloc[0])} of links left"),
+            title=alt.Title(title),
         )
     )
 

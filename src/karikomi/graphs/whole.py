@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from karikomi.errors import InputError
-from karikomi.graphs.layered import Distance, LayeredGraph
+from karikomi.graphs.layered import Distance, LayeredGraph, PerLayer
 from karikomi.graphs.measures import paths
 from karikomi.graphs.measures.mixing import check_communities
 from karikomi.graphs.measures.strength import in_degree, out_degree
@@ -24,8 +24,14 @@ def outputs_reached(graph: LayeredGraph) -> float:
 
 def on_path(graph: LayeredGraph) -> float:
     """Share of all units that are on some path from an input to an output; 0 … 1."""
+    return sum(int(units.sum()) for units in alive(graph).values()) / graph.nodes
+
+
+def alive(graph: LayeredGraph) -> PerLayer:
+    """Which units are on some path from an input to an output, bool: what is left when units are taken away that have
+    no link into them or none out of them, until there is none."""
     reach, needed = _reached(graph), _reached(graph.reversed)[::-1]
-    return sum(int((a & b).sum()) for a, b in zip(reach, needed, strict=True)) / graph.nodes
+    return graph.per_layer(a & b for a, b in zip(reach, needed, strict=True))
 
 
 def _reached(graph: LayeredGraph) -> list[np.ndarray]:

@@ -70,11 +70,11 @@ def _shrink(mask: np.ndarray, scores: np.ndarray, left: int, rng: np.random.Gene
     if not 0 <= left <= len(alive):
         raise InputError(f"cannot leave {left} links in {where}, which has {len(alive)}")
     shrunk = mask.copy()
-    shrunk.ravel()[alive[_lowest(competing, len(alive) - left, rng)]] = False
+    shrunk.ravel()[alive[lowest(competing, len(alive) - left, rng)]] = False
     return shrunk
 
 
-def _lowest(scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def lowest(scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Places of the ``count`` lowest scores."""
     if count == 0:
         return np.empty(0, np.int64)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from karikomi.runs.folder import RunFolder
     from karikomi.studies.study import Study
 
-NAMES = ("lottery", "lesion", "importance", "ageing", "architectures", "stability")
+NAMES = ("lottery", "grow", "lesion", "importance", "ageing", "architectures", "stability")
 
 
 def _entry(name: str) -> Entry:

@@ -57,6 +57,11 @@ class Optimizer:
                 **{"weight_decay": recipe.weight_decay, "dampening": 0.0, "maximize": False, "fused": True},
             )
 
+    def moments(self, name: str) -> tuple[Tensor, Tensor]:
+        """Those of a parameter, stacked like it: to change in place."""
+        place = list(self._population.parameters).index(name)
+        return self._first[place], self._second[place]
+
     def states(self, steps: int) -> list[OptimizerState]:
         """Each network's, after ``steps`` steps in all."""
         together = len(self._population)

@@ -23,7 +23,7 @@ class Population:
     """
 
     def __init__(self, members: Sequence[Subnetwork], device: torch.device, *, channels_last: bool = False) -> None:
-        self.members, self.device = members, device
+        self.members, self.device = list(members), device
         self.module = copy.deepcopy(members[0].module).to(device).eval()
         if channels_last:
             self.lay_channels_last()
@@ -64,6 +64,10 @@ class Population:
         """An array ``[P, …]`` as a tensor laid out like the parameter ``name``."""
         values = torch.from_numpy(stacked)
         return torch.zeros_like(self.parameters[name]).copy_(values if len(self) > 1 else values[0])
+
+    def row(self, stacked: Tensor, number: int) -> Tensor:
+        """One network's part of a parameter, its gradient or its mask: a view."""
+        return stacked[number] if len(self) > 1 else stacked
 
     def forward(self, x: Tensor, *, shared: bool) -> Tensor:
         """Outputs ``[P, n, C]`` for inputs ``[n, …]`` shared by all, or each network's own ``[P, n, …]``."""
@@ -112,13 +116,13 @@ class Population:
     def clone(self) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in self.state.items()}
 
-    def unstack(self, state: Mapping[str, Tensor]) -> list[Subnetwork]:
-        """The members with the weights of ``state``, which is stacked like ``self.state``."""
+    def unstack(self, state: Mapping[str, Tensor], members: Sequence[Subnetwork]) -> list[Subnetwork]:
+        """The members, as they were then, with the weights of ``state``, which is stacked like ``self.state``."""
         arrays = {name: value.cpu().numpy() for name, value in state.items()}
         return [
             # Masked again, because in a network that diverged 0 · ∞ is NaN where 0 was promised.
             replace(member, weights={name: arrays[name][p].copy() for name in member.weights}).masked(member.masks)
-            for p, member in enumerate(self.members)
+            for p, member in enumerate(members)
         ]
 
 

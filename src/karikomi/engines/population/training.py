@@ -22,6 +22,7 @@ from karikomi.engines.contract import (
 from karikomi.engines.population.augmentation import check_augmentation
 from karikomi.engines.population.optimizer import Optimizer, stacked_costs
 from karikomi.engines.population.planning import Planned, plan
+from karikomi.engines.population.rewiring import due, gradients_of_all_links, rewire
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
 from karikomi.engines.population.stacking import Population, each_loss
 from karikomi.engines.threads import share_threads
@@ -117,8 +118,8 @@ def _train_population(
     optimizer, costs = Optimizer(recipe, trials, population), stacked_costs(trials, population)
     batches = source.minibatches(trials, recipe)
     validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
-    due = set(recipe.validations())
-    snapshots = {0: population.clone()} if 0 in recipe.snapshots else {}
+    validations = set(recipe.validations())
+    snapshots = {0: (population.clone(), list(population.members))} if 0 in recipe.snapshots else {}
     train_losses: list[Tensor] = []
     leaves = list(population.parameters.values())
     population.module.train()
@@ -129,6 +130,8 @@ def _train_population(
         for leaf in leaves:  # zero_grad, without its hooks
             leaf.grad = None
         (losses if len(trials) == 1 else losses.sum()).backward()
+        changing = due(trials, iteration)
+        gradients = gradients_of_all_links(population) if changing else {}
         population.charge(costs)
         population.mask_gradients()
         if recipe.clip is not None:
@@ -136,16 +139,18 @@ def _train_population(
         optimizer.step(rate)
         train_losses.append(losses.detach())
         if iteration in recipe.snapshots:
-            snapshots[iteration] = population.clone()
-        if iteration in due:
+            snapshots[iteration] = population.clone(), list(population.members)
+        if iteration in validations:
             validation.record(iteration, torch.stack(train_losses))
             train_losses.clear()
+        rewire(population, optimizer, trials, changing, iteration, gradients)
         if iteration % ADVANCE_EVERY == 0 or iteration == recipe.iterations:
             report(len(trials) * ((iteration - 1) % ADVANCE_EVERY + 1))
             if stop.is_set():
                 raise InterruptedError
-    best, final = population.unstack(validation.best), population.unstack(population.state)
-    kept = {at: population.unstack(state) for at, state in snapshots.items()}
+    best = population.unstack(validation.best, validation.best_members)
+    final = population.unstack(population.state, population.members)
+    kept = {at: population.unstack(*state) for at, state in snapshots.items()}
     stops, curves = validation.early_stop.tolist(), validation.curves()
     states = optimizer.states(_steps_before(trials[0]) + recipe.iterations)
     seconds = (time.perf_counter() - began) / len(trials)
@@ -159,6 +164,7 @@ class _Validation:
     """What validation sees of a population, and each network's weights at its first minimum of the loss."""
 
     best: dict[str, Tensor]
+    best_members: list[Subnetwork]
     lowest: Tensor
     early_stop: Tensor
 
@@ -178,6 +184,7 @@ class _Validation:
         self.rows.append(torch.stack([train_loss, loss, hits.mean(1)]))
         if len(self.rows) == 1:
             self.best, self.lowest = self.population.clone(), loss
+            self.best_members = list(self.population.members)
             self.early_stop = torch.full_like(loss, iteration, dtype=torch.int64)
             return
         better = (loss < self.lowest) | (self.lowest.isnan() & ~loss.isnan())
@@ -186,6 +193,8 @@ class _Validation:
         if better.any():
             for name, value in self.population.state.items():
                 self.best[name][better] = value[better]
+            for p in better.nonzero().flatten().tolist():
+                self.best_members[p] = self.population.members[p]
 
     def curves(self) -> list[Curve]:
         values = torch.stack(self.rows, dim=-1).cpu().numpy()

@@ -24,6 +24,7 @@ from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.kernels.vector import LANES
+from karikomi.engines.sparse.rewiring import Rewired
 from karikomi.engines.threads import run
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
@@ -82,8 +83,9 @@ def _train(
 ) -> Trained:
     began = time.perf_counter()
     # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
+    rewiring = trial.rewiring
     moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
-    network, places = lay_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved)
+    network, places = lay_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
     optimizer = optimizer_of(recipe, network)
     taken = 0 if trial.state is None else trial.state.steps
     if trial.state is not None:
@@ -92,10 +94,11 @@ def _train(
     if trial.link_cost is not None:
         optimizer = optimizer._replace(cost=aligned(network.parameters.size))
         _fill(optimizer.cost, places, trial.link_cost)
-    goals = _goals(recipe)
+    rewired = Rewired(rewiring, trial.subnetwork, network, optimizer, places, recipe.batch) if rewiring else None
+    goals = _goals(trial, recipe)
     orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
     validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
-    best = network.parameters.copy()
+    best = network.parameters.copy(), places
     snapshots = {0: best} if 0 in recipe.snapshots else {}
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
@@ -105,20 +108,28 @@ def _train(
         done = goal
         if stop.is_set():
             raise InterruptedError
+        due = rewired if rewired and done in rewired.rewiring.steps else None
+        if due:
+            due.measure()  # before validation takes the minibatch's place
         if done in recipe.snapshots:
-            snapshots[done] = network.parameters.copy()
+            snapshots[done] = network.parameters.copy(), places
         if done == validations[len(curve)]:
             seen = _evaluate(network, source, validation)
             curve.append((done, loss / (done - since), seen.loss, seen.accuracy))
             since, loss = done, 0.0
             if early_stop == 0 or seen.loss < lowest:
                 lowest, early_stop = (np.inf if np.isnan(seen.loss) else seen.loss), done
-                best = network.parameters.copy()
+                best = network.parameters.copy(), places
+        if due:
+            places = due.change(done)
+            if trial.link_cost is not None:
+                optimizer.cost[:] = 0
+                _fill(optimizer.cost, places, trial.link_cost)
     iteration, train_loss, validation_loss, accuracy = (np.array(column) for column in zip(*curve, strict=True))
     return Trained(
-        best=_restored(trial.subnetwork, places, best),
-        final=_restored(trial.subnetwork, places, network.parameters),
-        snapshots={at: _restored(trial.subnetwork, places, values) for at, values in snapshots.items()},
+        best=_restored(trial, *best),
+        final=_restored(trial, network.parameters, places),
+        snapshots={at: _restored(trial, *then) for at, then in snapshots.items()},
         state=OptimizerState(
             taken + done, *(_spread(trial.subnetwork, places, moment) for moment in (optimizer.first, optimizer.second))
         ),
@@ -128,9 +139,12 @@ def _train(
     )
 
 
-def _goals(recipe: Recipe) -> list[int]:
-    """After which iterations the kernels hand back: at every validation, at every snapshot, and often enough."""
-    return sorted({*recipe.validations(), *range(_CHUNK, recipe.iterations, _CHUNK), *recipe.snapshots} - {0})
+def _goals(trial: Trial, recipe: Recipe) -> list[int]:
+    """After which iterations the kernels hand back: at validations, snapshots and changes, and often enough."""
+    changes = trial.rewiring.steps if trial.rewiring else range(0)
+    often = range(_CHUNK, recipe.iterations, _CHUNK)
+    goals = {*recipe.validations(), *recipe.snapshots, *(step for step in changes if step <= recipe.iterations), *often}
+    return sorted(goals - {0})
 
 
 def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
@@ -171,11 +185,17 @@ def _spread(subnetwork: Subnetwork, places: dict[str, Place], values: np.ndarray
     return arrays
 
 
-def _restored(subnetwork: Subnetwork, places: dict[str, Place], parameters: np.ndarray) -> Subnetwork:
-    weights = {name: np.array(weight, np.float32, order="C") for name, weight in subnetwork.weights.items()}
+def _restored(trial: Trial, parameters: np.ndarray, places: dict[str, Place]) -> Subnetwork:
+    """The network with these parameters, and if its links change with those that are there."""
+    network = trial.subnetwork
+    weights = {name: np.array(weight, np.float32, order="C") for name, weight in network.weights.items()}
+    masks = {name: np.array(mask) for name, mask in network.masks.items()}
     for name, place in places.items():
         weights[name].ravel()[place.elements] = parameters[place.positions]
-    return replace(subnetwork, weights=weights).masked(subnetwork.masks)
+        if trial.rewiring and name in masks:
+            masks[name] = np.zeros(masks[name].shape, bool)
+            masks[name].ravel()[place.elements] = True
+    return replace(network, weights=weights).masked(masks)
 
 
 def _alike_together(source: Source, examples: np.ndarray) -> np.ndarray:

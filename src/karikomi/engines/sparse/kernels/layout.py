@@ -108,19 +108,29 @@ _POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "ba
 
 
 def lay_out(
-    subnetwork: Subnetwork, nonzero: np.ndarray, batch: int, *, keep_idle: bool, backward: bool = True
+    subnetwork: Subnetwork,
+    nonzero: np.ndarray,
+    batch: int,
+    *,
+    keep_idle: bool,
+    backward: bool = True,
+    rewired: bool = False,
 ) -> tuple[Network, dict[str, Place]]:
     """The network's arrays for minibatches of ``batch``, and where each parameter of ``subnetwork`` is in them.
 
     ``nonzero`` is the share of examples in which each input is not 0. Nothing is learned by, and nothing comes from,
     an input that always is 0; nor a hidden unit without outgoing links. They are left out unless ``keep_idle`` (weight
-    decay moves their weights all the same). Without ``backward`` the network can be evaluated, not trained.
+    decay moves their weights all the same). Without ``backward`` the network can be evaluated, not trained. Where links
+    are to be ``rewired``, every input and unit is there, and no input is listed.
     """
     linear = subnetwork.architecture.perceptron
     assert linear, "checked before"
     masks = [subnetwork.masks[layer.weight] for layer in linear]
-    kept = kept_units(masks, (nonzero > 0) | keep_idle, keep_idle)
-    listed = worth_listing(masks[0][np.ix_(kept[1], kept[0])], nonzero[kept[0]], batch)
+    if rewired:
+        kept = [np.arange(units) for units in (masks[0].shape[1], *(len(mask) for mask in masks))]
+    else:
+        kept = kept_units(masks, (nonzero > 0) | keep_idle, keep_idle)
+    listed = worth_listing(masks[0][np.ix_(kept[1], kept[0])], nonzero[kept[0]], batch) & (not rewired)
     kept[0], chosen = kept[0][~listed], kept[0][listed]
     pools = Pools()
     layers, places = _place(linear, masks, kept, pools, backward)
@@ -181,7 +191,7 @@ def _place(
     for n in sorted(range(len(linear)), key=lambda n: is_dense(blocks[n])):
         layer, block = layers[n], blocks[n]
         layer["outputs"], layer["inputs"] = block.shape
-        row, column = np.nonzero(block)
+        row, column = map(np.ascontiguousarray, np.nonzero(block))  # as kernels read them
         if is_dense(block):
             positions = place_dense(layer, block, row, column, pools)
         else:

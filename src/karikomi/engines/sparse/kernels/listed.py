@@ -71,16 +71,16 @@ def list_values(network: Network, block: int, first: int, last: int, size: int) 
 
 
 @kernel
-def turn_deltas(network: Network, batch: int) -> None:
-    """The loss's derivatives by the first layer's outputs, with units as lanes."""
-    listed, layer, lane_of = network.listed, network.layers[0], network.unit_starts
+def turn_deltas(network: Network, number: int, rows: int, turned: np.ndarray, batch: int) -> None:
+    """The loss's derivatives by a layer's outputs, with units, of which there is room for ``rows``, as lanes."""
+    layer, lane_of = network.layers[number], network.unit_starts
     for first in range(0, batch, LANES):
-        number = first // LANES
+        block = first // LANES
         for row in range(0, layer.outputs, 16):
-            place = (number * listed.rows + row // LANES * LANES) * LANES + row % LANES
+            place = (block * rows + row // LANES * LANES) * LANES + row % LANES
             for lane in range(0, LANES, 16):
-                y = number * network.block + layer.y + lane
-                transpose16(network.deltas, lane_of, row, y, listed.turned, lane_of, lane, place, _ONE)
+                y = block * network.block + layer.y + lane
+                transpose16(network.deltas, lane_of, row, y, turned, lane_of, lane, place, _ONE)
 
 
 @inlined

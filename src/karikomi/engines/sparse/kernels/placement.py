@@ -8,6 +8,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.sorting import TILE, Room, sort_back, sort_links
 from karikomi.engines.sparse.kernels.vector import LANES
 
 # What a dense product costs, by its own products; 1 is what visiting a link costs, by its products (LeNet-300-100: with
@@ -15,9 +16,8 @@ from karikomi.engines.sparse.kernels.vector import LANES
 DENSE_COST = 0.75
 # In products, what it costs to update a parameter, to list a value, and to turn an output or its derivative (AVX2).
 UPDATE_COST, LISTING_COST, TURNING_COST = 16, 100, 5
-# Units in one tile: they, or the links of LANES units with so many listed inputs, stay in the first-level cache (most
-# of them) while all rows, or all examples, pass by.
-TILE, LISTED_TILE = 160, 128
+# The links of LANES units with so many listed inputs stay in the first-level cache while all examples pass by.
+LISTED_TILE = 128
 # What the pieces in which dense matrices are multiplied all divide.
 PADDING = math.lcm(DENSE_ROWS, DENSE_COLUMNS, WIDE_ROWS)
 # Units that one pass over the rows of a dense product reads: they, too, stay in the first-level cache.
@@ -101,27 +101,17 @@ def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarr
 
 
 def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
-    layer["tiles"] = tiles = -(-int(layer["inputs"]) // TILE)
-    groups, group, tile = -(-int(layer["outputs"]) // GROUP), row // GROUP, column // TILE
-    # Which rows of the group read an input, one bit for each.
-    rows = np.zeros((groups, int(layer["inputs"])), np.int64)
-    np.bitwise_or.at(rows, (group, column), 1 << row % GROUP)
-    where = (tile * groups + group) * LISTS + rows[group, column] - 1
-    order = np.argsort((where * int(layer["inputs"]) + column) * GROUP + row % GROUP, kind="stable")
-    where, column = where[order], column[order]
-    # One entry for all links of a group with an input.
-    entry = (np.diff(where, prepend=-1) != 0) | (np.diff(column, prepend=-1) != 0)
-    ends = np.cumsum(np.bincount(where[entry], minlength=tiles * groups * LISTS))
-    start = pools.add("partner", column[entry] % TILE)
-    layer["pointer"] = pools.add("pointers", start + np.concatenate([[0], ends]))
-    # Parameters are updated sixteen at a time.
-    counts = np.bincount(tile, minlength=tiles)
-    links = np.concatenate([[0], np.cumsum(padded(counts, 16))])
-    links += pools.reserve(links[-1])
-    layer["tile_link"] = pools.add("tile_links", links)
+    """With room for as many links at any other places."""
+    outputs, inputs, count = int(layer["outputs"]), int(layer["inputs"]), len(row)
+    layer["tiles"] = tiles = -(-inputs // TILE)
+    groups, start = -(-outputs // GROUP), pools.reserve(padded(count, 16) + 16 * tiles)
+    partner, pointers = np.zeros(count, np.uint8), np.empty(tiles * groups * LISTS + 1, np.int64)
+    tile_links, positions = np.empty(tiles + 1, np.int32), np.empty(count, np.int64)
+    room = Room.of(outputs, inputs)
+    sort_links(row, column, groups, room, start, 0, partner, pointers, tile_links, positions)
+    layer["pointer"] = pools.add("pointers", pools.add("partner", partner) + pointers)
+    layer["tile_link"] = pools.add("tile_links", tile_links)
     pools.longest = max(pools.longest, GROUP * TILE + 32)
-    positions = np.empty(len(row), np.int64)
-    positions[order] = np.arange(len(row)) + np.repeat(links[:-1] - np.cumsum(counts) + counts, counts)
     return positions
 
 
@@ -142,11 +132,12 @@ def place_listed(mask: np.ndarray, units: np.ndarray, inputs: np.ndarray, pools:
 
 def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:
     layer["back_tiles"] = tiles = -(-int(layer["outputs"]) // TILE)
-    group = row // TILE * layer["inputs"] + column
-    order, counts = np.argsort(group, kind="stable"), np.bincount(group, minlength=tiles * layer["inputs"])
-    start = pools.add("back_partner", (row % TILE)[order])
-    pools.add("back_link", positions[order])
-    layer["back_pointer"] = pools.add("back_pointers", start + np.concatenate([[0], np.cumsum(counts)]))
+    inputs, count = int(layer["inputs"]), len(row)
+    partner, link = np.empty(count, np.uint8), np.empty(count, np.int32)
+    pointers = np.empty(tiles * inputs + 1, np.int64)
+    sort_back(row, column, positions, inputs, 0, partner, link, pointers)
+    layer["back_pointer"] = pools.add("back_pointers", pools.add("back_partner", partner) + pointers)
+    pools.add("back_link", link)
 
 
 def padded(size: Size, to: int = PADDING) -> Size:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -179,6 +180,20 @@ def test_the_nearest_density_is_meant_within_a_twentieth(run):
     for density, number in ((1.0, 0), (0.5, 1), (0.252, 2)):
         _, masks = karikomi.load_ticket(run, density=density)
         assert all((masks[name] == mask).all() for name, mask in run.network(0, round=number).masks.items())
+
+
+def test_of_several_variants_one_must_be_named(lottery, command, tmp_path):
+    run = lottery(criteria=["magnitude", "random"], rounds=1)
+    variants = sorted({saved.where["variant"] for saved in run.study.saved(run.folder) if saved.where["round"]})
+    ways: list[dict[str, Any]] = [{"round": 1}, {"density": 0.5}]
+    for which in ways:
+        with pytest.raises(InputError, match="several networks"):
+            karikomi.load_ticket(run, **which)
+        named = [karikomi.load_ticket(run, **which, variant=variant).masks for variant in variants]
+        assert any((named[0][name] != mask).any() for name, mask in named[1].items())
+    folder = karikomi.save_ticket(run, tmp_path / "ticket", round=1, variant=variants[-1])
+    flags = shlex.split((folder / "README.md").read_text().split("`karikomi ")[1].split("`")[0])
+    assert command(*flags, "--out", str(run.folder.path), "--quiet")[::2] == (0, "")
 
 
 def test_what_is_wrong_costs_a_line(run, tmp_path):

@@ -70,12 +70,17 @@ def _nearest(
     run: Result, replicate: int, density: float, module: nn.Module | None, where: Mapping[str, Any]
 ) -> Checkpoint:
     """The network of the density, that of the dense network being 1."""
-    asked = {"replicate": replicate, **where}
-    saved = [one for one in run.study.saved(run.folder) if asked.items() <= one.where.items()]
+    saved = [one for one in run.study.saved(run.folder) if one.where["replicate"] == replicate]
     links = [read_networks(one.path, module)[one.name].trained.links for one in saved]
-    densities = [count / max(links) for count in links]
-    off = [abs(math.log(one / density)) if one * density > 0 else math.inf for one in densities]
-    if not off or min(off) > TOLERANCE:
-        known = ", ".join(percent(one) for one in sorted(set(densities), reverse=True)) or "none"
+    # The dense network, which several variants share, counts whatever is asked for.
+    fitting = {
+        count / max(links): one.where.get("round")
+        for one, count in zip(saved, links, strict=True)
+        if count and where.items() <= one.where.items()
+    }
+    nearest = min(fitting, key=lambda one: abs(one - density), default=math.inf)
+    if not abs(nearest - density) <= TOLERANCE * density:
+        known = ", ".join(percent(one) for one in sorted(fitting, reverse=True)) or "none"
         raise InputError(f"{run.folder.path} has no network with {percent(density)} of the links; it has {known}")
-    return run.network(module=module, **saved[off.index(min(off))].where)
+    asked = {"replicate": replicate, **where, "round": fitting[nearest]}
+    return run.network(module=module, **asked)  # which refuses what several networks fit

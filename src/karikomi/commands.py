@@ -152,7 +152,7 @@ def export(
     """Write a network of a run to a file, or a ticket to a folder that can be shared."""
     if to.suffix not in ("", ".safetensors"):
         raise InputError(f"a network is written as safetensors; name the file {to.with_suffix('.safetensors')}")
-    where = {"round": round, "cycle": cycle, "arm": arm, "pattern": pattern, "variant": variant}
+    where: dict[str, Any] = {"round": round, "cycle": cycle, "arm": arm, "pattern": pattern, "variant": variant}
     if to.suffix == "":
         from karikomi.tickets import save_ticket
 

@@ -246,7 +246,7 @@ def test_normalization_and_its_statistics_are_rewound_with_the_weights(given, tm
     dense, ticket = (read_network(ticket_file(result.folder, 1, number)) for number in (0, 1))
     for name in ("bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "out.bias"):
         began = ticket.past["initial"][name]
-        np.testing.assert_array_equal(began, dense.past["rewind"][name])
+        np.testing.assert_array_equal(began, dense.past["at-10"][name])
         assert (began != dense.past["final"][name]).any()
         assert name not in ticket.masks
 

@@ -9,5 +9,7 @@ The blog post's experiment: karikomi lottery
 
 With more controls: karikomi lottery --arms ticket reinit shuffled random --reinits 3
 
+Which criterion, and is it its mask? karikomi lottery --criteria magnitude snip synflow --scope global --arms shuffled
+
 Another network: karikomi lottery --network mlp-64-64 --criterion magnitude-increase --scope global
 """

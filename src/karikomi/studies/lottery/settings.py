@@ -148,7 +148,7 @@ class LotterySettings(StudySettings):
         default="iterative",
         description="Prune round by round, or to each density at once from the trained dense network.",
     )
-    rewind: Annotated[tuple[Rewind, ...], REMOVAL] = Field(
+    rewind: Annotated[tuple[Rewind, ...], REMOVAL, Parameter(show_default=lambda several: several[0])] = Field(
         default=(0,),
         description="Iteration k whose weights the survivors return to, and biases, normalization and its statistics"
         " with them, which are never removed; they are trained for the iterations that are left after k. none: they"

@@ -136,7 +136,7 @@ def test_allocations(small, allocation):
 
 
 def test_densities_by_layer_are_those_of_the_last_round(small):
-    _, tickets, _ = play(small(replicates=1, rounds=2, densities=[0.01, 0.25, 1], arms=("ticket", "shuffled")))
+    _, tickets, _ = play(small(replicates=1, rounds=2, layer_densities=[0.01, 0.25, 1], arms=("ticket", "shuffled")))
     for number, share in ((1, 0.5), (2, 1.0)):
         for density, mask in zip((0.01, 0.25, 1), tickets[0, number, ""].masks.values(), strict=True):
             assert mask.sum() == round(mask.size * density**share)
@@ -193,8 +193,8 @@ def test_what_is_cut_off_is_in_the_table(small):
         ({"allocation": "erk", "allocations": ["lamp"]}, "either allocation or allocations, not both"),
         ({"allocation": "erk", "output_rate": "half"}, "output_rate half needs scope layer and allocation layer"),
         ({"allocation": "erk", "scope": "global"}, "other allocations need scope layer"),
-        ({"densities": [1.2, 1, 1]}, "at most at 1, the links there are; they are 1.2 1 1"),
-        ({"densities": [0.1, 1, 1], "allocation": "erk"}, "give them without allocation"),
+        ({"layer_densities": [1.2, 1, 1]}, "at most at 1, the links there are; they are 1.2 1 1"),
+        ({"layer_densities": [0.1, 1, 1], "allocation": "erk"}, "give them without allocation"),
         ({"when": 60}, "when must lie between 1 and 59"),
         ({"rewind": 60}, "rewind must lie between 0 and 59"),
         ({"prunings": 4}, "prunings needs a criterion that acts before the end of training"),
@@ -216,7 +216,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_written(small, tm
     for given, message in (
         ({"criterion": "snip", "network": f"{tmp_path}/net.py:steps"}, "has no gradient that this criterion needs"),
         ({"criterion": "wanda", "network": "gru"}, "multiplies cannot be told"),
-        ({"densities": [0.1, 1]}, r"one value per layer, 3 \(fc1.weight, fc2.weight, output.weight\); it has 2"),
+        ({"layer_densities": [0.1, 1]}, r"one value per layer, 3 \(fc1.weight, fc2.weight, output.weight\); it has 2"),
     ):
         with pytest.raises(InputError, match=message):
             run(find_study("lottery"), small(**given), out=tmp_path / "run", quiet=True)

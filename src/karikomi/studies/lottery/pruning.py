@@ -31,13 +31,13 @@ def target(settings: LotterySettings, variant: Variant, dense: Subnetwork, numbe
         InputError: if there are not as many densities as layers.
     """
     sizes = links_by_layer(dense.masks)
-    if settings.densities is not None:
-        if len(settings.densities) != len(sizes):
+    if settings.layer_densities is not None:
+        if len(settings.layer_densities) != len(sizes):
             raise InputError(
-                f"densities needs one value per layer, {len(sizes)} ({', '.join(sizes)}); it has"
-                f" {len(settings.densities)}"
+                f"layer_densities needs one value per layer, {len(sizes)} ({', '.join(sizes)}); it has"
+                f" {len(settings.layer_densities)}"
             )
-        shares = zip(sizes.items(), settings.densities, strict=True)
+        shares = zip(sizes.items(), settings.layer_densities, strict=True)
         return {name: round(size * density ** (number / settings.rounds)) for (name, size), density in shares}
     if variant.allocation != "layer":
         left = links_left(sum(sizes.values()), settings.rate, number)

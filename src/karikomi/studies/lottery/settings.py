@@ -127,7 +127,7 @@ class LotterySettings(StudySettings):
     allocations: Annotated[tuple[Allocation, ...] | None, REMOVAL] = Field(
         default=None, min_length=1, description="Several allocations, compared at every density with the first one."
     )
-    densities: Annotated[tuple[float, ...] | None, REMOVAL] = Field(
+    layer_densities: Annotated[tuple[float, ...] | None, REMOVAL] = Field(
         default=None,
         min_length=1,
         description="Share of its links that each layer keeps after the last round, layer by layer; in round n of N its"
@@ -267,15 +267,17 @@ class LotterySettings(StudySettings):
 
     def _check_allocation(self) -> None:
         """Raise an InputError for what says twice how many links a layer keeps."""
-        if self.densities is not None:
+        if self.layer_densities is not None:
             if self.allocation or self.allocations or self.scope == "global":
-                raise InputError("densities say what each layer keeps; give them without allocation and scope")
-            if not all(0 < density <= 1 for density in self.densities):
-                shown = " ".join(f"{density:g}" for density in self.densities)
-                raise InputError(f"densities must lie above 0 and at most at 1, the links there are; they are {shown}")
+                raise InputError("layer_densities say what each layer keeps; give them without allocation and scope")
+            if not all(0 < density <= 1 for density in self.layer_densities):
+                shown = " ".join(f"{density:g}" for density in self.layer_densities)
+                raise InputError(
+                    f"layer_densities must lie above 0 and at most at 1, the links there are; they are {shown}"
+                )
         if self.scope == "global" and any(variant.allocation != "global" for variant in self.variants):
             raise InputError("scope global is allocation global; other allocations need scope layer")
-        by_rate = self.densities is None and all(variant.allocation == "layer" for variant in self.variants)
+        by_rate = self.layer_densities is None and all(variant.allocation == "layer" for variant in self.variants)
         for name in ("output_rate half", "convolution_rate") if not by_rate else ():
             if getattr(self, name.split()[0]) not in (None, "equal"):
                 raise InputError(f"{name} needs scope layer and allocation layer: else all layers have one rate")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from karikomi.networks.detection import PRODUCTS, RECURRENT
+from karikomi.networks.detection import CONVOLUTIONS, PRODUCTS, RECURRENT, TRANSPOSED
 from karikomi.networks.nested import Ref
 from karikomi.networks.regions import REDUCING
 from karikomi.networks.tape import Op
@@ -64,3 +64,12 @@ def recurrent_weights(op: Op, recurrent: tuple[int, int] | None) -> list[Any]:
     layer, way = recurrent or (0, 0)
     first = per * (layer * (2 if both else 1) + way)
     return list(params[first : first + per])
+
+
+def layout(op: Op, weight: Tensor) -> tuple[int, int, int]:
+    """A weight's axes of rows and columns, and the axis of the signal that it sums over."""
+    if op.name in CONVOLUTIONS | TRANSPOSED:
+        return (0, 1, 1 - weight.ndim) if op.name in CONVOLUTIONS else (1, 0, 1 - weight.ndim)
+    if op.name == "linear" or (op.name in PRODUCTS and weight is op.args[0]):
+        return 0, 1, -1 if op.name == "linear" else -2
+    return weight.ndim - 1, weight.ndim - 2, -1

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.networks.anatomy import Anatomy
-from karikomi.networks.detection import CELLS, CONVOLUTIONS, PRODUCTS, TRANSPOSED, Found
+from karikomi.networks.detection import CELLS, CONVOLUTIONS, TRANSPOSED, Found
 from karikomi.networks.nested import Ref
 from karikomi.networks.parts import Part
 from karikomi.networks.regions import ARITHMETIC, ELEMENTWISE, NONLINEAR, core, through, varies
 from karikomi.networks.tape import READ_OUT, Op, Tape
-from karikomi.removal.axes import BY_CHANNEL, mixed_axes, multiplied, recurrent_weights, scaled_axis
+from karikomi.removal.axes import BY_CHANNEL, layout, mixed_axes, multiplied, recurrent_weights, scaled_axis
 
 Key = tuple[int, tuple[int, int] | None]
 """A layer's call: the place of its operation, and in a recurrent one the stacked layer and the direction."""
@@ -106,7 +106,7 @@ class Dimensions:
         if not isinstance(weight, nn.Parameter) or op.name in ("bilinear", "einsum"):
             self._stay(op)
             return
-        rows, columns, summed = _layout(op, weight)
+        rows, columns, summed = layout(op, weight)
         own, name = self._new(found.units, found), self.anatomy.tape.origin(weight)
         self.slices.append(Slice(name, rows, own))
         for bias in _constants(op):
@@ -282,15 +282,6 @@ def _needed(tape: Tape) -> set[int]:
         if op.name in READ_OUT or not needed.isdisjoint(op.results):
             needed |= set(op.refs)
     return needed
-
-
-def _layout(op: Op, weight: Tensor) -> tuple[int, int, int]:
-    """A weight's axes of rows and columns, and the axis of the signal that it sums over."""
-    if op.name in CONVOLUTIONS | TRANSPOSED:
-        return (0, 1, 1 - weight.ndim) if op.name in CONVOLUTIONS else (1, 0, 1 - weight.ndim)
-    if op.name == "linear" or (op.name in PRODUCTS and weight is op.args[0]):
-        return 0, 1, -1 if op.name == "linear" else -2
-    return weight.ndim - 1, weight.ndim - 2, -1
 
 
 def _constants(op: Op) -> Iterator[Tensor]:

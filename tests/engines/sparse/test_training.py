@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +12,7 @@ from torch import nn
 from torch.func import functional_call
 
 from karikomi.data.dataset import Dataset, Examples
-from karikomi.engines import population, sparse
-from karikomi.engines.choice import choose
+from karikomi.engines import sparse
 from karikomi.engines.contract import Recipe, Trial, minibatches
 from karikomi.engines.sparse.kernels.steps import train_steps
 from karikomi.errors import InputError
@@ -270,68 +268,6 @@ def test_read_only_data_are_fine() -> None:
     before = len(train_steps.signatures)
     sparse.train([trial], data, replace(ADAM, iterations=1))
     assert len(train_steps.signatures) <= max(before, 1)
-
-
-class Written(nn.Module):
-    """A perceptron as people write it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.out, self.hidden = nn.Linear(30, 5), nn.Linear(40, 30)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(torch.relu(self.hidden(x.flatten(1))))
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        perceptron([40, 30, 5], nn.Tanh, bias=False),
-        nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.ReLU(), nn.Linear(3, 2)),
-        nn.Linear(4, 3),
-        Written(),
-    ],
-)
-def test_it_trains_perceptrons(module: nn.Module) -> None:
-    assert choose("auto", Architecture(module)) is sparse
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        nn.Sequential(nn.ReLU()),
-        nn.Sequential(nn.ReLU(), nn.Linear(4, 3)),
-        nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Linear(3, 2)),
-        nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 2)),
-        nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Tanh()),
-        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4, 3)),
-        nn.Sequential(nn.Flatten(0), nn.Linear(4, 3)),
-    ],
-)
-def test_other_networks_are_for_the_population_engine(module: nn.Module) -> None:
-    assert choose("auto", Architecture(module)) is population
-    with pytest.raises(InputError, match="perceptrons only"):
-        choose("sparse", Architecture(module))
-
-
-@pytest.mark.parametrize("extra", [{"label_smoothing": 0.1}, {"clip": 1.0}, {"augment": ("shift",)}])
-def test_recipes_with_extras_are_for_the_population_engine(extra: dict[str, Any]) -> None:
-    recipe, architecture = replace(ADAM, **extra), Architecture(Written())
-    name = next(iter(extra)).replace("_", " ")
-    assert choose("auto", architecture, recipe) is population
-    with pytest.raises(InputError, match=f"does not know {name}; use the engine population"):
-        choose("sparse", architecture, recipe)
-    with pytest.raises(InputError, match=f"does not know {name}"):
-        sparse.train([], images(), recipe)
-
-
-def test_a_perceptron_may_be_written_in_any_way() -> None:
-    data = images()
-    network = initialize(Architecture(Written()), "pytorch", np.random.default_rng(0))
-    for one, other in zip(
-        sparse.evaluate([network], data.test), population.evaluate([network], data.test), strict=True
-    ):
-        assert (one.accuracy, one.loss) == (other.accuracy, pytest.approx(other.loss, abs=1e-6))
 
 
 def test_mistakes_are_told() -> None:

@@ -1,0 +1,89 @@
+"""Which engine trains which network."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from karikomi.data.dataset import Dataset
+from karikomi.engines import population, sparse
+from karikomi.engines.choice import choose
+from karikomi.engines.contract import Recipe
+from karikomi.errors import InputError
+from karikomi.networks.architecture import Architecture
+from karikomi.networks.initialization import initialize
+
+
+def images() -> Dataset:
+    """Noise of 40 pixels in five classes."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (150, 40), dtype=np.uint8), np.arange(150) % 5
+    return Dataset.from_arrays(x[:100], y[:100], x[100:], y[100:])
+
+
+class Written(nn.Module):
+    """A perceptron as people write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out, self.hidden = nn.Linear(30, 5), nn.Linear(40, 30)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(torch.relu(self.hidden(x.flatten(1))))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(nn.Linear(40, 30, bias=False), nn.Tanh(), nn.Linear(30, 5, bias=False)),
+        nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.ReLU(), nn.Linear(3, 2)),
+        nn.Linear(4, 3),
+        Written(),
+    ],
+)
+def test_it_trains_perceptrons(module: nn.Module) -> None:
+    assert choose("auto", Architecture(module)) is sparse
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(nn.ReLU()),
+        nn.Sequential(nn.ReLU(), nn.Linear(4, 3)),
+        nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Tanh()),
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4, 3)),
+        nn.Sequential(nn.Flatten(0), nn.Linear(4, 3)),
+    ],
+)
+def test_other_networks_are_for_the_population_engine(module: nn.Module) -> None:
+    assert choose("auto", Architecture(module)) is population
+    with pytest.raises(InputError, match="perceptrons only"):
+        choose("sparse", Architecture(module))
+
+
+@pytest.mark.parametrize(
+    "extra", [{"label_smoothing": 0.1}, {"clip": 1.0}, {"augment": ("shift",)}, {"precision": "bf16"}]
+)
+def test_recipes_with_extras_are_for_the_population_engine(extra: dict[str, Any]) -> None:
+    architecture, data = Architecture(Written()), images()
+    recipe = replace(Recipe(1, 20, "adam", 1e-3, 0.0, 0.0, 1), **extra)
+    name = next(iter(extra)).replace("_", " ")
+    assert choose("auto", architecture, recipe) is population
+    with pytest.raises(InputError, match=f"does not know {name}; use the engine population"):
+        choose("sparse", architecture, recipe)
+    with pytest.raises(InputError, match=f"does not know {name}"):
+        sparse.train([], data, recipe)
+
+
+def test_a_perceptron_may_be_written_in_any_way() -> None:
+    data = images()
+    network = initialize(Architecture(Written()), "pytorch", np.random.default_rng(0))
+    for one, other in zip(
+        sparse.evaluate([network], data.test), population.evaluate([network], data.test), strict=True
+    ):
+        assert (one.accuracy, one.loss) == (other.accuracy, pytest.approx(other.loss, abs=1e-6))

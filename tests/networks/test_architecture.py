@@ -1,6 +1,7 @@
 """Which units a network has, what they are called by, and where they are in a signal."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.layers import check_numbers
 from karikomi.networks.mlp import mlp
-from karikomi.networks.tape import record
+from karikomi.networks.tape import Tape, record
 
 
 class Written(nn.Module):
@@ -139,7 +140,7 @@ def test_a_unit_owns_its_bias_and_its_normalization() -> None:
 def test_a_module_is_traced_once_wherever_its_architecture_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = []
 
-    def counted(module: nn.Module, *given: object) -> object:
+    def counted(module: nn.Module, *given: Any) -> Tape:
         recorded.append(module)
         return record(module, *given)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import nn
 
 from karikomi.networks.anatomy import Anatomy
@@ -36,11 +37,19 @@ def why_no_chain(anatomy: Anatomy) -> str:
     elif anatomy.left_out and not problems:
         problems = [": ".join(next(iter(anatomy.left_out.items())))]
     problems += [
-        f"{layer.name} is not read by {following.name} alone"
+        f"{layer.name} is not read by {following.name} alone, each of its units once"
         for layer, following in pairwise(layers)
-        if [site.readers for site in layer.sites] != [frozenset(following.calls)]
+        if not _handed_on(layer, following)
     ]
     return f"a chain of linear or convolutional layers is needed, but {problems[0]}" if problems else ""
+
+
+def _handed_on(layer: Part, following: Part) -> bool:
+    """Whether only one layer reads another, whose units lie one behind the other, each in as many places."""
+    if [site.readers for site in layer.sites] != [frozenset(following.calls)]:
+        return False
+    units = layer.sites[0].units
+    return torch.equal(units, torch.arange(len(units)) // max(len(units) // layer.units, 1))
 
 
 def _own_problem(anatomy: Anatomy, layer: Part) -> str:

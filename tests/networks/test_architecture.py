@@ -67,7 +67,7 @@ def test_a_model_whose_inputs_are_not_known_is_refused() -> None:
         _ = Architecture(nn.Sequential(nn.LSTM(3, 4), nn.Linear(4, 2))).hidden_units
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_numbers_run_through_the_layers(data: st.DataObject) -> None:
     module = mlp((2,), (5, 3, 4), 2)

@@ -1,4 +1,4 @@
-"""Signals of convolutional networks: planes of places, at each place a row of LANES examples, with a border of zeros."""
+"""Signals of convolutional networks: planes of places, each a row of LANES examples, with a border of zeros."""
 
 import numpy as np
 

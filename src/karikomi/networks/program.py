@@ -115,12 +115,6 @@ class _Writer:
                 parts.insert(0, part)
                 needed |= {self.signals[x].same for x in part.x}
         _require(any(part.weight for part in parts), "the network has no layers")
-        for part in parts:
-            whole = self.signals[part.x[0]]
-            others = (self.signals[other] for one in parts for other in (*one.x, one.y))
-            bordered = part.kind == "convolution" and any(part.padding)
-            fits = not bordered or all(other.shape == whole.shape for other in others if other.same == whole.same)
-            _require(fits, f"{part.name}: pads what another layer reads in another shape")
         return Program(self.signals, parts, output)
 
     # What the operations are.

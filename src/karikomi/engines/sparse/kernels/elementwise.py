@@ -1,28 +1,37 @@
-"""Activations and sums of whole signals, and the way back through them."""
+"""Activations and sums of planes, and the way back through them, on one block."""
 
 import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU, TANH
-from karikomi.engines.sparse.kernels.loss import hyperbolic_tangent, times_slope
-from karikomi.engines.sparse.kernels.planes import first, line, plane
+from karikomi.engines.sparse.kernels.flow import Flow
+from karikomi.engines.sparse.kernels.loss import hyperbolic_tangent
+from karikomi.engines.sparse.kernels.planes import ROW, first, line, plane
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import (
-    LANES,
-    kernel,
-    load16,
-    load64,
-    splat64,
-    store,
-    where_positive,
-)
+from karikomi.engines.sparse.kernels.vector import kernel, load16, splat16, store, where_positive
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @inlined
+def line_of(signal, block: int, channel: int, y: int) -> int:
+    """Where a line of places starts."""
+    return block + first(signal) + channel * plane(signal) + y * line(signal)
+
+
+@inlined
 def rectified(value):
     # A product, so that NaN stays NaN.
-    return value * where_positive(value, splat64(_ONE), splat64(_ZERO))
+    return value * where_positive(value, splat16(_ONE), splat16(_ZERO))
+
+
+@inlined
+def sloped(activation: int, delta, value):
+    """From the derivative by an activation's ``value`` to that by what it was given."""
+    if activation == RELU:
+        return where_positive(value, delta, splat16(_ZERO))
+    if activation == TANH:
+        return delta * (splat16(_ONE) - value * value)
+    return delta
 
 
 @kernel
@@ -30,13 +39,10 @@ def bend(units: np.ndarray, signal, block: int, activation: int) -> None:
     """The activation, in place."""
     for channel in range(signal.channels if activation != IDENTITY else 0):
         for y in range(signal.height):
-            start = block + first(signal) + channel * plane(signal) + y * line(signal)
-            if activation == RELU:
-                for place in range(start, start + signal.width * LANES, LANES):
-                    store(units, place, rectified(load64(units, place)))
-            elif activation == TANH:
-                for place in range(start, start + signal.width * LANES, 16):
-                    store(units, place, hyperbolic_tangent(load16(units, place)))
+            start = line_of(signal, block, channel, y)
+            for place in range(start, start + signal.width * ROW, ROW):
+                value = load16(units, place)
+                store(units, place, rectified(value) if activation == RELU else hyperbolic_tangent(value))
 
 
 @kernel
@@ -44,36 +50,38 @@ def unbend(units: np.ndarray, deltas: np.ndarray, signal, block: int, activation
     """From the derivatives by an activation's values to those by what it was given, in place."""
     for channel in range(signal.channels if activation != IDENTITY else 0):
         for y in range(signal.height):
-            start = block + first(signal) + channel * plane(signal) + y * line(signal)
-            for place in range(start, start + signal.width * LANES, LANES):
-                store(deltas, place, times_slope(activation, load64(deltas, place), load64(units, place)))
+            start = line_of(signal, block, channel, y)
+            for place in range(start, start + signal.width * ROW, ROW):
+                store(deltas, place, sloped(activation, load16(deltas, place), load16(units, place)))
 
 
 @kernel
-def add(units: np.ndarray, signal, other, target, block: int, activation: int) -> None:
-    """``target`` is the sum of a ``signal`` and the ``other`` one, or if they are the same that one."""
-    two = other.start != signal.start
+def add(flow: Flow, number: int, block: int) -> None:
+    """The sum of two signals, or one as it is."""
+    operation, units = flow.operations[number], flow.units
+    one, other, target = flow.signals[operation.x], flow.signals[operation.z], flow.signals[operation.y]
+    two = operation.x != operation.z
     for channel in range(target.channels):
         for y in range(target.height):
-            place = block + first(target) + channel * plane(target) + y * line(target)
-            left = block + first(signal) + channel * plane(signal) + y * line(signal)
-            right = block + first(other) + channel * plane(other) + y * line(other)
-            for x in range(0, target.width * LANES, LANES):
-                value = load64(units, left + x)
+            left, right = line_of(one, block, channel, y), line_of(other, block, channel, y)
+            place = line_of(target, block, channel, y)
+            for x in range(0, target.width * ROW, ROW):
+                value = load16(units, left + x)
                 if two:
-                    value = value + load64(units, right + x)
-                store(units, place + x, rectified(value) if activation == RELU else value)
-    if activation != RELU:
-        bend(units, target, block, activation)
+                    value = value + load16(units, right + x)
+                store(units, place + x, rectified(value) if operation.activation == RELU else value)
+    if operation.activation != RELU:
+        bend(units, target, block, operation.activation)
 
 
 @kernel
-def hand_on(units: np.ndarray, deltas: np.ndarray, target, signal, block: int, activation: int, fresh: bool) -> None:
-    """The derivatives by ``target``, after its activation, become (``fresh``) or are added to those by ``signal``."""
+def hand_on(flow: Flow, number: int, block: int, signal, fresh: bool) -> None:
+    """The derivatives by what an operation made become (``fresh``) or are added to those by ``signal``."""
+    operation, units, deltas = flow.operations[number], flow.units, flow.deltas
+    target = flow.signals[operation.y]
     for channel in range(target.channels):
         for y in range(target.height):
-            source = block + first(target) + channel * plane(target) + y * line(target)
-            place = block + first(signal) + channel * plane(signal) + y * line(signal)
-            for x in range(0, target.width * LANES, LANES):
-                slope = times_slope(activation, load64(deltas, source + x), load64(units, source + x))
-                store(deltas, place + x, slope if fresh else slope + load64(deltas, place + x))
+            source, place = line_of(target, block, channel, y), line_of(signal, block, channel, y)
+            for x in range(0, target.width * ROW, ROW):
+                slope = sloped(operation.bent, load16(deltas, source + x), load16(units, source + x))
+                store(deltas, place + x, slope if fresh else slope + load16(deltas, place + x))

@@ -1,15 +1,16 @@
 """A subnetwork whose forward is a program, as the flat arrays that kernels play."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.activations import ACTIVATIONS, IDENTITY
+from karikomi.engines.sparse.kernels.activations import ACTIVATIONS, IDENTITY, RELU
+from karikomi.engines.sparse.kernels.convolution_layout import Shape, collected, halo_of_outputs, place_convolution
 from karikomi.engines.sparse.kernels.flow import KINDS, OPERATION, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.sparse.kernels.layout import LAYER, POOLED, Network, aligned, pieces_of, room_for_lists
+from karikomi.engines.sparse.kernels.lowering import Lowered, lowered
 from karikomi.engines.sparse.kernels.placement import (
     Place,
     Pools,
@@ -19,109 +20,148 @@ from karikomi.engines.sparse.kernels.placement import (
     place_sparse,
     place_way_back,
 )
-from karikomi.engines.sparse.kernels.planes import PLANES, extent
+from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent
+from karikomi.engines.sparse.kernels.play import PIECE
 from karikomi.engines.sparse.kernels.vector import LANES
-from karikomi.networks.program import Part, Program
+from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
-
-_NUMBERS = dict(zip(("convolution", "linear", "maximum", "average", "normalization", "sum"), KINDS, strict=True))
 
 
 def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -> tuple[Flow, dict[str, Place]]:
     """As :func:`~karikomi.engines.sparse.kernels.layout.lay_out`; nothing is left out but removed links."""
-    program = subnetwork.architecture.program
-    parts = _bent_late(program)
-    signals, block = _place_signals(program, parts, backward)
-    operations, pools, places = np.zeros(len(parts), OPERATION), Pools(), dict[str, Place]()
-    linear, held, moments = list[np.ndarray](), list[np.ndarray](), 0
-    for part, operation in zip(parts, operations, strict=True):
-        _describe(part, operation)
-        shape = program.signals[part.y].shape
-        if part.kind == "linear":
+    low = lowered(subnetwork.architecture.program)
+    signals, block, row_block = _place_signals(low)
+    operations, pools, places = _operations(low), Pools(), dict[str, Place]()
+    convolutions, linear = list[Any](), list[Any]()
+    steps = [*zip(low.kinds, low.parts, operations, strict=True)]
+    moments = 0
+    for kind, part, operation in steps:  # what is learned by planes comes first
+        if kind == "convolution":
+            operation["number"] = len(convolutions)
+            convolutions.append(_place_convolution(subnetwork, part, operation, signals, pools, places))
+        elif kind == "statistics":
+            channels = low.signals[part.y].shape.channels
+            operation["weight"], operation["bias"] = (
+                _place_row(name, channels, pools, places) for name in (part.weight, part.bias)
+            )
+            operation["moments"], moments = moments, moments + 4 * channels
+    learned = pools.parameters
+    for number, (kind, part, operation) in enumerate(steps):
+        channels = low.signals[part.y].shape.channels
+        if kind == "linear":
             operation["number"] = len(linear)
-            linear.append(_place_linear(subnetwork, part, signals, operation["back_x"], pools, places))
-        elif part.kind == "convolution":
-            _place_convolution(subnetwork, part, operation, pools, places)
-        elif part.kind == "normalization":
-            operation["moments"], moments = moments, moments + 2 * shape.channels
-            for name, what in ((part.weight, "weight"), (part.mean, "mean"), (part.variance, "variance")):
-                operation[what] = _place_row(name, shape.channels, pools, places)
-            pools.longest = max(pools.longest, 2 * padded(shape.channels, 16))
-        if part.kind != "linear":
-            operation["bias"] = _place_row(part.bias, shape.channels, pools, places)
-    _mark_ways_back(program, parts, operations)
+            linear.append(_place_linear(subnetwork, part, signals, pools, places))
+        elif kind == "statistics":
+            operation["mean"], operation["variance"] = (
+                _place_row(name, channels, pools, places) for name in (part.mean, part.variance)
+            )
+        elif kind == "normalization":
+            for field in ("weight", "bias", "mean", "variance", "moments"):
+                operation[field] = operations[number - 1][field]
+    pools.longest = max(pools.longest, PIECE)
     parameters = aligned(pools.parameters)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
-        mask = subnetwork.masks.get(name)
-        if mask is not None and name not in subnetwork.architecture.link_weights:
-            held.append(place.positions[~mask.ravel()[place.elements]])
-    blocks = -(-batch // LANES)
-    real = (np.arange(blocks * LANES) < batch).astype(np.float32)
-    network = _network(program, linear, signals, block, blocks, parameters, pools, backward)
-    return Flow(
-        network, operations, signals, aligned(moments), real, np.concatenate([np.empty(0, np.int64), *held])
-    ), places
+    blocks = -(-batch // ROW)
+    slots = _slots(signals[0])
+    flow = Flow(
+        _network(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
+        collected(convolutions, pools),
+        operations,
+        _segments(low.kinds),
+        signals,
+        block=block,
+        units=aligned(blocks * block),
+        deltas=aligned(blocks * block if backward else 0),
+        learned=learned,
+        gradient=aligned(learned + 16),
+        moments=np.zeros(moments),
+        real=(np.arange(blocks * ROW) < batch).astype(np.float32),
+        held=_held(subnetwork, places),
+        pieces=pieces_of(slots, -1),
+        slots=slots,
+    )
+    return flow, places
 
 
-def _bent_late(program: Program) -> list[Part]:
-    """ReLU behind the largest of what it is asked for is the same, and less work."""
-    parts = list(program.parts)
-    readers = {
-        number: [p for p in parts if number in [program.signals[x].same for x in p.x]]
-        for number in range(len(program.signals))
-    }
-    for place, part in enumerate(parts):
-        after = readers[program.signals[part.y].same]
-        if part.activation == "relu" and [p.kind for p in after] == ["maximum"] and part.y != program.output:
-            number = parts.index(after[0])
-            if parts[number].activation == "identity":
-                parts[place], parts[number] = replace(part, activation="identity"), replace(after[0], activation="relu")
-    return parts
-
-
-def _place_signals(program: Program, parts: Sequence[Part], backward: bool) -> tuple[np.ndarray, int]:
-    """Where each signal is, and the elements of a block."""
-    signals = np.zeros(len(program.signals), PLANES)
-    for record, signal in zip(signals, program.signals, strict=True):
+def _place_signals(low: Lowered) -> tuple[np.ndarray, int, int]:
+    """Where each signal is, and the elements of a block of planes and of one of rows."""
+    signals = np.zeros(len(low.signals), PLANES)
+    for record, signal in zip(signals, low.signals, strict=True):
         record["channels"], record["height"], record["width"] = signal.shape
-    for part in parts:
-        if part.kind == "convolution":
-            signals[part.x[0]]["halo"] = max(signals[part.x[0]]["halo"], *part.padding)
-    sames = np.array([signal.same for signal in program.signals])
-    start = 0
+    sames = np.array([signal.same for signal in low.signals])
+    halos = np.zeros(len(signals), np.int64)
+    for kind, part in zip(low.kinds, low.parts, strict=True):
+        if kind == "convolution":
+            x, y = sames[part.x[0]], sames[part.y]
+            halos[x] = max(halos[x], *part.padding)
+            halos[y] = max(halos[y], halo_of_outputs(_shape_of(part)))
+    ends = {False: 0, True: 0}
     for number in np.unique(sames):
+        in_rows = number in low.rows
         group = sames == number
-        signals["halo"][group] = signals["halo"][group].max()
-        signals["start"][group] = start
-        largest = max(extent(record) for record in signals[group])
-        start += (padded(largest // LANES) + 1) * LANES
-    return signals, start
+        signals["start"][group], signals["halo"][group] = ends[in_rows], halos[number]
+        whole = signals[number]
+        ends[in_rows] += padded(int(whole["channels"])) * LANES if in_rows else padded(extent(whole), 64)
+    return signals, ends[False], ends[True]
 
 
-def _describe(part: Part, operation: Any) -> None:
-    operation["kind"], operation["activation"] = _NUMBERS[part.kind], ACTIVATIONS[part.activation]
-    operation["x"], operation["z"], operation["y"] = part.x[0], part.x[-1], part.y
-    for what in ("kernel", "stride", "padding"):
-        operation[f"{what}_height"], operation[f"{what}_width"] = getattr(part, what)
-    operation["momentum"], operation["epsilon"], operation["groups"] = part.momentum, part.epsilon, part.groups
-    for what in ("weight", "bias", "mean", "variance", "keep", "number"):
-        operation[what] = -1
+def _operations(low: Lowered) -> np.ndarray:
+    operations = np.zeros(len(low.parts), OPERATION)
+    for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
+        operation["kind"], operation["activation"] = KINDS.index(kind), ACTIVATIONS[part.activation]
+        operation["x"], operation["z"], operation["y"] = part.x[0], part.x[-1], part.y
+        operation["bent"] = operation["activation"]
+        for what in ("kernel", "stride", "padding"):
+            operation[f"{what}_height"], operation[f"{what}_width"] = getattr(part, what)
+        operation["momentum"], operation["epsilon"] = part.momentum, part.epsilon
+        for what in ("weight", "bias", "mean", "variance", "number"):
+            operation[what] = -1
+    _mark_ways_back(low, operations)
+    return operations
 
 
-def _mark_ways_back(program: Program, parts: Sequence[Part], operations: np.ndarray) -> None:
-    """Derivatives are asked for by what depends on parameters; the last reader is the first to give them."""
-    learning, there = set[int](), set[int]()
-    for part, operation in zip(parts, operations, strict=True):
-        for what, number in zip(("x", "z"), part.x, strict=False):
-            operation[f"back_{what}"] = program.signals[number].same in learning
-        if part.weight or part.bias or any(program.signals[number].same in learning for number in part.x):
-            learning.add(program.signals[part.y].same)
-    for part, operation in zip(reversed(parts), operations[::-1], strict=True):
-        for what, number in zip(("x", "z"), part.x, strict=False):
-            same = program.signals[number].same
+def _mark_ways_back(low: Lowered, operations: np.ndarray) -> None:
+    """Derivatives are asked for by what depends on parameters; the last reader is the first to give them.
+
+    The first reader is the last one, so it can see to the slope of ReLU as well if it is a convolution.
+    """
+    sames = [signal.same for signal in low.signals]
+    learning, there, makers = set[int](), {sames[low.output]}, dict[int, Any]()
+    steps = [
+        (kind, part, operation, list(zip(("x", "z"), map(sames.__getitem__, part.x), strict=False)))
+        for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True)
+    ]
+    for kind, part, operation, reads in steps:
+        for what, same in reads:
+            operation[f"back_{what}"] = same in learning
+            maker = makers.pop(same, None)
+            if kind == "convolution" and maker is not None and maker["activation"] == RELU and same in learning:
+                operation["gated"], maker["bent"] = True, IDENTITY
+        if part.weight or part.bias or any(same in learning for _, same in reads):
+            learning.add(sames[part.y])
+        if kind != "statistics":
+            makers[sames[part.y]] = operation
+    for kind, _, operation, reads in reversed(steps):
+        for what, same in reads if kind != "normalization" else ():
             operation[f"fresh_{what}"] = same not in there
             there.add(same)
+
+
+def _segments(kinds: Sequence[str]) -> np.ndarray:
+    """Ranges of operations that a block passes before the next one does, and whether they are linear layers."""
+    starts = [
+        number
+        for number, kind in enumerate(kinds)
+        if number == 0 or kind == "normalization" or (kind == "linear") != (kinds[number - 1] == "linear")
+    ]
+    ends = [*starts[1:], len(kinds)]
+    rows = [(start, end, kinds[start] == "linear") for start, end in zip(starts, ends, strict=True)]
+    return np.array(rows, np.int64)
+
+
+def _shape_of(part: Part) -> Shape:
+    return Shape(part.kernel, part.stride, part.padding, groups=part.groups)
 
 
 def _place_row(name: str | None, size: int, pools: Pools, places: dict[str, Place]) -> int:
@@ -133,23 +173,28 @@ def _place_row(name: str | None, size: int, pools: Pools, places: dict[str, Plac
 
 
 def _place_convolution(
-    subnetwork: Subnetwork, part: Part, operation: Any, pools: Pools, places: dict[str, Place]
-) -> None:
+    subnetwork: Subnetwork, part: Part, operation: Any, signals: np.ndarray, pools: Pools, places: dict[str, Place]
+) -> Any:
     assert part.weight
-    mask = subnetwork.masks[part.weight].ravel()
-    operation["weight"] = pools.reserve(mask.size)
-    elements = np.flatnonzero(mask)
-    places[part.weight] = Place(operation["weight"] + elements, elements)
-    operation["keep"] = pools.add("keep", mask.astype(np.float32))
-    pools.longest = max(pools.longest, padded(mask.size, 16) + padded(mask.size, 16))
+    mask = subnetwork.masks[part.weight]
+    layer, found = place_convolution(
+        *(_shape_of(part), mask.reshape(*mask.shape[:2], *part.kernel), signals[part.x[0]], signals[part.y], pools),
+        bias=part.bias is not None,
+        backward=bool(operation["back_x"]),
+    )
+    places[part.weight] = found["weight"]
+    if part.bias:
+        places[part.bias] = found["bias"]
+    operation["weight"], operation["bias"] = layer["weights"], layer["bias"]
+    return layer
 
 
 def _place_linear(
-    subnetwork: Subnetwork, part: Part, signals: np.ndarray, back: bool, pools: Pools, places: dict[str, Place]
-) -> np.ndarray:
+    subnetwork: Subnetwork, part: Part, signals: np.ndarray, pools: Pools, places: dict[str, Place]
+) -> Any:
     assert part.weight
-    layer, mask = np.zeros((), LAYER), subnetwork.masks[part.weight]
-    layer["activation"], layer["bias"], layer["keep"] = ACTIVATIONS[part.activation], -1, -1
+    layer, mask = np.zeros(1, LAYER)[0], subnetwork.masks[part.weight]
+    layer["activation"], layer["keep"] = ACTIVATIONS[part.activation], -1
     layer["outputs"], layer["inputs"] = mask.shape
     layer["x"], layer["y"] = signals[part.x[0]]["start"], signals[part.y]["start"]
     row, column = map(np.ascontiguousarray, np.nonzero(mask))  # as kernels read them
@@ -160,33 +205,19 @@ def _place_linear(
         place_way_back(layer, row, column, positions, pools)
     places[part.weight] = Place(positions, np.flatnonzero(mask))
     layer["bias"] = _place_row(part.bias, len(mask), pools, places)
-    pools.longest = max(pools.longest, padded(len(mask)))
     return layer
 
 
 def _network(
-    program: Program,
-    linear: Sequence[np.ndarray],
-    signals: np.ndarray,
-    block: int,
-    blocks: int,
-    parameters: np.ndarray,
-    pools: Pools,
-    backward: bool,
+    linear: Sequence[Any], result: Any, block: int, blocks: int, parameters: np.ndarray, pools: Pools, backward: bool
 ) -> Network:
+    """The linear layers, and behind them one without links that is the outputs."""
     layers = np.zeros(len(linear) + 1, LAYER)
-    for number, layer in enumerate(linear):
-        layers[number] = layer
-    last, result = layers[-1], signals[program.output]
-    last["outputs"], last["activation"], last["y"], last["bias"], last["keep"] = (
-        result["channels"],
-        IDENTITY,
-        result["start"],
-        -1,
-        -1,
-    )
-    widest, rows = int(layers["stride"].max()), padded(int(max(layers["inputs"].max(), layers["outputs"].max())))
-    slots = _slots(next(signals[part.x[0]] for part in program.parts if program.signals[part.x[0]].same == 0))
+    layers[:-1] = linear
+    last = layers[-1]
+    last["outputs"], last["activation"], last["y"] = result["channels"], IDENTITY, result["start"]
+    widest = int(layers["stride"].max())
+    rows = padded(int(max(layers["inputs"].max(), layers["outputs"].max())))
     numbers = np.arange(max(rows, LANES), dtype=np.int32)
     return Network(
         layers,
@@ -200,16 +231,27 @@ def _network(
         unit_starts=numbers * LANES,
         lane_starts=numbers[:LANES] * np.int32(DENSE_COLUMNS),
         longest=int(max(pools.longest, rows)),
-        pieces=pieces_of(slots, -1),
-        slots=slots,
+        pieces=np.zeros(0, np.int64),
+        slots=np.zeros(0, np.int32),
         example_starts=np.zeros(LANES, np.int64),
         listed=room_for_lists(0, 0, 0, -1, -1, blocks),
     )
 
 
-def _slots(signal: np.ndarray) -> np.ndarray:
+def _held(subnetwork: Subnetwork, places: dict[str, Place]) -> np.ndarray:
+    """Where parameters are that have a mask but no links."""
+    links = subnetwork.architecture.link_weights
+    found = [
+        place.positions[~subnetwork.masks[name].ravel()[place.elements]]
+        for name, place in places.items()
+        if name in subnetwork.masks and name not in links
+    ]
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
+def _slots(signal: Any) -> np.ndarray:
     """Where in a block each number of an example goes, int32."""
     channel, y, x = np.indices([signal["channels"], signal["height"], signal["width"]])
     height, width = signal["height"] + 2 * signal["halo"], signal["width"] + 2 * signal["halo"]
     rows = (channel * height + y + signal["halo"]) * width + x + signal["halo"]
-    return (signal["start"] + rows.ravel() * LANES).astype(np.int32)
+    return (signal["start"] + rows.ravel() * ROW).astype(np.int32)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.activations import IDENTITY
+from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU
+from karikomi.engines.sparse.kernels.convolution import convolve, convolve_back
+from karikomi.engines.sparse.kernels.convolution_gradients import convolution_bias_gradient, convolution_gradient
 from karikomi.engines.sparse.kernels.elementwise import add, bend, hand_on, unbend
 from karikomi.engines.sparse.kernels.flow import (
     AVERAGE,
@@ -10,130 +12,174 @@ from karikomi.engines.sparse.kernels.flow import (
     LINEAR,
     MAXIMUM,
     NORMALIZATION,
+    STATISTICS,
     SUM,
+    TO_PLANES,
+    TO_ROWS,
     Flow,
 )
-from karikomi.engines.sparse.kernels.gather import Source, gather
-from karikomi.engines.sparse.kernels.loss import activate, cross_entropy, score
-from karikomi.engines.sparse.kernels.normalization import normalize, normalize_back, normalize_by_running
+from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.engines.sparse.kernels.loss import activate, cross_entropy, score, times_slope
+from karikomi.engines.sparse.kernels.moving import exchange, gather_planes
+from karikomi.engines.sparse.kernels.normalization import gather_moments, gather_sums, normalize, normalize_back
 from karikomi.engines.sparse.kernels.optimizer import Optimizer, Pace, pace_of, update
-from karikomi.engines.sparse.kernels.plain_convolution import convolution_gradient, convolve, convolve_back
-from karikomi.engines.sparse.kernels.pooling import back_to_windows, largest, mean
+from karikomi.engines.sparse.kernels.planes import ROW
+from karikomi.engines.sparse.kernels.pooling import pool, pool_back
 from karikomi.engines.sparse.kernels.products import back, linear
 from karikomi.engines.sparse.kernels.steps import learn
-from karikomi.engines.sparse.kernels.vector import LANES, kernel, load16, store
+from karikomi.engines.sparse.kernels.vector import LANES, kernel, load16, load64, splat16, store
+
+PIECE = 1024
+"""Parameters that are updated at once."""
 
 
 @kernel
 def train_flow(source: Source, order: np.ndarray, flow: Flow, optimizer: Optimizer, done: int, taken: int) -> float:
-    """As :func:`train_steps`."""
-    (steps, batch), network = order.shape, flow.network
-    total = 0.0
+    """As :func:`~karikomi.engines.sparse.kernels.steps.train_steps`."""
+    (steps, batch), network, total = order.shape, flow.network, 0.0
     for step in range(steps):
-        examples, following = order[step], order[min(step + 1, steps - 1)]
-        for first in range(0, batch, LANES):
-            block = first // LANES * network.block
-            gather(source, examples[first : first + LANES], network, block, following[first : first + LANES])
-        for number in range(flow.operations.size):
-            if flow.operations[number].kind == NORMALIZATION:
-                normalize(flow, number, batch)
-                continue
-            for first in range(0, batch, LANES):
-                forward(flow, number, first // LANES * network.block)
+        examples = order[step]
+        forward(source, examples, flow, True)
         loss = 0.0
         for first in range(0, batch, LANES):
-            block, some = first // LANES * network.block, examples[first : first + LANES]
-            loss += cross_entropy(network, block, source.labels, some, np.float32(1 / batch))
+            some = examples[first : first + LANES]
+            loss += cross_entropy(network, first // LANES * network.block, source.labels, some, np.float32(1 / batch))
         total += loss / batch
         pace = pace_of(optimizer, optimizer.rates[done + step], taken + step + 1)
-        for number in range(flow.operations.size - 1, -1, -1):
-            backward(flow, number, optimizer, pace, batch)
-        for place in flow.held:
-            network.parameters[place], optimizer.first[place] = np.float32(0), np.float32(0)
-            if optimizer.adam:
-                optimizer.second[place] = np.float32(0)
+        for place in range(0, flow.learned, 16):
+            store(flow.gradient, place, splat16(np.float32(0)))
+        for number in range(len(flow.segments) - 1, -1, -1):
+            begin, end, rows = flow.segments[number]
+            if rows:
+                for operation in range(end - 1, begin - 1, -1):
+                    back_through_rows(flow, operation, optimizer, pace, batch)
+                continue
+            # What forward left in the caches last comes first.
+            for block in range((batch - 1) // ROW, -1, -1):
+                for operation in range(end - 1, begin - 1, -1):
+                    back_through_planes(flow, operation, block, batch)
+        learn_planes(flow, optimizer, pace)
     return total
 
 
 @kernel
 def evaluate_flow(source: Source, examples: np.ndarray, flow: Flow, correct: np.ndarray) -> float:
-    """As :func:`evaluate_all`."""
-    loss, network = 0.0, flow.network
-    # A literal 0 would be compiled as a type of its own.
-    block = np.intp(0)
-    for first in range(0, examples.size, LANES):
-        some = examples[first : first + LANES]
-        gather(source, some, network, block, examples[first + LANES : first + 2 * LANES])
-        for number in range(flow.operations.size):
-            if flow.operations[number].kind == NORMALIZATION:
-                normalize_by_running(flow, number, block)
-            else:
-                forward(flow, number, block)
-        loss += score(network, source.labels, some, correct)
+    """As :func:`~karikomi.engines.sparse.kernels.steps.evaluate_all`."""
+    loss, together = 0.0, min(LANES, flow.real.size)
+    for first in range(0, examples.size, together):
+        some = examples[first : first + together]
+        forward(source, some, flow, False)
+        loss += score(flow.network, source.labels, some, correct)
     return loss
 
 
 @kernel
-def forward(flow: Flow, number: int, block: int) -> None:
-    """One operation on a block of examples, normalization apart."""
-    operation, network, units = flow.operations[number], flow.network, flow.network.units
+def forward(source: Source, examples: np.ndarray, flow: Flow, training: bool) -> None:
+    network, batch = flow.network, examples.size
+    for block in range(-(-batch // ROW)):
+        gather_planes(source, examples[block * ROW : (block + 1) * ROW], flow, block)
+    for number in range(len(flow.segments)):
+        begin, end, rows = flow.segments[number]
+        if rows:
+            for operation in range(begin, end):
+                layer = flow.operations[operation].number
+                for first in range(0, batch, LANES):
+                    block = first // LANES * network.block
+                    if not linear(network, layer, block, True):
+                        activate(network, layer, block)
+            continue
+        for block in range(-(-batch // ROW)):
+            for operation in range(begin, end):
+                through_planes(flow, operation, block, batch, training)
+
+
+@kernel
+def through_planes(flow: Flow, number: int, block: int, batch: int, training: bool) -> None:
+    """One operation on a block of planes."""
+    operation, network, start = flow.operations[number], flow.network, block * flow.block
     signal, target = flow.signals[operation.x], flow.signals[operation.y]
     if operation.kind == CONVOLUTION:
-        convolve(flow, number, block)
-        bend(units, target, block, operation.activation)
-    elif operation.kind == LINEAR:
-        if not linear(network, operation.number, block, True):
-            activate(network, operation.number, block)
-    elif operation.kind == MAXIMUM:
-        largest(units, operation, signal, target, block)
-    elif operation.kind == AVERAGE:
-        mean(units, operation, signal, target, block)
+        relu = operation.activation == RELU
+        convolve(flow.convolutions, operation.number, flow.units, start, network.parameters, relu)
+        if not relu:
+            bend(flow.units, target, start, operation.activation)
+    elif operation.kind == MAXIMUM or operation.kind == AVERAGE:
+        pool(flow, number, start)
+    elif operation.kind == STATISTICS:
+        if training:
+            gather_moments(flow, number, block, batch)
+    elif operation.kind == NORMALIZATION:
+        normalize(flow, number, block, not training)
     elif operation.kind == SUM:
-        add(units, signal, flow.signals[operation.z], target, block, operation.activation)
+        add(flow, number, start)
+    elif operation.kind == TO_ROWS:
+        exchange(flow, signal, target.start, block, flow.units, network.units, True, True)
+    elif operation.kind == TO_PLANES:
+        exchange(flow, target, signal.start, block, flow.units, network.units, False, True)
 
 
 @kernel
-def backward(flow: Flow, number: int, optimizer: Optimizer, pace: Pace, batch: int) -> None:
-    """New parameters of one operation, and the loss's derivatives by what it reads."""
-    operation, network = flow.operations[number], flow.network
-    units, deltas = network.units, network.deltas
+def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None:
+    """The loss's derivatives by what an operation reads, on a block, and its part of the gradient."""
+    operation, network, start = flow.operations[number], flow.network, block * flow.block
     signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    if operation.kind == CONVOLUTION:
+        unbend(flow.units, flow.deltas, target, start, operation.bent)
+        convolution_gradient(
+            flow.convolutions, operation.number, flow.units, flow.deltas, start, flow.gradient, operation.weight
+        )
+        if operation.bias >= 0:
+            convolution_bias_gradient(
+                flow.convolutions, operation.number, flow.deltas, start, flow.gradient, operation.bias
+            )
+        if operation.back_x:
+            more, gated = operation.fresh_x == 0, operation.gated != 0
+            convolve_back(
+                *(flow.convolutions, operation.number, flow.units, flow.deltas, start, network.parameters, more, gated)
+            )
+    elif operation.kind == NORMALIZATION:
+        gather_sums(flow, number, block, (block + 1) * ROW >= batch)
+    elif operation.kind == SUM:
+        if operation.back_x:
+            hand_on(flow, number, start, signal, operation.fresh_x)
+        if operation.back_z and operation.z != operation.x:
+            hand_on(flow, number, start, flow.signals[operation.z], operation.fresh_z)
+    elif operation.back_x:
+        if operation.kind == MAXIMUM or operation.kind == AVERAGE:
+            pool_back(flow, number, start)
+        elif operation.kind == STATISTICS:
+            normalize_back(flow, number, block, batch)
+        elif operation.kind == TO_ROWS:
+            exchange(flow, signal, target.start, block, flow.deltas, network.deltas, False, operation.fresh_x)
+        elif operation.kind == TO_PLANES:
+            exchange(flow, target, signal.start, block, flow.deltas, network.deltas, True, operation.fresh_x)
+
+
+@kernel
+def back_through_rows(flow: Flow, number: int, optimizer: Optimizer, pace: Pace, batch: int) -> None:
+    """A linear layer's new parameters, and the derivatives by what it reads."""
+    operation, network = flow.operations[number], flow.network
+    layer = network.layers[operation.number]
     for first in range(0, batch, LANES):
         block = first // LANES * network.block
-        if operation.kind == CONVOLUTION or operation.kind == LINEAR:
-            unbend(units, deltas, target, block, operation.activation)
-        if operation.kind == CONVOLUTION and operation.back_x:
-            convolve_back(flow, number, block)
-        elif operation.kind == LINEAR and operation.back_x:
+        for place in range(block + layer.y, block + layer.y + layer.outputs * LANES, LANES):
+            slope = times_slope(layer.activation, load64(network.deltas, place), load64(network.units, place))
+            store(network.deltas, place, slope)
+        if operation.back_x:
             back(network, operation.number, block, IDENTITY)
-        elif operation.kind == MAXIMUM or operation.kind == AVERAGE:
-            back_to_windows(units, deltas, operation, signal, target, block, operation.kind == MAXIMUM)
-        elif operation.kind == SUM:
-            if operation.back_x:
-                hand_on(units, deltas, target, signal, block, operation.activation, operation.fresh_x)
-            if operation.back_z:
-                other = flow.signals[operation.z]
-                hand_on(units, deltas, target, other, block, operation.activation, operation.fresh_z)
-    if operation.kind == LINEAR:
-        learn(network, operation.number, optimizer, pace, batch)
-    elif operation.kind == CONVOLUTION:
-        convolution_gradient(flow, number, batch, optimizer.gradient)
-        inputs = signal.channels // operation.groups
-        links = target.channels * inputs * operation.kernel_height * operation.kernel_width
-        learn_pair(flow, number, links, target.channels, optimizer, pace)
-    elif operation.kind == NORMALIZATION:
-        normalize_back(flow, number, batch, optimizer.gradient)
-        learn_pair(flow, number, signal.channels, signal.channels, optimizer, pace)
+    learn(network, operation.number, optimizer, pace, batch)
 
 
 @kernel
-def learn_pair(flow: Flow, number: int, weights: int, biases: int, optimizer: Optimizer, pace: Pace) -> None:
-    """New weights, then biases, whose gradient begins at the next multiple of sixteen."""
-    operation, parameters, gradient = flow.operations[number], flow.network.parameters, optimizer.gradient
-    if operation.weight >= 0:
-        update(parameters, optimizer, pace, operation.weight, weights)
-    if operation.bias >= 0:
-        start = -(-weights // 16) * 16
-        for place in range(0, biases, 16):
-            store(gradient, place, load16(gradient, start + place))
-        update(parameters, optimizer, pace, operation.bias, biases)
+def learn_planes(flow: Flow, optimizer: Optimizer, pace: Pace) -> None:
+    """New parameters of what works on planes; those that are held stay 0."""
+    parameters = flow.network.parameters
+    for start in range(0, flow.learned, PIECE):
+        size = min(PIECE, flow.learned - start)
+        for place in range(0, size, 16):
+            store(optimizer.gradient, place, load16(flow.gradient, start + place))
+        update(parameters, optimizer, pace, start, size)
+    for place in flow.held:
+        parameters[place], optimizer.first[place] = np.float32(0), np.float32(0)
+        if optimizer.adam:
+            optimizer.second[place] = np.float32(0)

@@ -1,13 +1,13 @@
-"""Pooling: the largest value or the mean of windows."""
+"""Pooling on one block: the largest value or the mean of windows, and the way back."""
 
 import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import RELU
-from karikomi.engines.sparse.kernels.elementwise import rectified
-from karikomi.engines.sparse.kernels.loss import times_slope
-from karikomi.engines.sparse.kernels.planes import first, line, plane
+from karikomi.engines.sparse.kernels.elementwise import line_of, rectified, sloped
+from karikomi.engines.sparse.kernels.flow import MAXIMUM, Flow
+from karikomi.engines.sparse.kernels.planes import ROW, line
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import LANES, kernel, larger, load64, splat64, store, where_positive
+from karikomi.engines.sparse.kernels.vector import kernel, larger, load16, splat16, store, where_positive
 
 _ZERO = np.float32(0)
 
@@ -19,82 +19,68 @@ def span_of(place: int, stride: int, kernel: int, padding: int, size: int) -> tu
     return max(start, 0), min(start + kernel, size)
 
 
-@kernel
-def largest(units: np.ndarray, operation, signal, target, block: int) -> None:
-    down = line(signal)
-    for channel in range(target.channels):
-        origin = block + first(signal) + channel * plane(signal)
-        for y in range(target.height):
-            top, bottom = span_of(
-                y, operation.stride_height, operation.kernel_height, operation.padding_height, signal.height
-            )
-            place = block + first(target) + channel * plane(target) + y * line(target)
-            for x in range(target.width):
-                left, right = span_of(
-                    x, operation.stride_width, operation.kernel_width, operation.padding_width, signal.width
-                )
-                value = load64(units, origin + top * down + left * LANES)
-                for row in range(origin + top * down, origin + bottom * down, down):
-                    for here in range(row + left * LANES, row + right * LANES, LANES):
-                        value = larger(value, load64(units, here))
-                store(units, place, rectified(value) if operation.activation == RELU else value)
-                place += LANES
+@inlined
+def lines_of(operation, y: int, height: int) -> tuple[int, int]:
+    return span_of(y, operation.stride_height, operation.kernel_height, operation.padding_height, height)
+
+
+@inlined
+def columns_of(operation, x: int, width: int) -> tuple[int, int]:
+    return span_of(x, operation.stride_width, operation.kernel_width, operation.padding_width, width)
 
 
 @kernel
-def mean(units: np.ndarray, operation, signal, target, block: int) -> None:
+def pool(flow: Flow, number: int, block: int) -> None:
+    operation, units = flow.operations[number], flow.units
+    signal, target = flow.signals[operation.x], flow.signals[operation.y]
     down, share = line(signal), np.float32(1 / (operation.kernel_height * operation.kernel_width))
     for channel in range(target.channels):
-        origin = block + first(signal) + channel * plane(signal)
+        origin = line_of(signal, block, channel, 0)
         for y in range(target.height):
-            top, bottom = span_of(
-                y, operation.stride_height, operation.kernel_height, operation.padding_height, signal.height
-            )
-            place = block + first(target) + channel * plane(target) + y * line(target)
+            top, bottom = lines_of(operation, y, signal.height)
+            place = line_of(target, block, channel, y)
             for x in range(target.width):
-                left, right = span_of(
-                    x, operation.stride_width, operation.kernel_width, operation.padding_width, signal.width
-                )
-                value = splat64(_ZERO)
-                for row in range(origin + top * down, origin + bottom * down, down):
-                    for here in range(row + left * LANES, row + right * LANES, LANES):
-                        value = value + load64(units, here)
-                value = value * splat64(share)
+                left, right = columns_of(operation, x, signal.width)
+                if operation.kind == MAXIMUM:
+                    value = load16(units, origin + top * down + left * ROW)
+                    for row in range(origin + top * down, origin + bottom * down, down):
+                        for here in range(row + left * ROW, row + right * ROW, ROW):
+                            value = larger(value, load16(units, here))
+                else:
+                    value = splat16(_ZERO)
+                    for row in range(origin + top * down, origin + bottom * down, down):
+                        for here in range(row + left * ROW, row + right * ROW, ROW):
+                            value = value + load16(units, here)
+                    value = value * splat16(share)
                 store(units, place, rectified(value) if operation.activation == RELU else value)
-                place += LANES
+                place += ROW
 
 
 @kernel
-def back_to_windows(units: np.ndarray, deltas: np.ndarray, operation, signal, target, block: int, chosen: bool) -> None:
-    """The derivatives by ``target`` to those by ``signal``: each to the first of the largest values, or in equal parts.
-
-    They are there already, unless ``operation.fresh_x``.
-    """
+def pool_back(flow: Flow, number: int, block: int) -> None:
+    """The derivative by a window's result goes to the first of the largest values, or to all in equal parts."""
+    operation, units, deltas = flow.operations[number], flow.units, flow.deltas
+    signal, target = flow.signals[operation.x], flow.signals[operation.y]
     down, share = line(signal), np.float32(1 / (operation.kernel_height * operation.kernel_width))
     for channel in range(target.channels):
-        origin = block + first(signal) + channel * plane(signal)
+        origin = line_of(signal, block, channel, 0)
         for row in range(origin, origin + (signal.height * down if operation.fresh_x else 0), down):
-            for here in range(row, row + signal.width * LANES, LANES):
-                store(deltas, here, splat64(_ZERO))
+            for here in range(row, row + signal.width * ROW, ROW):
+                store(deltas, here, splat16(_ZERO))
         for y in range(target.height):
-            top, bottom = span_of(
-                y, operation.stride_height, operation.kernel_height, operation.padding_height, signal.height
-            )
-            place = block + first(target) + channel * plane(target) + y * line(target)
+            top, bottom = lines_of(operation, y, signal.height)
+            place = line_of(target, block, channel, y)
             for x in range(target.width):
-                left, right = span_of(
-                    x, operation.stride_width, operation.kernel_width, operation.padding_width, signal.width
-                )
-                value = load64(units, place)
-                slope = times_slope(operation.activation, load64(deltas, place), value)
-                if not chosen:
-                    slope = slope * splat64(share)
+                left, right = columns_of(operation, x, signal.width)
+                value = load16(units, place)
+                slope = sloped(operation.bent, load16(deltas, place), value)
+                if operation.kind != MAXIMUM:
+                    slope = slope * splat16(share)
                 for row in range(origin + top * down, origin + bottom * down, down):
-                    for here in range(row + left * LANES, row + right * LANES, LANES):
-                        if chosen:
-                            part = where_positive(value - load64(units, here), splat64(_ZERO), slope)
-                            store(deltas, here, load64(deltas, here) + part)
+                    for here in range(row + left * ROW, row + right * ROW, ROW):
+                        part = slope
+                        if operation.kind == MAXIMUM:
+                            part = where_positive(value - load16(units, here), splat16(_ZERO), slope)
                             slope = slope - part
-                        else:
-                            store(deltas, here, load64(deltas, here) + slope)
-                place += LANES
+                        store(deltas, here, load16(deltas, here) + part)
+                place += ROW

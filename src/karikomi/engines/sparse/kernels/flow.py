@@ -1,6 +1,6 @@
 """A program of parts as the flat arrays that kernels play."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,8 @@ OPERATION = np.dtype(
         *(
             (name, np.int64)
             for name in (
-                # ``activation`` is done last; ``bent`` is the one whose slope the way back has to begin with: none where
-                # the first reader of the signal sees to it, which is then ``gated``.
+                # ``activation`` is done last; ``bent`` is the one whose slope the way back has to begin with: none
+                # where the first reader of the signal sees to it, which is then ``gated``.
                 *("kind", "activation", "bent", "gated"),
                 # Numbers of the signals read (the same one twice if there is no second one), and of the one made.
                 *("x", "z", "y"),
@@ -39,9 +39,10 @@ OPERATION = np.dtype(
 class Flow(NamedTuple):
     """A program laid out.
 
-    Signals are planes with ROW examples in a block, ``block`` elements of ``units`` and ``deltas`` each; those of linear
-    layers are rows of ``network`` with LANES examples in a block. It holds the parameters of all parts, the first
-    ``learned`` of which belong to planes and have a ``gradient``. Behind its layers is one without links, the outputs.
+    Signals are planes with ROW examples in a block, ``block`` elements of ``units`` and ``deltas`` each; those of
+    linear layers are rows of ``network`` with LANES examples in a block. It holds the parameters of all parts, the
+    first ``learned`` of which belong to planes and have a ``gradient``. Behind its layers is one without links, the
+    outputs.
 
     ``segments`` are rows of operations from a first one to before a last one, and whether they work on rows; in a
     segment a block goes through all of them before the next one does. ``moments`` are for every channel that is
@@ -51,9 +52,10 @@ class Flow(NamedTuple):
 
     network: Network
     convolutions: Convolutions
-    operations: np.ndarray
+    # Records, whose fields no type tells.
+    operations: Any
+    signals: Any
     segments: np.ndarray
-    signals: np.ndarray
     block: int
     units: np.ndarray
     deltas: np.ndarray

@@ -9,7 +9,6 @@ from karikomi.engines.sparse.kernels.elementwise import add, bend, hand_on, unbe
 from karikomi.engines.sparse.kernels.flow import (
     AVERAGE,
     CONVOLUTION,
-    LINEAR,
     MAXIMUM,
     NORMALIZATION,
     STATISTICS,

@@ -9,60 +9,111 @@ from numba.core import cgutils
 from karikomi.engines.sparse.kernels.convolution_layout import WIDEST, Convolutions
 from karikomi.engines.sparse.kernels.links import while_links
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.vector import FLOAT, at, call, intrinsic, kernel, read, spread, write
+from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, put, read, spread, write
+
+# What sums start from, and what becomes of them.
+FRESH, ADDED, BIASED = range(3)
+PLAIN, RECTIFIED, GATED = range(3)
+
+
+def starts_of_taps(builder: Any, values: Any, origin: Any, offsets: Any, tap: Any, many: int) -> list[Any]:
+    """Where one or two taps read; the offsets of two are loaded at once, as loads are what visiting taps is short of."""
+    entry = offsets.address(tap)
+    if many == 1:
+        return [values.address(builder.add(origin, offsets.taken(builder.load(entry))))]
+    both = builder.load(builder.bitcast(entry, tap.type.as_pointer()))
+    both.align = 4
+    pair = builder.sext(builder.trunc(both, INT), tap.type), builder.ashr(both, tap.type(32))
+    return [values.address(builder.add(origin, offset)) for offset in pair]
+
+
+def apart(builder: Any, start: Any, step: Any, number: int) -> Any:
+    """The address that lies ``number`` steps behind another one."""
+    return builder.gep(start, [builder.mul(step, step.type(number))])
 
 
 @intrinsic()
-def add_taps(builder, target, place, values, origin, steps, weights, offsets, links, span, width, start, end, gates):
-    """Sums over the links in ``span`` for ``width`` places of a line, at most WIDEST, become ``target`` from ``place`` on.
+def add_taps(builder, values, origin, steps, weights, link, offsets, span, target, place, strides, size, modes, bias, gates):
+    """Sums over the taps in ``span`` for some places of one channel, or of two that have them in common.
 
-    Place i gets the products of ``weights[links[n]]`` and the row at ``values[origin + offsets[n] + i · step]``.
-    ``steps`` are those from place to place in ``values`` and in ``target``. The sums start from the number that is the
-    second of ``start``, or from what is in ``target`` if the first is not 0. In the ``end`` they are stored as they are
-    (0), rectified (1), or (2) only where the row of ``gates`` at the same place is positive, else 0.
+    ``size`` are the channels, rows and columns; the ``steps`` in ``values`` lead from row to row and from column to
+    column, the ``strides`` in ``target`` from channel to channel too, before these. A sum gets the products of what the
+    tap reads at ``values[origin + offsets[tap]]``, as many steps further as the place, and the weight at ``link``, for
+    the second channel the one behind it; every tap's weights follow those of the one before. The first of the ``modes``
+    says what the sums start from (0, what is there, or the ``weights`` from ``bias`` on), the second what is stored:
+    the sums, without what is negative, or only where the row of ``gates`` at the same place is positive, else 0.
     """
     kind = ir.VectorType(FLOAT, ROW)
     zero = ir.Constant(kind, [0.0] * ROW)
-    step, stride = (builder.extract_value(steps, n) for n in range(2))
-    begin, last = (builder.extract_value(span, n) for n in range(2))
-    add, initial = (builder.extract_value(start, n) for n in range(2))
-    goal, gate = target.address(place), gates.address(place)
+    (down, right), (start, end), (begin, last) = (cgutils.unpack_tuple(builder, pair) for pair in (steps, modes, span))
+    channel, line, stride = cgutils.unpack_tuple(builder, strides)
+    together, rows, width = cgutils.unpack_tuple(builder, size)
+    own, goals, doors = values.address(origin), target.address(place), gates.address(place)
+    biases, factors = weights.address(bias), weights.address(link)
     after = builder.append_basic_block()
-    choice = builder.switch(width, after)
+    choice = builder.switch(builder.add(builder.mul(together, width.type(WIDEST[1])), width), after)
 
-    def row(base: Any, distance: Any, number: int) -> Any:
-        return builder.gep(base, [builder.mul(distance, distance.type(number))])
+    def write_code(channels: int, many: int) -> None:
+        sums = [[cgutils.alloca_once(builder, kind) for _ in range(many)] for _ in range(channels)]
 
-    for many in range(1, WIDEST + 1):
-        block = builder.append_basic_block()
-        choice.add_case(width.type(many), block)
-        builder.position_at_end(block)
-        sums = [cgutils.alloca_once(builder, kind) for _ in range(many)]
-        with builder.if_else(builder.icmp_signed("!=", add, add.type(0))) as (then, otherwise):
-            with then:
-                for number, total in enumerate(sums):
-                    builder.store(read(builder, row(goal, stride, number), ROW), total)
-            with otherwise:
-                for total in sums:
-                    builder.store(spread(builder, initial, ROW), total)
-        current = cgutils.alloca_once_value(builder, begin)
-        with while_links(builder, current, last, 1) as link:
-            weight = spread(builder, weights.at(links.at(link)), ROW)
-            base = values.address(builder.add(origin, offsets.at(link)))
-            for number, total in enumerate(sums):
-                product = call(builder, "fma", weight, read(builder, row(base, step, number), ROW), builder.load(total))
-                builder.store(product, total)
-        with builder.if_then(builder.icmp_signed("==", end, end.type(1))):
-            for total in sums:
+        def each(first: Any, work: Any) -> None:
+            for c, totals in enumerate(sums):
+                for number, total in enumerate(totals):
+                    work(total, apart(builder, apart(builder, first, channel, c), stride, number), c)
+
+        def begin_sums(first: Any) -> None:
+            each(first, lambda total, here, c: builder.store(zero, total))
+            with builder.if_then(builder.icmp_signed("==", start, start.type(ADDED))):
+                each(first, lambda total, here, c: builder.store(read(builder, here, ROW), total))
+            with builder.if_then(builder.icmp_signed("==", start, start.type(BIASED))):
+                values = [spread(builder, builder.load(builder.gep(biases, [INT(c)])), ROW) for c in range(channels)]
+                each(first, lambda total, here, c: builder.store(values[c], total))
+
+        def end_sums(first: Any, gate: Any) -> None:
+            def rectify(total: Any, here: Any, c: int) -> None:
                 value = builder.load(total)
                 builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
-        with builder.if_then(builder.icmp_signed("==", end, end.type(2))):
-            for number, total in enumerate(sums):
-                positive = builder.fcmp_ordered(">", read(builder, row(gate, stride, number), ROW), zero)
+
+            def close(total: Any, here: Any, c: int) -> None:
+                positive = builder.fcmp_ordered(">", read(builder, here, ROW), zero)
                 builder.store(builder.select(positive, builder.load(total), zero), total)
-        for number, total in enumerate(sums):
-            write(builder, row(goal, stride, number), builder.load(total))
-        builder.branch(after)
+
+            with builder.if_then(builder.icmp_signed("==", end, end.type(RECTIFIED))):
+                each(first, rectify)
+            with builder.if_then(builder.icmp_signed("==", end, end.type(GATED))):
+                each(gate, close)
+            each(first, lambda total, here, c: write(builder, here, builder.load(total)))
+
+        with cgutils.for_range(builder, rows) as loop:
+            shift = builder.mul(loop.index, line)
+            first, gate = builder.gep(goals, [shift]), builder.gep(doors, [shift])
+            base = builder.mul(loop.index, down)
+            begin_sums(first)
+            current = cgutils.alloca_once(builder, begin.type)
+            builder.store(begin, current)
+            for taps in (2, 1):
+                with while_links(builder, current, last, taps) as tap:
+                    number = builder.mul(builder.sub(tap, begin), tap.type(channels))
+                    factor = builder.gep(factors, [number])
+                    for t, place in enumerate(starts_of_taps(builder, values, builder.add(origin, base), offsets, tap, taps)):
+                        scalars = [
+                            spread(builder, builder.load(builder.gep(factor, [INT(t * channels + c)])), ROW)
+                            for c in range(channels)
+                        ]
+                        for number in range(many):
+                            value = read(builder, apart(builder, place, right, number), ROW)
+                            for scalar, totals in zip(scalars, sums, strict=True):
+                                product = call(builder, "fma", scalar, value, builder.load(totals[number]))
+                                builder.store(product, totals[number])
+            end_sums(first, gate)
+
+    for channels, widest in WIDEST.items():
+        for many in range(1, widest + 1):
+            block = builder.append_basic_block()
+            choice.add_case(width.type(channels * WIDEST[1] + many), block)
+            builder.position_at_end(block)
+            write_code(channels, many)
+            builder.branch(after)
     builder.position_at_end(after)
 
 
@@ -72,32 +123,36 @@ def add_all_taps(
     number: int,
     block: int,
     values: np.ndarray,
-    target: np.ndarray,
-    gates: np.ndarray,
-    parameters: np.ndarray,
+    weights: np.ndarray,
     bias: int,
-    add: int,
+    target: np.ndarray,
+    start: int,
     end: int,
+    gates: np.ndarray,
 ) -> None:
     """One pass over all its places: strip by strip of columns, in it tile by tile, so that the window stays near."""
     one, spans = convolutions.passes[number], convolutions.spans
+    lists = (one.channels + one.together - 1) // one.together
     for column in range(0, one.columns, one.width):
         width = min(one.width, one.columns - column)
         for tile in range(one.tiles):
-            lists = one.spans + tile * one.channels
-            more, finish = add if tile == 0 else 1, end if tile == one.tiles - 1 else 0
-            for row in range(one.rows):
+            span = one.spans + tile * lists
+            begin, finish = start if tile == 0 else ADDED, end if tile == one.tiles - 1 else PLAIN
+            for row in range(0, one.rows, one.band):
+                rows = min(one.band, one.rows - row)
                 origin = block + one.source + row * one.source_line + column * one.source_step
                 place = block + one.target + row * one.target_line + column * one.target_step
-                for channel in range(one.channels):
-                    initial = at(parameters, bias + channel) if bias >= 0 else np.float32(0)
+                for channel in range(0, one.channels, one.together):
+                    taps = at(spans, span), at(spans, span + 1)
                     add_taps(
+                        *(values, origin, (one.source_line, one.source_step)),
+                        *(weights, one.weights + taps[0] * one.together, convolutions.offsets, taps),
                         *(target, place + channel * one.target_plane),
-                        *(values, origin, (one.source_step, one.target_step)),
-                        *(parameters, convolutions.offsets, convolutions.links),
-                        (at(spans, lists + channel), at(spans, lists + channel + 1)),
-                        *(width, (more, initial), finish, gates),
+                        *((one.target_plane, one.target_line, one.target_step), (one.together, rows, width)),
+                        *((begin, finish), bias + channel, gates),
                     )
+                    span += 1
+                span -= lists
 
 
 @kernel
@@ -106,8 +161,15 @@ def convolve(
 ) -> None:
     """The outputs of layer ``number``, plus its biases; if ``rectify``, what is negative becomes 0."""
     layer = convolutions.layers[number]
-    end = 1 if rectify else 0
-    add_all_taps(convolutions, layer.passes, block, units, units, units, parameters, layer.bias, 0, end)
+    start, end = BIASED if layer.bias >= 0 else FRESH, RECTIFIED if rectify else PLAIN
+    add_all_taps(convolutions, layer.passes, block, units, parameters, layer.bias, units, start, end, units)
+
+
+@kernel
+def turn_weights(convolutions: Convolutions, parameters: np.ndarray) -> None:
+    """All weights in the order of the way back: once in every step, before :func:`convolve_back`."""
+    for place in range(convolutions.turned.size):
+        put(convolutions.turned, place, at(parameters, at(convolutions.links, place)))
 
 
 @kernel
@@ -117,7 +179,6 @@ def convolve_back(
     units: np.ndarray,
     deltas: np.ndarray,
     block: int,
-    parameters: np.ndarray,
     add: bool,
     rectified: bool,
 ) -> None:
@@ -127,6 +188,6 @@ def convolve_back(
     by what they were before: 0 where they are not positive.
     """
     layer = convolutions.layers[number]
-    more, end = 1 if add else 0, 2 if rectified else 0
+    start, end = ADDED if add else FRESH, GATED if rectified else PLAIN
     for way in range(layer.passes + 1, layer.passes + 1 + layer.backs):
-        add_all_taps(convolutions, way, block, deltas, deltas, units, parameters, -1, more, end)
+        add_all_taps(convolutions, way, block, deltas, convolutions.turned, 0, deltas, start, end, units)

@@ -1,13 +1,14 @@
 """Convolutions forward, and back to their inputs, on one block of examples."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution_layout import WIDEST, Convolutions
-from karikomi.engines.sparse.kernels.links import while_links
+from karikomi.engines.sparse.kernels.convolution_layout import FORMS, WIDEST, Convolutions
+from karikomi.engines.sparse.kernels.fused import rolled_range
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, put, read, spread, write
 
@@ -16,105 +17,111 @@ FRESH, ADDED, BIASED = range(3)
 PLAIN, RECTIFIED, GATED = range(3)
 
 
-def starts_of_taps(builder: Any, values: Any, origin: Any, offsets: Any, tap: Any, many: int) -> list[Any]:
-    """Where one or two taps read; the offsets of two are loaded at once, as loads are what visiting taps is short of."""
-    entry = offsets.address(tap)
-    if many == 1:
-        return [values.address(builder.add(origin, offsets.taken(builder.load(entry))))]
-    both = builder.load(builder.bitcast(entry, tap.type.as_pointer()))
-    both.align = 4
-    pair = builder.sext(builder.trunc(both, INT), tap.type), builder.ashr(both, tap.type(32))
-    return [values.address(builder.add(origin, offset)) for offset in pair]
+def each_form(builder: Any, form: Any, width: Any, write_code: Callable[[int, int, int], None]) -> None:
+    """What is done in every one of the FORMS: code by the number of channels, the step and the number of columns."""
+    after = builder.append_basic_block()
+    choice = builder.switch(builder.add(builder.mul(form, form.type(WIDEST)), width), after)
+    for number, (channels, step, widest) in enumerate(FORMS):
+        for many in range(1, widest + 1):
+            block = builder.append_basic_block()
+            choice.add_case(form.type(number * WIDEST + many), block)
+            builder.position_at_end(block)
+            write_code(channels, step, many)
+            builder.branch(after)
+    builder.position_at_end(after)
 
 
-def apart(builder: Any, start: Any, step: Any, number: int) -> Any:
-    """The address that lies ``number`` steps behind another one."""
-    return builder.gep(start, [builder.mul(step, step.type(number))])
+def each_tap(builder: Any, offsets: Any, span: Any, work: Callable[[Any, Any], None]) -> None:
+    """``work`` for the taps in ``span``: for the number of each from the first one on, and its offset.
+
+    The offsets of two are loaded at once: loads are what visiting taps is short of.
+    """
+    begin, last = cgutils.unpack_tuple(builder, span)
+    many, one = builder.sub(last, begin), begin.type(1)
+    with rolled_range(builder, begin.type(0), builder.ashr(many, one)) as pair:
+        tap = builder.shl(pair, one)
+        both = builder.load(builder.bitcast(offsets.address(builder.add(begin, tap)), tap.type.as_pointer()))
+        both.align = 4
+        work(tap, builder.sext(builder.trunc(both, INT), tap.type))
+        work(builder.add(tap, one), builder.ashr(both, tap.type(32)))
+    with builder.if_then(builder.trunc(many, ir.IntType(1))):
+        work(builder.sub(many, one), offsets.at(builder.sub(last, one)))
+
+
+def barrier(builder: Any) -> None:
+    """Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers."""
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
 
 
 @intrinsic()
-def add_taps(builder, values, origin, steps, weights, link, offsets, span, target, place, strides, size, modes, bias, gates):
-    """Sums over the taps in ``span`` for some places of one channel, or of two that have them in common.
+def add_taps(
+    builder, values, origin, down, weights, link, offsets, span, target, place, strides, form, size, modes, bias, gates
+):
+    """Sums over the taps in ``span`` for some rows and columns, the ``size``, of one channel, or of two in common.
 
-    ``size`` are the channels, rows and columns; the ``steps`` in ``values`` lead from row to row and from column to
-    column, the ``strides`` in ``target`` from channel to channel too, before these. A sum gets the products of what the
-    tap reads at ``values[origin + offsets[tap]]``, as many steps further as the place, and the weight at ``link``, for
-    the second channel the one behind it; every tap's weights follow those of the one before. The first of the ``modes``
-    says what the sums start from (0, what is there, or the ``weights`` from ``bias`` on), the second what is stored:
-    the sums, without what is negative, or only where the row of ``gates`` at the same place is positive, else 0.
+    A tap reads in ``values`` at ``origin`` plus its offset, ``down`` elements further for every row and as many places
+    as the ``form`` says for every column. Its weight, one for each channel, is at ``link``, behind those of the taps
+    before. The ``strides`` in ``target``, from ``place`` on, are those from channel to channel, row to row, and column
+    to column. The first of the ``modes`` says what the sums start from (0, what is there, or the ``weights`` from
+    ``bias`` on), the second what is stored: the sums, without what is negative, or only where the row of ``gates`` at
+    the same place is positive, else 0.
     """
     kind = ir.VectorType(FLOAT, ROW)
     zero = ir.Constant(kind, [0.0] * ROW)
-    (down, right), (start, end), (begin, last) = (cgutils.unpack_tuple(builder, pair) for pair in (steps, modes, span))
-    channel, line, stride = cgutils.unpack_tuple(builder, strides)
-    together, rows, width = cgutils.unpack_tuple(builder, size)
-    own, goals, doors = values.address(origin), target.address(place), gates.address(place)
-    biases, factors = weights.address(bias), weights.address(link)
-    after = builder.append_basic_block()
-    choice = builder.switch(builder.add(builder.mul(together, width.type(WIDEST[1])), width), after)
+    (rows, width), (start, end) = (cgutils.unpack_tuple(builder, pair) for pair in (size, modes))
+    across, line, stride = cgutils.unpack_tuple(builder, strides)
+    goal, gate = target.address(place), gates.address(place)
+    own, biases, factors = values.address(origin), weights.address(bias), weights.address(link)
 
-    def write_code(channels: int, many: int) -> None:
-        sums = [[cgutils.alloca_once(builder, kind) for _ in range(many)] for _ in range(channels)]
-
-        def each(first: Any, work: Any) -> None:
-            for c, totals in enumerate(sums):
-                for number, total in enumerate(totals):
-                    work(total, apart(builder, apart(builder, first, channel, c), stride, number), c)
+    def write_code(channels: int, step: int, many: int) -> None:
+        sums = [(c, n, cgutils.alloca_once(builder, kind)) for n in range(many) for c in range(channels)]
 
         def begin_sums(first: Any) -> None:
-            each(first, lambda total, here, c: builder.store(zero, total))
+            for _, _, total in sums:
+                builder.store(zero, total)
             with builder.if_then(builder.icmp_signed("==", start, start.type(ADDED))):
-                each(first, lambda total, here, c: builder.store(read(builder, here, ROW), total))
+                for c, n, total in sums:
+                    builder.store(read(builder, place_of(first, c, n), ROW), total)
             with builder.if_then(builder.icmp_signed("==", start, start.type(BIASED))):
-                values = [spread(builder, builder.load(builder.gep(biases, [INT(c)])), ROW) for c in range(channels)]
-                each(first, lambda total, here, c: builder.store(values[c], total))
+                for c, _, total in sums:
+                    builder.store(spread(builder, builder.load(builder.gep(biases, [INT(c)])), ROW), total)
 
-        def end_sums(first: Any, gate: Any) -> None:
-            def rectify(total: Any, here: Any, c: int) -> None:
-                value = builder.load(total)
-                builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
+        def place_of(first: Any, c: int, n: int) -> Any:
+            return builder.gep(first, [builder.add(*(builder.mul(s, s.type(i)) for s, i in ((across, c), (stride, n))))])
 
-            def close(total: Any, here: Any, c: int) -> None:
-                positive = builder.fcmp_ordered(">", read(builder, here, ROW), zero)
-                builder.store(builder.select(positive, builder.load(total), zero), total)
-
+        def end_sums(first: Any, door: Any) -> None:
             with builder.if_then(builder.icmp_signed("==", end, end.type(RECTIFIED))):
-                each(first, rectify)
+                for _, _, total in sums:
+                    value = builder.load(total)
+                    builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
             with builder.if_then(builder.icmp_signed("==", end, end.type(GATED))):
-                each(gate, close)
-            each(first, lambda total, here, c: write(builder, here, builder.load(total)))
+                for c, n, total in sums:
+                    positive = builder.fcmp_ordered(">", read(builder, place_of(door, c, n), ROW), zero)
+                    builder.store(builder.select(positive, builder.load(total), zero), total)
+            for c, n, total in sums:
+                write(builder, place_of(first, c, n), builder.load(total))
 
         with cgutils.for_range(builder, rows) as loop:
-            shift = builder.mul(loop.index, line)
-            first, gate = builder.gep(goals, [shift]), builder.gep(doors, [shift])
-            base = builder.mul(loop.index, down)
-            begin_sums(first)
-            current = cgutils.alloca_once(builder, begin.type)
-            builder.store(begin, current)
-            for taps in (2, 1):
-                with while_links(builder, current, last, taps) as tap:
-                    number = builder.mul(builder.sub(tap, begin), tap.type(channels))
-                    factor = builder.gep(factors, [number])
-                    for t, place in enumerate(starts_of_taps(builder, values, builder.add(origin, base), offsets, tap, taps)):
-                        scalars = [
-                            spread(builder, builder.load(builder.gep(factor, [INT(t * channels + c)])), ROW)
-                            for c in range(channels)
-                        ]
-                        for number in range(many):
-                            value = read(builder, apart(builder, place, right, number), ROW)
-                            for scalar, totals in zip(scalars, sums, strict=True):
-                                product = call(builder, "fma", scalar, value, builder.load(totals[number]))
-                                builder.store(product, totals[number])
-            end_sums(first, gate)
+            base = builder.gep(own, [builder.mul(loop.index, down)])
+            first, door = (builder.gep(there, [builder.mul(loop.index, line)]) for there in (goal, gate))
 
-    for channels, widest in WIDEST.items():
-        for many in range(1, widest + 1):
-            block = builder.append_basic_block()
-            choice.add_case(width.type(channels * WIDEST[1] + many), block)
-            builder.position_at_end(block)
-            write_code(channels, many)
-            builder.branch(after)
-    builder.position_at_end(after)
+            def add_tap(tap: Any, offset: Any) -> None:
+                there, factor = builder.gep(base, [offset]), builder.gep(factors, [builder.mul(tap, tap.type(channels))])
+                scalars = [
+                    spread(builder, builder.load(builder.gep(factor, [tap.type(c)])), ROW) for c in range(channels)
+                ]
+                for c, n, total in sums:
+                    if c == 0:
+                        value = read(builder, builder.gep(there, [tap.type(n * step * ROW)]), ROW)
+                    builder.store(call(builder, "fma", scalars[c], value, builder.load(total)), total)
+                    if c:
+                        barrier(builder)
+
+            begin_sums(first)
+            each_tap(builder, offsets, span, add_tap)
+            end_sums(first, door)
+
+    each_form(builder, form, width, write_code)
 
 
 @kernel
@@ -145,10 +152,10 @@ def add_all_taps(
                 for channel in range(0, one.channels, one.together):
                     taps = at(spans, span), at(spans, span + 1)
                     add_taps(
-                        *(values, origin, (one.source_line, one.source_step)),
+                        *(values, origin, one.source_line),
                         *(weights, one.weights + taps[0] * one.together, convolutions.offsets, taps),
                         *(target, place + channel * one.target_plane),
-                        *((one.target_plane, one.target_line, one.target_step), (one.together, rows, width)),
+                        *((one.target_plane, one.target_line, one.target_step), one.form, (rows, width)),
                         *((begin, finish), bias + channel, gates),
                     )
                     span += 1

@@ -6,60 +6,65 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution import apart, starts_of_taps
-from karikomi.engines.sparse.kernels.convolution_layout import WIDEST, Convolutions
-from karikomi.engines.sparse.kernels.fused import total
-from karikomi.engines.sparse.kernels.links import lane_sums, while_links
+from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap
+from karikomi.engines.sparse.kernels.convolution_layout import HELD, Convolutions
+from karikomi.engines.sparse.kernels.fused import rolled_range, total
+from karikomi.engines.sparse.kernels.links import lane_sums
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.vector import FLOAT, at, call, intrinsic, kernel, load16, put, read, splat16, write
 
 
+def apart(builder: Any, start: Any, step: Any, number: int) -> Any:
+    """The address that lies ``number`` steps behind another one."""
+    return builder.gep(start, [builder.mul(step, step.type(number))])
+
+
 @intrinsic()
-def correlate_taps(builder, values, origin, steps, offsets, span, deltas, place, strides, size, sums, first):
+def correlate_taps(builder, values, origin, down, offsets, span, deltas, place, strides, form, size, sums, first):
     """For every tap in ``span`` the products of deltas and of what it reads are added to ``sums``, lane by lane.
 
-    As in ``add_taps`` there are one or two channels of ``deltas``, and several rows and columns; every tap has a row
-    of ``sums`` for each of the channels, from ``first`` on.
+    The arguments are those of ``add_taps``, but that ``deltas`` are read where that writes to its target, and that
+    their columns are neighbours. Every tap has a row of ``sums`` for each channel, from ``first`` on.
     """
-    kind = ir.VectorType(FLOAT, ROW)
-    (down, right), (begin, last) = (cgutils.unpack_tuple(builder, pair) for pair in (steps, span))
-    channel, line, stride = cgutils.unpack_tuple(builder, strides)
-    together, rows, width = cgutils.unpack_tuple(builder, size)
-    goals = sums.address(first)
-    after = builder.append_basic_block()
-    choice = builder.switch(builder.add(builder.mul(together, width.type(WIDEST[1])), width), after)
+    (across, line), (rows, width) = (cgutils.unpack_tuple(builder, pair) for pair in (strides, size))
+    own, others, goals = deltas.address(place), values.address(origin), sums.address(first)
 
-    def write_code(channels: int, many: int) -> None:
-        with cgutils.for_range(builder, rows) as loop:
-            own = deltas.address(builder.add(place, builder.mul(loop.index, line)))
-            start = builder.add(origin, builder.mul(loop.index, down))
-            rows_ = [
-                [read(builder, apart(builder, apart(builder, own, channel, c), stride, n), ROW) for n in range(many)]
-                for c in range(channels)
+    def write_code(channels: int, step: int, many: int) -> None:
+        def visit(row: Any, tall: int) -> None:
+            here, there = (builder.gep(start, [builder.mul(row, s)]) for start, s in ((own, line), (others, down)))
+            places = [(r, n) for r in range(tall) for n in range(many)]
+            held = [
+                [
+                    read(builder, builder.gep(apart(builder, apart(builder, here, across, c), line, r), [row.type(n * ROW)]), ROW)
+                    for c in range(channels)
+                ]
+                for r, n in places
             ]
-            current = cgutils.alloca_once(builder, begin.type)
-            builder.store(begin, current)
-            for taps in (2, 1):
-                with while_links(builder, current, last, taps) as tap:
-                    number = builder.mul(builder.sub(tap, begin), tap.type(channels * ROW))
-                    goal = builder.gep(goals, [number])
-                    for t, there in enumerate(starts_of_taps(builder, values, start, offsets, tap, taps)):
-                        targets = [builder.gep(goal, [tap.type((t * channels + c) * ROW)]) for c in range(channels)]
-                        chains = [read(builder, target, ROW) for target in targets]
-                        for n in range(many):
-                            value = read(builder, apart(builder, there, right, n), ROW)
-                            chains = [call(builder, "fma", row[n], value, chain) for row, chain in zip(rows_, chains)]
-                        for target, chain in zip(targets, chains):
-                            write(builder, target, chain)
 
-    for channels, widest in WIDEST.items():
-        for many in range(1, widest + 1):
-            block = builder.append_basic_block()
-            choice.add_case(width.type(channels * WIDEST[1] + many), block)
-            builder.position_at_end(block)
-            write_code(channels, many)
-            builder.branch(after)
-    builder.position_at_end(after)
+            def correlate_tap(tap: Any, offset: Any) -> None:
+                goal = builder.gep(goals, [builder.mul(tap, tap.type(channels * ROW))])
+                targets = [builder.gep(goal, [tap.type(c * ROW)]) for c in range(channels)]
+                chains = [read(builder, target, ROW) for target in targets]
+                for (r, n), rows in zip(places, held, strict=True):
+                    start = apart(builder, builder.gep(there, [offset]), down, r)
+                    value = read(builder, builder.gep(start, [tap.type(n * step * ROW)]), ROW)
+                    chains = [call(builder, "fma", row, value, chain) for row, chain in zip(rows, chains, strict=True)]
+                    if channels > 1:
+                        barrier(builder)
+                for target, chain in zip(targets, chains, strict=True):
+                    write(builder, target, chain)
+
+            each_tap(builder, offsets, span, correlate_tap)
+
+        done = rows.type(0)
+        for tall in (2, 1):
+            if channels * tall * many <= HELD:
+                several = builder.sdiv(builder.sub(rows, done), rows.type(tall))
+                with rolled_range(builder, rows.type(0), several) as number:
+                    visit(builder.add(done, builder.mul(number, rows.type(tall))), tall)
+                done = builder.add(done, builder.mul(several, rows.type(tall)))
+
+    each_form(builder, form, width, write_code)
 
 
 @intrinsic()
@@ -98,9 +103,9 @@ def convolution_gradient(
                 for channel in range(0, one.channels, one.together):
                     taps = at(spans, span), at(spans, span + 1)
                     correlate_taps(
-                        *(units, origin, (one.source_line, one.source_step), convolutions.offsets, taps),
+                        *(units, origin, one.source_line, convolutions.offsets, taps),
                         *(deltas, start + channel * one.target_plane),
-                        *((one.target_plane, one.target_line, one.target_step), (one.together, rows, width)),
+                        *((one.target_plane, one.target_line), one.form, (rows, width)),
                         *(sums, (taps[0] - first) * one.together * ROW),
                     )
                     span += 1

@@ -20,9 +20,10 @@ from karikomi.engines.sparse.kernels.placement import Place, Pools, padded
 from karikomi.engines.sparse.kernels.planes import ROW, first, line, plane
 from karikomi.engines.sparse.kernels.vector import REGISTER
 
-WIDEST = {1: 14, 2: 14} if REGISTER == 16 else {1: 6, 2: 3}
-"""Places of a line whose sums are in registers at once, by how many channels are."""
-TALLEST = 2
+FORMS = ((1, 1, 14), (2, 1, 14), (1, 2, 7), (2, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3), (2, 2, 3))
+"""Channels at once, places from one column to the next, and columns, at most, whose sums are in registers at once."""
+WIDEST = 16
+HELD = max(channels * widest for channels, _, widest in FORMS)
 NEAR = 36864
 """Bytes of input that stay in the first-level cache while the channels of the output pass by."""
 DENSE = 0.75
@@ -44,8 +45,9 @@ PASS = np.dtype(
         for name in (
             # Where the first place is that is read (by a tap of offset 0) and written, and from it to the next one.
             *("source", "source_line", "source_step", "target", "target_line", "target_step", "target_plane"),
-            # Channels, and places in each, of the target; how many are computed at once, and rows for one channel.
-            *("channels", "rows", "columns", "together", "width", "band"),
+            # Channels, and places in each, of the target; how many are computed at once, in which of the FORMS, and
+            # how many rows in one visit.
+            *("channels", "rows", "columns", "together", "form", "width", "band"),
             # Tiles of the source's channels; where the first of their lists is; where the weight of tap 0 would be; how
             # many weights the tile with the most has.
             *("tiles", "spans", "weights", "most"),
@@ -173,7 +175,9 @@ def _pass(
         for side, stride, skipped in zip(("height", "width"), strides, rest, strict=True)
     )
     one["together"], one["tiles"] = together, source["channels"]
-    strips = max(1, -(-int(one["columns"]) // WIDEST[together]))
+    # A step that no form has is never taken where columns are computed one by one.
+    widest, one["form"] = max((f[2] if f[1] == steps[1] else 1, n) for n, f in enumerate(FORMS) if f[0] == together)
+    strips = max(1, -(-int(one["columns"]) // widest))
     one["width"] = max(1, -(-int(one["columns"]) // strips))
     return one
 

@@ -7,9 +7,10 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution_layout import FORMS, WIDEST, Convolutions
+from karikomi.engines.sparse.kernels.convolution_layout import FORMS, HELD, WIDEST, WIDTHS, Convolutions
 from karikomi.engines.sparse.kernels.fused import rolled_range
 from karikomi.engines.sparse.kernels.planes import ROW
+from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, put, read, spread, write
 
 # What sums start from, and what becomes of them.
@@ -17,35 +18,37 @@ FRESH, ADDED, BIASED = range(3)
 PLAIN, RECTIFIED, GATED = range(3)
 
 
-def each_form(builder: Any, form: Any, width: Any, write_code: Callable[[int, int, int], None]) -> None:
-    """What is done in every one of the FORMS: code by the number of channels, the step and the number of columns."""
+def each_form(builder: Any, form: Any, width: Any, rows: Any, visit: Callable[..., None]) -> None:
+    """``visit`` all rows in every one of the FORMS: code by channels, step, columns and rows at once, and first row."""
     after = builder.append_basic_block()
-    choice = builder.switch(builder.add(builder.mul(form, form.type(WIDEST)), width), after)
+    choice = builder.switch(builder.add(builder.mul(form, form.type(WIDEST + 1)), width), after)
     for number, (channels, step, widest) in enumerate(FORMS):
-        for many in range(1, widest + 1):
+        for many in (many for many in WIDTHS if many <= widest):
             block = builder.append_basic_block()
-            choice.add_case(form.type(number * WIDEST + many), block)
+            choice.add_case(form.type(number * (WIDEST + 1) + many), block)
             builder.position_at_end(block)
-            write_code(channels, step, many)
+            done = rows.type(0)
+            for tall in (tall for tall in (2, 1) if channels * many * tall <= HELD):
+                times = builder.sdiv(builder.sub(rows, done), rows.type(tall))
+                with rolled_range(builder, rows.type(0), times) as time:
+                    visit(channels, step, many, tall, builder.add(done, builder.mul(time, rows.type(tall))))
+                done = builder.add(done, builder.mul(times, rows.type(tall)))
             builder.branch(after)
     builder.position_at_end(after)
 
 
 def each_tap(builder: Any, offsets: Any, span: Any, work: Callable[[Any, Any], None]) -> None:
-    """``work`` for the taps in ``span``: for the number of each from the first one on, and its offset.
-
-    The offsets of two are loaded at once: loads are what visiting taps is short of.
-    """
+    """``work`` for the taps in ``span``: for the number of each from the first one on, and its offset."""
     begin, last = cgutils.unpack_tuple(builder, span)
-    many, one = builder.sub(last, begin), begin.type(1)
-    with rolled_range(builder, begin.type(0), builder.ashr(many, one)) as pair:
-        tap = builder.shl(pair, one)
-        both = builder.load(builder.bitcast(offsets.address(builder.add(begin, tap)), tap.type.as_pointer()))
-        both.align = 4
-        work(tap, builder.sext(builder.trunc(both, INT), tap.type))
-        work(builder.add(tap, one), builder.ashr(both, tap.type(32)))
-    with builder.if_then(builder.trunc(many, ir.IntType(1))):
-        work(builder.sub(many, one), offsets.at(builder.sub(last, one)))
+    with rolled_range(builder, begin, last) as tap:
+        work(builder.sub(tap, begin), offsets.at(tap))
+
+
+def further(builder: Any, start: Any, *steps: tuple[Any, int]) -> Any:
+    """The address that lies some times each of the ``steps`` behind another one."""
+    for step, times in steps:
+        start = builder.gep(start, [builder.mul(step, step.type(times))])
+    return start
 
 
 def barrier(builder: Any) -> None:
@@ -73,55 +76,59 @@ def add_taps(
     goal, gate = target.address(place), gates.address(place)
     own, biases, factors = values.address(origin), weights.address(bias), weights.address(link)
 
-    def write_code(channels: int, step: int, many: int) -> None:
-        sums = [(c, n, cgutils.alloca_once(builder, kind)) for n in range(many) for c in range(channels)]
+    def visit(channels: int, step: int, many: int, tall: int, row: Any) -> None:
+        base = builder.gep(own, [builder.mul(row, down)])
+        first, door = (builder.gep(there, [builder.mul(row, line)]) for there in (goal, gate))
+        places = [(c, r, n) for r in range(tall) for n in range(many) for c in range(channels)]
+        sums = [cgutils.alloca_once(builder, kind) for _ in places]
 
-        def begin_sums(first: Any) -> None:
-            for _, _, total in sums:
-                builder.store(zero, total)
-            with builder.if_then(builder.icmp_signed("==", start, start.type(ADDED))):
-                for c, n, total in sums:
-                    builder.store(read(builder, place_of(first, c, n), ROW), total)
-            with builder.if_then(builder.icmp_signed("==", start, start.type(BIASED))):
-                for c, _, total in sums:
-                    builder.store(spread(builder, builder.load(builder.gep(biases, [INT(c)])), ROW), total)
+        def each(work: Callable[[int, Any, Any], None], start: Any) -> None:
+            for (c, r, n), total in zip(places, sums, strict=True):
+                work(c, total, further(builder, start, (across, c), (line, r), (stride, n)))
 
-        def place_of(first: Any, c: int, n: int) -> Any:
-            return builder.gep(first, [builder.add(*(builder.mul(s, s.type(i)) for s, i in ((across, c), (stride, n))))])
+        def add(c: int, total: Any, here: Any) -> None:
+            builder.store(read(builder, here, ROW), total)
 
-        def end_sums(first: Any, door: Any) -> None:
-            with builder.if_then(builder.icmp_signed("==", end, end.type(RECTIFIED))):
-                for _, _, total in sums:
-                    value = builder.load(total)
-                    builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
-            with builder.if_then(builder.icmp_signed("==", end, end.type(GATED))):
-                for c, n, total in sums:
-                    positive = builder.fcmp_ordered(">", read(builder, place_of(door, c, n), ROW), zero)
-                    builder.store(builder.select(positive, builder.load(total), zero), total)
-            for c, n, total in sums:
-                write(builder, place_of(first, c, n), builder.load(total))
+        def bias_(c: int, total: Any, here: Any) -> None:
+            builder.store(spread(builder, builder.load(builder.gep(biases, [INT(c)])), ROW), total)
 
-        with cgutils.for_range(builder, rows) as loop:
-            base = builder.gep(own, [builder.mul(loop.index, down)])
-            first, door = (builder.gep(there, [builder.mul(loop.index, line)]) for there in (goal, gate))
+        def rectify(c: int, total: Any, here: Any) -> None:
+            value = builder.load(total)
+            builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
 
-            def add_tap(tap: Any, offset: Any) -> None:
-                there, factor = builder.gep(base, [offset]), builder.gep(factors, [builder.mul(tap, tap.type(channels))])
-                scalars = [
-                    spread(builder, builder.load(builder.gep(factor, [tap.type(c)])), ROW) for c in range(channels)
-                ]
-                for c, n, total in sums:
-                    if c == 0:
-                        value = read(builder, builder.gep(there, [tap.type(n * step * ROW)]), ROW)
-                    builder.store(call(builder, "fma", scalars[c], value, builder.load(total)), total)
-                    if c:
-                        barrier(builder)
+        def close(c: int, total: Any, here: Any) -> None:
+            positive = builder.fcmp_ordered(">", read(builder, here, ROW), zero)
+            builder.store(builder.select(positive, builder.load(total), zero), total)
 
-            begin_sums(first)
-            each_tap(builder, offsets, span, add_tap)
-            end_sums(first, door)
+        def add_tap(tap: Any, offset: Any) -> None:
+            there, factor = builder.gep(base, [offset]), builder.gep(factors, [builder.mul(tap, tap.type(channels))])
+            scalars = [spread(builder, builder.load(builder.gep(factor, [INT(c)])), ROW) for c in range(channels)]
+            value = zero
+            for (c, r, n), total in zip(places, sums, strict=True):
+                if c == 0:
+                    value = read(builder, builder.gep(further(builder, there, (down, r)), [INT(n * step * ROW)]), ROW)
+                builder.store(call(builder, "fma", scalars[c], value, builder.load(total)), total)
+                if c:
+                    barrier(builder)
 
-    each_form(builder, form, width, write_code)
+        each(lambda c, total, here: builder.store(zero, total), first)
+        for mode, number, work, place in ((start, ADDED, add, first), (start, BIASED, bias_, first)):
+            with builder.if_then(builder.icmp_signed("==", mode, mode.type(number))):
+                each(work, place)
+        each_tap(builder, offsets, span, add_tap)
+        for mode, number, work, place in ((end, RECTIFIED, rectify, first), (end, GATED, close, door)):
+            with builder.if_then(builder.icmp_signed("==", mode, mode.type(number))):
+                each(work, place)
+        each(lambda c, total, here: write(builder, here, builder.load(total)), first)
+
+    each_form(builder, form, width, rows, visit)
+
+
+@inlined
+def width_of(width: int, left: int) -> int:
+    """Columns of the next strip: one of the WIDTHS."""
+    width = min(width, left)
+    return width - width % 2 if width > 8 else width
 
 
 @kernel
@@ -140,8 +147,9 @@ def add_all_taps(
     """One pass over all its places: strip by strip of columns, in it tile by tile, so that the window stays near."""
     one, spans = convolutions.passes[number], convolutions.spans
     lists = (one.channels + one.together - 1) // one.together
-    for column in range(0, one.columns, one.width):
-        width = min(one.width, one.columns - column)
+    column = 0
+    while column < one.columns:
+        width = width_of(one.width, one.columns - column)
         for tile in range(one.tiles):
             span = one.spans + tile * lists
             begin, finish = start if tile == 0 else ADDED, end if tile == one.tiles - 1 else PLAIN
@@ -160,6 +168,7 @@ def add_all_taps(
                     )
                     span += 1
                 span -= lists
+        column += width
 
 
 @kernel

@@ -6,17 +6,12 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap
-from karikomi.engines.sparse.kernels.convolution_layout import HELD, Convolutions
-from karikomi.engines.sparse.kernels.fused import rolled_range, total
+from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further, width_of
+from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
+from karikomi.engines.sparse.kernels.fused import total
 from karikomi.engines.sparse.kernels.links import lane_sums
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.vector import FLOAT, at, call, intrinsic, kernel, load16, put, read, splat16, write
-
-
-def apart(builder: Any, start: Any, step: Any, number: int) -> Any:
-    """The address that lies ``number`` steps behind another one."""
-    return builder.gep(start, [builder.mul(step, step.type(number))])
+from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, load16, put, read, splat16, store, write
 
 
 @intrinsic()
@@ -29,42 +24,28 @@ def correlate_taps(builder, values, origin, down, offsets, span, deltas, place, 
     (across, line), (rows, width) = (cgutils.unpack_tuple(builder, pair) for pair in (strides, size))
     own, others, goals = deltas.address(place), values.address(origin), sums.address(first)
 
-    def write_code(channels: int, step: int, many: int) -> None:
-        def visit(row: Any, tall: int) -> None:
-            here, there = (builder.gep(start, [builder.mul(row, s)]) for start, s in ((own, line), (others, down)))
-            places = [(r, n) for r in range(tall) for n in range(many)]
-            held = [
-                [
-                    read(builder, builder.gep(apart(builder, apart(builder, here, across, c), line, r), [row.type(n * ROW)]), ROW)
-                    for c in range(channels)
-                ]
-                for r, n in places
-            ]
+    def visit(channels: int, step: int, many: int, tall: int, row: Any) -> None:
+        here, there = (builder.gep(start, [builder.mul(row, s)]) for start, s in ((own, line), (others, down)))
+        places, both = [(r, n) for r in range(tall) for n in range(many)], range(channels)
+        starts = {(r, c): further(builder, here, (line, r), (across, c)) for r in range(tall) for c in both}
+        held = [[read(builder, builder.gep(starts[r, c], [INT(n * ROW)]), ROW) for c in both] for r, n in places]
 
-            def correlate_tap(tap: Any, offset: Any) -> None:
-                goal = builder.gep(goals, [builder.mul(tap, tap.type(channels * ROW))])
-                targets = [builder.gep(goal, [tap.type(c * ROW)]) for c in range(channels)]
-                chains = [read(builder, target, ROW) for target in targets]
-                for (r, n), rows in zip(places, held, strict=True):
-                    start = apart(builder, builder.gep(there, [offset]), down, r)
-                    value = read(builder, builder.gep(start, [tap.type(n * step * ROW)]), ROW)
-                    chains = [call(builder, "fma", row, value, chain) for row, chain in zip(rows, chains, strict=True)]
-                    if channels > 1:
-                        barrier(builder)
-                for target, chain in zip(targets, chains, strict=True):
-                    write(builder, target, chain)
+        def correlate_tap(tap: Any, offset: Any) -> None:
+            goal = builder.gep(goals, [builder.mul(tap, tap.type(channels * ROW))])
+            targets = [builder.gep(goal, [INT(c * ROW)]) for c in both]
+            chains = [read(builder, target, ROW) for target in targets]
+            for (r, n), rows in zip(places, held, strict=True):
+                start = further(builder, builder.gep(there, [offset]), (down, r))
+                value = read(builder, builder.gep(start, [INT(n * step * ROW)]), ROW)
+                chains = [call(builder, "fma", row, value, chain) for row, chain in zip(rows, chains, strict=True)]
+                if channels > 1:
+                    barrier(builder)
+            for target, chain in zip(targets, chains, strict=True):
+                write(builder, target, chain)
 
-            each_tap(builder, offsets, span, correlate_tap)
+        each_tap(builder, offsets, span, correlate_tap)
 
-        done = rows.type(0)
-        for tall in (2, 1):
-            if channels * tall * many <= HELD:
-                several = builder.sdiv(builder.sub(rows, done), rows.type(tall))
-                with rolled_range(builder, rows.type(0), several) as number:
-                    visit(builder.add(done, builder.mul(number, rows.type(tall))), tall)
-                done = builder.add(done, builder.mul(several, rows.type(tall)))
-
-    each_form(builder, form, width, write_code)
+    each_form(builder, form, width, rows, visit)
 
 
 @intrinsic()
@@ -94,8 +75,9 @@ def convolution_gradient(
     for tile in range(one.tiles):
         span = one.spans + tile * lists
         first = at(spans, span)
-        for column in range(0, one.columns, one.width):
-            width = min(one.width, one.columns - column)
+        column = 0
+        while column < one.columns:
+            width = width_of(one.width, one.columns - column)
             for row in range(0, one.rows, one.band):
                 rows = min(one.band, one.rows - row)
                 origin = block + one.source + row * one.source_line + column * one.source_step
@@ -110,9 +92,14 @@ def convolution_gradient(
                     )
                     span += 1
                 span -= lists
+            column += width
         there = place + one.weights - layer.weights + first * one.together
         for done in range(0, (at(spans, span + lists) - first) * one.together, 4):
             add_lane_sums(sums, done * ROW, gradient, there + done)
+    for link in range(0, layer.links if layer.keep >= 0 else 0, 16):
+        # Removed links have no gradient, and so stay 0.
+        kept = load16(gradient, place + link) * load16(convolutions.keep, layer.keep + link)
+        store(gradient, place + link, kept)
 
 
 @kernel

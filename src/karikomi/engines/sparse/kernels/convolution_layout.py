@@ -9,6 +9,7 @@ A signal and its delta (the loss's derivatives by it) have one geometry, the hal
 padding of whoever reads the signal, and as :func:`halo_of_outputs` of the convolution that writes it.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -20,12 +21,17 @@ from karikomi.engines.sparse.kernels.placement import Place, Pools, padded
 from karikomi.engines.sparse.kernels.planes import ROW, first, line, plane
 from karikomi.engines.sparse.kernels.vector import REGISTER
 
+WIDEST = 14
+WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
+"""Columns in one strip."""
 FORMS = ((1, 1, 14), (2, 1, 14), (1, 2, 7), (2, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3), (2, 2, 3))
 """Channels at once, places from one column to the next, and columns, at most, whose sums are in registers at once."""
-WIDEST = 16
 HELD = max(channels * widest for channels, _, widest in FORMS)
+"""Rows of lanes that stay in registers."""
 NEAR = 36864
 """Bytes of input that stay in the first-level cache while the channels of the output pass by."""
+SPARSE = 0.07
+"""Density below which a window is as much larger as less of it is read."""
 DENSE = 0.75
 """From this density on, removed links are weights of 0, so that two channels have all their taps in common."""
 
@@ -178,7 +184,7 @@ def _pass(
     # A step that no form has is never taken where columns are computed one by one.
     widest, one["form"] = max((f[2] if f[1] == steps[1] else 1, n) for n, f in enumerate(FORMS) if f[0] == together)
     strips = max(1, -(-int(one["columns"]) // widest))
-    one["width"] = max(1, -(-int(one["columns"]) // strips))
+    one["width"] = next(width for width in WIDTHS if width * strips >= one["columns"])
     return one
 
 
@@ -191,7 +197,9 @@ def _list_taps(one: Any, shape: Shape, links: Sequence[np.ndarray], offsets: np.
     (height, width), together = (d * (k - 1) for k, _, _, d in shape.sides), int(one["together"])
     across = ((int(one["width"]) - 1) * int(one["source_step"]) // ROW + width + 1) * ROW * 4
     channels = int(one["tiles"])
-    size = -(-channels // min(channels, -(-channels * (height + 1) * across // NEAR)))
+    density = len(x) / (int(one["channels"]) * channels * math.prod(shape.kernel)) * shape.groups
+    near = NEAR * max(1, SPARSE / max(density, 1e-3))
+    size = max(1, min(channels, int(near / ((height + 2) * across))))
     tiles, lists = -(-channels // size), -(-int(one["channels"]) // together)
     number = source // size * lists + channel // together
     order = np.lexsort((channel % together, x, source, y, number))
@@ -199,5 +207,5 @@ def _list_taps(one: Any, shape: Shape, links: Sequence[np.ndarray], offsets: np.
     counts = np.bincount(number, minlength=tiles * lists)
     one["spans"] = pools.add("spans", start + np.concatenate([[0], np.cumsum(counts // together)]))
     one["tiles"], one["weights"], one["most"] = tiles, -start * together, counts.reshape(tiles, lists).sum(1).max()
-    one["band"] = max(1, min(NEAR // (size * across) - height, int(one["rows"])))
+    one["band"] = max(2, min(int(near / (size * across)) - height, int(one["rows"])))
     return order

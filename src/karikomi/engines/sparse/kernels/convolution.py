@@ -1,69 +1,134 @@
 """Convolutions forward, and back to their inputs, on one block of examples."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution_layout import WIDEST, Convolutions
-from karikomi.engines.sparse.kernels.links import while_links
+from karikomi.engines.sparse.kernels.convolution_layout import FORMS, HELD, WIDEST, WIDTHS, Convolutions
+from karikomi.engines.sparse.kernels.fused import rolled_range
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.vector import FLOAT, at, call, intrinsic, kernel, read, spread, write
+from karikomi.engines.sparse.kernels.rows import inlined
+from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, put, read, spread, write
+
+# What sums start from, and what becomes of them.
+FRESH, ADDED, BIASED = range(3)
+PLAIN, RECTIFIED, GATED = range(3)
+
+
+def each_form(builder: Any, form: Any, width: Any, rows: Any, visit: Callable[..., None]) -> None:
+    """``visit`` all rows in every one of the FORMS: code by channels, step, columns and rows at once, and first row."""
+    after = builder.append_basic_block()
+    choice = builder.switch(builder.add(builder.mul(form, form.type(WIDEST + 1)), width), after)
+    for number, (channels, step, widest) in enumerate(FORMS):
+        for many in (many for many in WIDTHS if many <= widest):
+            block = builder.append_basic_block()
+            choice.add_case(form.type(number * (WIDEST + 1) + many), block)
+            builder.position_at_end(block)
+            done = rows.type(0)
+            for tall in (tall for tall in (2, 1) if channels * many * tall <= HELD):
+                times = builder.sdiv(builder.sub(rows, done), rows.type(tall))
+                with rolled_range(builder, rows.type(0), times) as time:
+                    visit(channels, step, many, tall, builder.add(done, builder.mul(time, rows.type(tall))))
+                done = builder.add(done, builder.mul(times, rows.type(tall)))
+            builder.branch(after)
+    builder.position_at_end(after)
+
+
+def each_tap(builder: Any, offsets: Any, span: Any, work: Callable[[Any, Any], None]) -> None:
+    """``work`` for the taps in ``span``: for the number of each from the first one on, and its offset."""
+    begin, last = cgutils.unpack_tuple(builder, span)
+    with rolled_range(builder, begin, last) as tap:
+        work(builder.sub(tap, begin), offsets.at(tap))
+
+
+def further(builder: Any, start: Any, *steps: tuple[Any, int]) -> Any:
+    """The address that lies some times each of the ``steps`` behind another one."""
+    for step, times in steps:
+        start = builder.gep(start, [builder.mul(step, step.type(times))])
+    return start
+
+
+def barrier(builder: Any) -> None:
+    """Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers."""
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
 
 
 @intrinsic()
-def add_taps(builder, target, place, values, origin, steps, weights, offsets, links, span, width, start, end, gates):
-    """Sums over the links in ``span`` for ``width`` places of a line, at most WIDEST, become ``target`` from ``place`` on.
+def add_taps(
+    builder, values, origin, down, weights, link, offsets, span, target, place, strides, form, size, modes, bias, gates
+):
+    """Sums over the taps in ``span`` for some rows and columns, the ``size``, of one channel, or of two in common.
 
-    Place i gets the products of ``weights[links[n]]`` and the row at ``values[origin + offsets[n] + i · step]``.
-    ``steps`` are those from place to place in ``values`` and in ``target``. The sums start from the number that is the
-    second of ``start``, or from what is in ``target`` if the first is not 0. In the ``end`` they are stored as they are
-    (0), rectified (1), or (2) only where the row of ``gates`` at the same place is positive, else 0.
+    A tap reads in ``values`` at ``origin`` plus its offset, ``down`` elements further for every row and as many places
+    as the ``form`` says for every column. Its weight, one for each channel, is at ``link``, behind those of the taps
+    before. The ``strides`` in ``target``, from ``place`` on, are those from channel to channel, row to row, and column
+    to column. The first of the ``modes`` says what the sums start from (0, what is there, or the ``weights`` from
+    ``bias`` on), the second what is stored: the sums, without what is negative, or only where the row of ``gates`` at
+    the same place is positive, else 0.
     """
     kind = ir.VectorType(FLOAT, ROW)
     zero = ir.Constant(kind, [0.0] * ROW)
-    step, stride = (builder.extract_value(steps, n) for n in range(2))
-    begin, last = (builder.extract_value(span, n) for n in range(2))
-    add, initial = (builder.extract_value(start, n) for n in range(2))
+    (rows, width), (start, end) = (cgutils.unpack_tuple(builder, pair) for pair in (size, modes))
+    across, line, stride = cgutils.unpack_tuple(builder, strides)
     goal, gate = target.address(place), gates.address(place)
-    after = builder.append_basic_block()
-    choice = builder.switch(width, after)
+    own, biases, factors = values.address(origin), weights.address(bias), weights.address(link)
 
-    def row(base: Any, distance: Any, number: int) -> Any:
-        return builder.gep(base, [builder.mul(distance, distance.type(number))])
+    def visit(channels: int, step: int, many: int, tall: int, row: Any) -> None:
+        base = builder.gep(own, [builder.mul(row, down)])
+        first, door = (builder.gep(there, [builder.mul(row, line)]) for there in (goal, gate))
+        places = [(c, r, n) for r in range(tall) for n in range(many) for c in range(channels)]
+        sums = [cgutils.alloca_once(builder, kind) for _ in places]
 
-    for many in range(1, WIDEST + 1):
-        block = builder.append_basic_block()
-        choice.add_case(width.type(many), block)
-        builder.position_at_end(block)
-        sums = [cgutils.alloca_once(builder, kind) for _ in range(many)]
-        with builder.if_else(builder.icmp_signed("!=", add, add.type(0))) as (then, otherwise):
-            with then:
-                for number, total in enumerate(sums):
-                    builder.store(read(builder, row(goal, stride, number), ROW), total)
-            with otherwise:
-                for total in sums:
-                    builder.store(spread(builder, initial, ROW), total)
-        current = cgutils.alloca_once_value(builder, begin)
-        with while_links(builder, current, last, 1) as link:
-            weight = spread(builder, weights.at(links.at(link)), ROW)
-            base = values.address(builder.add(origin, offsets.at(link)))
-            for number, total in enumerate(sums):
-                product = call(builder, "fma", weight, read(builder, row(base, step, number), ROW), builder.load(total))
-                builder.store(product, total)
-        with builder.if_then(builder.icmp_signed("==", end, end.type(1))):
-            for total in sums:
-                value = builder.load(total)
-                builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
-        with builder.if_then(builder.icmp_signed("==", end, end.type(2))):
-            for number, total in enumerate(sums):
-                positive = builder.fcmp_ordered(">", read(builder, row(gate, stride, number), ROW), zero)
-                builder.store(builder.select(positive, builder.load(total), zero), total)
-        for number, total in enumerate(sums):
-            write(builder, row(goal, stride, number), builder.load(total))
-        builder.branch(after)
-    builder.position_at_end(after)
+        def each(work: Callable[[int, Any, Any], None], start: Any) -> None:
+            for (c, r, n), total in zip(places, sums, strict=True):
+                work(c, total, further(builder, start, (across, c), (line, r), (stride, n)))
+
+        def add(c: int, total: Any, here: Any) -> None:
+            builder.store(read(builder, here, ROW), total)
+
+        def bias_(c: int, total: Any, here: Any) -> None:
+            builder.store(spread(builder, builder.load(builder.gep(biases, [INT(c)])), ROW), total)
+
+        def rectify(c: int, total: Any, here: Any) -> None:
+            value = builder.load(total)
+            builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
+
+        def close(c: int, total: Any, here: Any) -> None:
+            positive = builder.fcmp_ordered(">", read(builder, here, ROW), zero)
+            builder.store(builder.select(positive, builder.load(total), zero), total)
+
+        def add_tap(tap: Any, offset: Any) -> None:
+            there, factor = builder.gep(base, [offset]), builder.gep(factors, [builder.mul(tap, tap.type(channels))])
+            scalars = [spread(builder, builder.load(builder.gep(factor, [INT(c)])), ROW) for c in range(channels)]
+            value = zero
+            for (c, r, n), total in zip(places, sums, strict=True):
+                if c == 0:
+                    value = read(builder, builder.gep(further(builder, there, (down, r)), [INT(n * step * ROW)]), ROW)
+                builder.store(call(builder, "fma", scalars[c], value, builder.load(total)), total)
+                if c:
+                    barrier(builder)
+
+        each(lambda c, total, here: builder.store(zero, total), first)
+        for mode, number, work, place in ((start, ADDED, add, first), (start, BIASED, bias_, first)):
+            with builder.if_then(builder.icmp_signed("==", mode, mode.type(number))):
+                each(work, place)
+        each_tap(builder, offsets, span, add_tap)
+        for mode, number, work, place in ((end, RECTIFIED, rectify, first), (end, GATED, close, door)):
+            with builder.if_then(builder.icmp_signed("==", mode, mode.type(number))):
+                each(work, place)
+        each(lambda c, total, here: write(builder, here, builder.load(total)), first)
+
+    each_form(builder, form, width, rows, visit)
+
+
+@inlined
+def width_of(width: int, left: int) -> int:
+    """Columns of the next strip: one of the WIDTHS."""
+    width = min(width, left)
+    return width - width % 2 if width > 8 else width
 
 
 @kernel
@@ -72,32 +137,38 @@ def add_all_taps(
     number: int,
     block: int,
     values: np.ndarray,
-    target: np.ndarray,
-    gates: np.ndarray,
-    parameters: np.ndarray,
+    weights: np.ndarray,
     bias: int,
-    add: int,
+    target: np.ndarray,
+    start: int,
     end: int,
+    gates: np.ndarray,
 ) -> None:
     """One pass over all its places: strip by strip of columns, in it tile by tile, so that the window stays near."""
     one, spans = convolutions.passes[number], convolutions.spans
-    for column in range(0, one.columns, one.width):
-        width = min(one.width, one.columns - column)
+    lists = (one.channels + one.together - 1) // one.together
+    column = 0
+    while column < one.columns:
+        width = width_of(one.width, one.columns - column)
         for tile in range(one.tiles):
-            lists = one.spans + tile * one.channels
-            more, finish = add if tile == 0 else 1, end if tile == one.tiles - 1 else 0
-            for row in range(one.rows):
+            span = one.spans + tile * lists
+            begin, finish = start if tile == 0 else ADDED, end if tile == one.tiles - 1 else PLAIN
+            for row in range(0, one.rows, one.band):
+                rows = min(one.band, one.rows - row)
                 origin = block + one.source + row * one.source_line + column * one.source_step
                 place = block + one.target + row * one.target_line + column * one.target_step
-                for channel in range(one.channels):
-                    initial = at(parameters, bias + channel) if bias >= 0 else np.float32(0)
+                for channel in range(0, one.channels, one.together):
+                    taps = at(spans, span), at(spans, span + 1)
                     add_taps(
+                        *(values, origin, one.source_line),
+                        *(weights, one.weights + taps[0] * one.together, convolutions.offsets, taps),
                         *(target, place + channel * one.target_plane),
-                        *(values, origin, (one.source_step, one.target_step)),
-                        *(parameters, convolutions.offsets, convolutions.links),
-                        (at(spans, lists + channel), at(spans, lists + channel + 1)),
-                        *(width, (more, initial), finish, gates),
+                        *((one.target_plane, one.target_line, one.target_step), one.form, (rows, width)),
+                        *((begin, finish), bias + channel, gates),
                     )
+                    span += 1
+                span -= lists
+        column += width
 
 
 @kernel
@@ -106,8 +177,15 @@ def convolve(
 ) -> None:
     """The outputs of layer ``number``, plus its biases; if ``rectify``, what is negative becomes 0."""
     layer = convolutions.layers[number]
-    end = 1 if rectify else 0
-    add_all_taps(convolutions, layer.passes, block, units, units, units, parameters, layer.bias, 0, end)
+    start, end = BIASED if layer.bias >= 0 else FRESH, RECTIFIED if rectify else PLAIN
+    add_all_taps(convolutions, layer.passes, block, units, parameters, layer.bias, units, start, end, units)
+
+
+@kernel
+def turn_weights(convolutions: Convolutions, parameters: np.ndarray) -> None:
+    """All weights in the order of the way back: once in every step, before :func:`convolve_back`."""
+    for place in range(convolutions.turned.size):
+        put(convolutions.turned, place, at(parameters, at(convolutions.links, place)))
 
 
 @kernel
@@ -117,7 +195,6 @@ def convolve_back(
     units: np.ndarray,
     deltas: np.ndarray,
     block: int,
-    parameters: np.ndarray,
     add: bool,
     rectified: bool,
 ) -> None:
@@ -127,6 +204,6 @@ def convolve_back(
     by what they were before: 0 where they are not positive.
     """
     layer = convolutions.layers[number]
-    more, end = 1 if add else 0, 2 if rectified else 0
+    start, end = ADDED if add else FRESH, GATED if rectified else PLAIN
     for way in range(layer.passes + 1, layer.passes + 1 + layer.backs):
-        add_all_taps(convolutions, way, block, deltas, deltas, units, parameters, -1, more, end)
+        add_all_taps(convolutions, way, block, deltas, convolutions.turned, 0, deltas, start, end, units)

@@ -6,61 +6,56 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
+from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further, width_of
 from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.fused import total
-from karikomi.engines.sparse.kernels.links import lane_sums, while_links
+from karikomi.engines.sparse.kernels.links import lane_sums
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.vector import (
-    FLOAT,
-    REGISTER,
-    at,
-    call,
-    intrinsic,
-    kernel,
-    load16,
-    put,
-    read,
-    splat16,
-    write,
-)
-
-TOGETHER = 8 * REGISTER // ROW
-"""Links whose dot products are in registers at once."""
+from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, load16, put, read, splat16, store, write
 
 
 @intrinsic()
-def correlate_taps(builder, deltas, start, line, values, origin, steps, rows, columns, offsets, span, sums, place):
-    """Of every link in ``span`` the dot product of deltas and what it reads, over some places, is added to ``sums``.
+def correlate_taps(builder, values, origin, down, offsets, span, deltas, place, strides, form, size, sums, first):
+    """For every tap in ``span`` the products of deltas and of what it reads are added to ``sums``, lane by lane.
 
-    The places are ``rows`` times ``columns``, in ``deltas`` from ``start`` on, with ``line`` from row to row; in
-    ``values``, from ``origin`` plus the link's offset on, the ``steps`` are those from row to row and from place to
-    place. The first link's sum is at ``place``.
+    The arguments are those of ``add_taps``, but that ``deltas`` are read where that writes to its target, and that
+    their columns are neighbours. Every tap has a row of ``sums`` for each channel, from ``first`` on.
     """
-    begin, last = (builder.extract_value(span, n) for n in range(2))
-    down, right = (builder.extract_value(steps, n) for n in range(2))
-    kind, zero, one = ir.VectorType(FLOAT, ROW), ir.Constant(ir.VectorType(FLOAT, ROW), [0.0] * ROW), begin.type(1)
-    current = cgutils.alloca_once_value(builder, begin)
-    for many in (many for many in (8, 4, 2, 1) if many <= TOGETHER):
-        # Short of links, several chains for each: else they would wait for their multiply-adds.
-        with while_links(builder, current, last, many) as link:
-            chains = [cgutils.alloca_once_value(builder, zero) for _ in range(many)]
-            others = [
-                values.address(builder.add(origin, offsets.at(builder.add(link, link.type(n))))) for n in range(many)
-            ]
-            with cgutils.for_range(builder, rows) as outer:
-                own = deltas.address(builder.add(start, builder.mul(outer.index, line)))
-                shift = builder.mul(outer.index, down)
-                with cgutils.for_range(builder, columns) as inner:
-                    delta = read(builder, builder.gep(own, [builder.mul(inner.index, one.type(ROW))]), ROW)
-                    where = builder.add(shift, builder.mul(inner.index, right))
-                    for chain, other in zip(chains, others, strict=True):
-                        value = read(builder, builder.gep(other, [where]), ROW)
-                        builder.store(call(builder, "fma", delta, value, builder.load(chain)), chain)
-            goal = sums.address(builder.add(place, builder.sub(link, begin)))
-            for n in range(0, many, 4):
-                found = lane_sums(builder, [builder.load(chain) for chain in chains[n : n + 4]])
-                here = builder.gep(goal, [one.type(n)])
-                write(builder, here, builder.fadd(read(builder, here, found.type.count), found))
+    (across, line), (rows, width) = (cgutils.unpack_tuple(builder, pair) for pair in (strides, size))
+    own, others, goals = deltas.address(place), values.address(origin), sums.address(first)
+
+    def visit(channels: int, step: int, many: int, tall: int, row: Any) -> None:
+        here, there = (builder.gep(start, [builder.mul(row, s)]) for start, s in ((own, line), (others, down)))
+        places, both = [(r, n) for r in range(tall) for n in range(many)], range(channels)
+        starts = {(r, c): further(builder, here, (line, r), (across, c)) for r in range(tall) for c in both}
+        held = [[read(builder, builder.gep(starts[r, c], [INT(n * ROW)]), ROW) for c in both] for r, n in places]
+
+        def correlate_tap(tap: Any, offset: Any) -> None:
+            goal = builder.gep(goals, [builder.mul(tap, tap.type(channels * ROW))])
+            targets = [builder.gep(goal, [INT(c * ROW)]) for c in both]
+            chains = [read(builder, target, ROW) for target in targets]
+            for (r, n), rows in zip(places, held, strict=True):
+                start = further(builder, builder.gep(there, [offset]), (down, r))
+                value = read(builder, builder.gep(start, [INT(n * step * ROW)]), ROW)
+                chains = [call(builder, "fma", row, value, chain) for row, chain in zip(rows, chains, strict=True)]
+                if channels > 1:
+                    barrier(builder)
+            for target, chain in zip(targets, chains, strict=True):
+                write(builder, target, chain)
+
+        each_tap(builder, offsets, span, correlate_tap)
+
+    each_form(builder, form, width, rows, visit)
+
+
+@intrinsic()
+def add_lane_sums(builder, sums, first, target, place):
+    """The sums over the lanes of four rows are added to ``target``; the rows become 0."""
+    rows = [sums.address(builder.add(first, first.type(number * ROW))) for number in range(4)]
+    found, here = lane_sums(builder, [read(builder, row, ROW) for row in rows]), target.address(place)
+    write(builder, here, builder.fadd(read(builder, here, 4), found))
+    for row in rows:
+        write(builder, row, ir.Constant(ir.VectorType(FLOAT, ROW), [0.0] * ROW))
 
 
 @kernel
@@ -74,24 +69,37 @@ def convolution_gradient(
     place: int,
 ) -> None:
     """What one block brings is added to the ``gradient`` of the links of layer ``number``, from ``place`` on."""
-    layer = convolutions.layers[number]
-    one, spans = convolutions.passes[layer.passes], convolutions.spans
-    first = at(spans, one.spans)
-    for column in range(0, one.columns, one.width):
-        width = min(one.width, one.columns - column)
-        for tile in range(one.tiles):
-            lists = one.spans + tile * one.channels
-            for row in range(0, one.rows, 2):
-                rows = min(2, one.rows - row)
+    layer, spans, sums = convolutions.layers[number], convolutions.spans, convolutions.sums
+    one = convolutions.passes[layer.passes]
+    lists = (one.channels + one.together - 1) // one.together
+    for tile in range(one.tiles):
+        span = one.spans + tile * lists
+        first = at(spans, span)
+        column = 0
+        while column < one.columns:
+            width = width_of(one.width, one.columns - column)
+            for row in range(0, one.rows, one.band):
+                rows = min(one.band, one.rows - row)
                 origin = block + one.source + row * one.source_line + column * one.source_step
                 start = block + one.target + row * one.target_line + column * one.target_step
-                for channel in range(one.channels):
-                    begin, end = at(spans, lists + channel), at(spans, lists + channel + 1)
+                for channel in range(0, one.channels, one.together):
+                    taps = at(spans, span), at(spans, span + 1)
                     correlate_taps(
-                        *(deltas, start + channel * one.target_plane, one.target_line),
-                        *(units, origin, (one.source_line, one.source_step), rows, width),
-                        *(convolutions.offsets, (begin, end), gradient, place + begin - first),
+                        *(units, origin, one.source_line, convolutions.offsets, taps),
+                        *(deltas, start + channel * one.target_plane),
+                        *((one.target_plane, one.target_line), one.form, (rows, width)),
+                        *(sums, (taps[0] - first) * one.together * ROW),
                     )
+                    span += 1
+                span -= lists
+            column += width
+        there = place + one.weights - layer.weights + first * one.together
+        for done in range(0, (at(spans, span + lists) - first) * one.together, 4):
+            add_lane_sums(sums, done * ROW, gradient, there + done)
+    for link in range(0, layer.links if layer.keep >= 0 else 0, 16):
+        # Removed links have no gradient, and so stay 0.
+        kept = load16(gradient, place + link) * load16(convolutions.keep, layer.keep + link)
+        store(gradient, place + link, kept)
 
 
 @kernel

@@ -16,44 +16,61 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.placement import Place, Pools
+from karikomi.engines.sparse.kernels.layout import aligned
+from karikomi.engines.sparse.kernels.placement import Place, Pools, padded
 from karikomi.engines.sparse.kernels.planes import ROW, first, line, plane
 from karikomi.engines.sparse.kernels.vector import REGISTER
 
-WIDEST = (14 if REGISTER == 16 else 6) * 16 // ROW
-"""Places of a line whose sums are in registers at once."""
-NEAR = 32768
+WIDEST = 14
+WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
+"""Columns in one strip."""
+FORMS = ((1, 1, 14), (2, 1, 14), (1, 2, 7), (2, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3), (2, 2, 3))
+"""Channels at once, places from one column to the next, and columns, at most, whose sums are in registers at once."""
+HELD = max(channels * widest for channels, _, widest in FORMS)
+"""Rows of lanes that stay in registers."""
+NEAR = 36864
 """Bytes of input that stay in the first-level cache while the channels of the output pass by."""
+SPARSE = 0.07
+"""Density below which a window is as much larger as less of it is read."""
+DENSE = 0.75
+"""From this density on, removed links are weights of 0, so that two channels have all their taps in common."""
 
 CONVOLUTION = np.dtype(
-    [(name, np.int64) for name in ("weights", "bias", "links", "outputs", "passes", "backs")], align=True
+    [(name, np.int64) for name in ("weights", "links", "bias", "keep", "passes", "backs")], align=True
 )
-"""A layer: where in ``parameters`` its weights and biases start (bias -1: none), the number of links and of output
-channels, its pass forward in ``passes``, behind which those back are, ``backs`` in number."""
+"""A layer.
+
+Where its ``weights`` start in the parameters, and how many ``links`` have one; where its biases are (-1: none) and, in
+``keep``, what is 0 for removed links (-1: there are none); its pass forward in ``passes``, behind which those back are,
+``backs`` in number.
+"""
 
 PASS = np.dtype(
     [
         (name, np.int64)
         for name in (
-            # Where the first place is that is read (by a link of offset 0) and written, and from it to the next one.
+            # Where the first place is that is read (by a tap of offset 0) and written, and from it to the next one.
             *("source", "source_line", "source_step", "target", "target_line", "target_step", "target_plane"),
-            # Places in one channel of the target, and how many of a line are computed at once.
-            *("rows", "columns", "width"),
-            # Channels of the target; tiles of the source's channels; where the first of their lists is in ``spans``.
-            *("channels", "tiles", "spans"),
+            # Channels, and places in each, of the target; how many are computed at once, in which of the FORMS, and
+            # how many rows in one visit.
+            *("channels", "rows", "columns", "together", "form", "width", "band"),
+            # Tiles of the source's channels; where the first of their lists is; where the weight of tap 0 would be; how
+            # many weights the tile with the most has.
+            *("tiles", "spans", "weights", "most"),
         )
     ],
     align=True,
 )
-"""Sums over links for all places of a target, or for one class of them."""
+"""Sums over taps for all places of a target, or for one class of them."""
 
 
 class Convolutions(NamedTuple):
     """All convolutions of a network.
 
-    The links that channel c of a pass reads in tile t are those from ``spans[n]`` to before ``spans[n + 1]``, where
-    n = t · channels + c: each reads at ``offsets``, with the weight at ``links`` in the parameters. In the pass forward
-    their weights lie one after the other.
+    The channels of a pass have lists of taps, ``together`` channels each; tile t has those of all channels behind those
+    of tile t - 1. List n are the taps from ``spans[n]`` to before ``spans[n + 1]``, which read at ``offsets``. Their
+    weights lie one after the other: in the parameters, or for the way back in ``turned``, to which those at ``links``
+    are copied. ``sums`` is room for the gradient, a row for each weight of one tile, and 0.
     """
 
     layers: np.ndarray
@@ -61,6 +78,9 @@ class Convolutions(NamedTuple):
     spans: np.ndarray
     offsets: np.ndarray
     links: np.ndarray
+    keep: np.ndarray
+    turned: np.ndarray
+    sums: np.ndarray
 
 
 class Shape(NamedTuple):
@@ -98,35 +118,37 @@ def place_convolution(
     ``mask`` is bool, ``[outputs, inputs / groups, kernel height, kernel width]``; ``source`` and ``target`` are the
     planes of input and output. Without ``backward`` there is no way back to the input.
     """
-    o, c, y, x = np.nonzero(mask)
-    c += o // (len(mask) // shape.groups) * mask.shape[1]
-    layer = np.zeros(1, CONVOLUTION)[0]
-    layer["outputs"], layer["links"], layer["bias"] = len(mask), len(o), -1
-    layer["weights"] = start = pools.reserve(len(o))
     assert source["halo"] >= max(shape.padding), "what is read beyond the border are zeros"
-
+    layer, outputs = np.zeros(1, CONVOLUTION)[0], len(mask) // shape.groups
+    dense = mask.mean() >= DENSE
+    o, c, y, x = np.nonzero(mask | dense)
+    c += o // outputs * mask.shape[1]
     (sy, sx), (py, px), (dy, dx) = shape.stride, shape.padding, shape.dilation
+
+    one = _pass(source, target, (sy, sx), (1, 1), (0, 0), 1 + (dense and outputs % 2 == 0))
     offsets = c * plane.py_func(source) + (y * dy - py) * line.py_func(source) + (x * dx - px) * ROW
-    forward = _pass(source, target, (sy, sx), (1, 1), (0, 0))
-    tile = c // _tile(forward, shape)
-    order = np.lexsort((x, c, y, o, tile))
+    layer["weights"], layer["links"] = start, _ = pools.reserve(len(o)), len(o)
     positions = np.empty(len(o), np.int64)
-    positions[order] = start + np.arange(len(o))
-    _lists(forward, o, tile, offsets, positions, order, pools)
-    layer["passes"] = pools.add("passes", np.array([forward]))
-    if backward:
+    positions[_list_taps(one, shape, (o, c, y, x), offsets, pools)] = start + np.arange(len(o))
+    one["weights"] += start
+    layer["passes"] = pools.add("passes", one[None])
+    for rest in product(range(sy), range(sx)) if backward else ():
         assert target["halo"] >= halo_of_outputs(shape), "derivatives beyond the border are zeros"
-        for rest in product(range(sy), range(sx)):
-            back = _pass(target, source, (1, 1), (sy, sx), rest)
-            tile = o // _tile(back, shape)
-            up, left = rest[0] + py - y * dy, rest[1] + px - x * dx
-            offsets = o * plane.py_func(target) + up // sy * line.py_func(target) + left // sx * ROW
-            order = np.lexsort((x, o, y, c, tile))
-            order = order[((up % sy == 0) & (left % sx == 0))[order]]
-            _lists(back, c, tile, offsets, positions, order, pools)
-            pools.add("passes", np.array([back]))
-            layer["backs"] += 1
-    places = {"weight": Place(positions, np.flatnonzero(mask))}
+        one = _pass(target, source, (1, 1), (sy, sx), rest, 1 + (dense and mask.shape[1] % 2 == 0))
+        up, left = rest[0] + py - y * dy, rest[1] + px - x * dx
+        here = (up % sy == 0) & (left % sx == 0)
+        offsets = (o * plane.py_func(target) + up // sy * line.py_func(target) + left // sx * ROW)[here]
+        order = _list_taps(one, shape, [link[here] for link in (c, o, y, x)], offsets, pools)
+        one["weights"] += pools.add("links", positions[here][order])
+        pools.add("passes", one[None])
+        layer["backs"] += 1
+
+    kept, layer["keep"], layer["bias"] = mask[mask | dense], -1, -1
+    if not kept.all():
+        keep = np.zeros(padded(len(o), 16), np.float32)
+        keep[positions[kept] - layer["weights"]] = 1
+        layer["keep"] = pools.add("keep", keep)
+    places = {"weight": Place(positions[kept], np.flatnonzero(mask))}
     if bias:
         layer["bias"] = pools.reserve(len(mask))
         places["bias"] = Place(layer["bias"] + np.arange(len(mask)), np.arange(len(mask)))
@@ -136,52 +158,54 @@ def place_convolution(
 def collected(layers: Sequence[Any], pools: Pools) -> Convolutions:
     """All layers that were placed."""
     passes = np.concatenate(pools.pieces["passes"])
-    return Convolutions(np.array(layers, CONVOLUTION), passes, *map(pools.array, ("spans", "offsets", "links")))
+    arrays = (pools.array(name) for name in ("spans", "offsets", "links", "keep"))
+    return Convolutions(
+        *(np.array(layers, CONVOLUTION), passes, *arrays),
+        turned=np.zeros(sum(map(len, pools.pieces["links"])), np.float32),
+        sums=aligned(padded(int(passes["most"].max()), 4) * ROW),
+    )
 
 
 def _pass(
-    source: Any, target: Any, source_step: tuple[int, int], target_step: tuple[int, int], rest: tuple[int, int]
+    source: Any, target: Any, steps: tuple[int, int], strides: tuple[int, int], rest: tuple[int, int], together: int
 ) -> Any:
-    """From and to every place of a signal that is a multiple of its step, in the target plus ``rest``."""
-    one = np.zeros(1, PASS)[0]
-    for name, signal, (down, right) in (("source", source, source_step), ("target", target, target_step)):
+    """From every place of a signal that is a multiple of its step, to every such place, plus ``rest``, of another."""
+    one = np.zeros((), PASS)
+    for name, signal, (down, right) in (("source", source, steps), ("target", target, strides)):
         one[name] = first.py_func(signal)
         one[f"{name}_line"], one[f"{name}_step"] = down * line.py_func(signal), right * ROW
     one["target"] += rest[0] * line.py_func(target) + rest[1] * ROW
     one["target_plane"], one["channels"] = plane.py_func(target), target["channels"]
-    sizes = zip(("rows", "columns"), ("height", "width"), target_step, rest, strict=True)
-    for name, side, step, skipped in sizes:
-        one[name] = max(0, -(-(int(target[side]) - skipped) // step))
-    strips = max(1, -(-int(one["columns"]) // WIDEST))
-    one["width"] = -(-int(one["columns"]) // strips)
-    one["tiles"] = source["channels"]
+    one["rows"], one["columns"] = (
+        max(0, -(-(int(target[side]) - skipped) // stride))
+        for side, stride, skipped in zip(("height", "width"), strides, rest, strict=True)
+    )
+    one["together"], one["tiles"] = together, source["channels"]
+    # A step that no form has is never taken where columns are computed one by one.
+    widest, one["form"] = max((f[2] if f[1] == steps[1] else 1, n) for n, f in enumerate(FORMS) if f[0] == together)
+    strips = max(1, -(-int(one["columns"]) // widest))
+    one["width"] = next(width for width in WIDTHS if width * strips >= one["columns"])
     return one
 
 
-def _tile(one: Any, shape: Shape) -> int:
-    """Channels of the source in a tile; how many tiles there are is noted in the pass."""
-    (height, width), channels = shape.kernel, int(one["tiles"])
-    step = int(one["source_step"]) // ROW
-    window = height * ((int(one["width"]) - 1) * step + width) * ROW * 4
-    one["tiles"] = tiles = math.ceil(channels * window / NEAR)
-    one["tiles"] = tiles = min(channels, tiles)
-    size = -(-channels // tiles)
-    one["tiles"] = -(-channels // size)
-    return size
+def _list_taps(one: Any, shape: Shape, links: Sequence[np.ndarray], offsets: np.ndarray, pools: Pools) -> np.ndarray:
+    """The order of the ``links`` (the target's channel, the source's, y, x) in a pass: by tile, by list, by tap.
 
-
-def _lists(
-    one: Any,
-    channel: np.ndarray,
-    tile: np.ndarray,
-    offsets: np.ndarray,
-    positions: np.ndarray,
-    order: np.ndarray,
-    pools: Pools,
-) -> None:
-    """The links in the ``order`` in which they are visited: by tile, then by channel."""
-    lists = int(one["tiles"] * one["channels"])
-    counts = np.bincount((tile * int(one["channels"]) + channel)[order], minlength=lists)
-    start = pools.add("offsets", offsets[order])
-    pools.add("links", positions[order])
-    one["spans"] = pools.add("spans", start + np.concatenate([[0], np.cumsum(counts)]))
+    The tiles are so small, and the rows of one visit so many, that the window stays near.
+    """
+    channel, source, y, x = links
+    (height, width), together = (d * (k - 1) for k, _, _, d in shape.sides), int(one["together"])
+    across = ((int(one["width"]) - 1) * int(one["source_step"]) // ROW + width + 1) * ROW * 4
+    channels = int(one["tiles"])
+    density = len(x) / (int(one["channels"]) * channels * math.prod(shape.kernel)) * shape.groups
+    near = NEAR * max(1, SPARSE / max(density, 1e-3))
+    size = max(1, min(channels, int(near / ((height + 2) * across))))
+    tiles, lists = -(-channels // size), -(-int(one["channels"]) // together)
+    number = source // size * lists + channel // together
+    order = np.lexsort((channel % together, x, source, y, number))
+    start = pools.add("offsets", offsets[order][::together])
+    counts = np.bincount(number, minlength=tiles * lists)
+    one["spans"] = pools.add("spans", start + np.concatenate([[0], np.cumsum(counts // together)]))
+    one["tiles"], one["weights"], one["most"] = tiles, -start * together, counts.reshape(tiles, lists).sum(1).max()
+    one["band"] = max(2, min(int(near / (size * across)) - height, int(one["rows"])))
+    return order

@@ -102,8 +102,8 @@ def _train(
     goals = _goals(trial, recipe)
     orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
     validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
-    best: tuple[np.ndarray, dict[str, Place], int] = network.parameters.copy(), places, 0
-    snapshots = {0: best} if 0 in recipe.snapshots else {}
+    best = network.parameters.copy(), places, 0
+    snapshots: dict[int, tuple[np.ndarray, dict[str, Place], int]] = {0: best} if 0 in recipe.snapshots else {}
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
     for goal, order in zip(goals, orders, strict=True):

@@ -11,7 +11,20 @@ from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.fused import total
 from karikomi.engines.sparse.kernels.links import lane_sums
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, load16, put, read, splat16, store, write
+from karikomi.engines.sparse.kernels.vector import (
+    FLOAT,
+    INT,
+    at,
+    call,
+    intrinsic,
+    kernel,
+    load16,
+    put,
+    read,
+    splat16,
+    store,
+    write,
+)
 
 
 @intrinsic()

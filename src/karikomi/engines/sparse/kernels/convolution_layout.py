@@ -24,7 +24,9 @@ from karikomi.engines.sparse.kernels.vector import REGISTER
 WIDEST = 14
 WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
 """Columns in one strip."""
-FORMS = ((1, 1, 14), (2, 1, 14), (1, 2, 7), (2, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3), (2, 2, 3))
+FORMS = (
+    ((1, 1, 14), (2, 1, 14), (1, 2, 7), (2, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3), (2, 2, 3))
+)
 """Channels at once, places from one column to the next, and columns, at most, whose sums are in registers at once."""
 HELD = max(channels * widest for channels, _, widest in FORMS)
 """Rows of lanes that stay in registers."""

@@ -1,10 +1,15 @@
 """A program played: whole training steps and whole evaluations, the entry points from Python."""
 
+from typing import Any
+
 import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU
-from karikomi.engines.sparse.kernels.convolution import convolve, convolve_back
-from karikomi.engines.sparse.kernels.convolution_gradients import convolution_bias_gradient, convolution_gradient
+from karikomi.engines.sparse.kernels.convolution import convolve, convolve_back, turn_weights
+from karikomi.engines.sparse.kernels.convolution_gradients import (
+    convolution_bias_gradient,
+    convolution_gradient,
+)
 from karikomi.engines.sparse.kernels.elementwise import add, bend, hand_on, unbend
 from karikomi.engines.sparse.kernels.flow import (
     AVERAGE,
@@ -47,6 +52,7 @@ def train_flow(source: Source, order: np.ndarray, flow: Flow, optimizer: Optimiz
         pace = pace_of(optimizer, optimizer.rates[done + step], taken + step + 1)
         for place in range(0, flow.learned, 16):
             store(flow.gradient, place, splat16(np.float32(0)))
+        turn_weights(flow.convolutions, network.parameters)
         for number in range(len(flow.segments) - 1, -1, -1):
             begin, end, rows = flow.segments[number]
             if rows:
@@ -133,9 +139,7 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
             )
         if operation.back_x:
             more, gated = operation.fresh_x == 0, operation.gated != 0
-            convolve_back(
-                *(flow.convolutions, operation.number, flow.units, flow.deltas, start, network.parameters, more, gated)
-            )
+            convolve_back(*(flow.convolutions, operation.number, flow.units, flow.deltas, start, more, gated))
     elif operation.kind == NORMALIZATION:
         gather_sums(flow, number, block, (block + 1) * ROW >= batch)
     elif operation.kind == SUM:
@@ -158,7 +162,7 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
 def back_through_rows(flow: Flow, number: int, optimizer: Optimizer, pace: Pace, batch: int) -> None:
     """A linear layer's new parameters, and the derivatives by what it reads."""
     operation, network = flow.operations[number], flow.network
-    layer = network.layers[operation.number]
+    layer: Any = network.layers[operation.number]
     for first in range(0, batch, LANES):
         block = first // LANES * network.block
         for place in range(block + layer.y, block + layer.y + layer.outputs * LANES, LANES):

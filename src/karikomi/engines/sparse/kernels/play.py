@@ -41,9 +41,10 @@ PIECE = 1024
 def train_flow(source: Source, order: np.ndarray, flow: Flow, optimizer: Optimizer, done: int, taken: int) -> float:
     """As :func:`~karikomi.engines.sparse.kernels.steps.train_steps`."""
     (steps, batch), network, total = order.shape, flow.network, 0.0
+    # A literal True would be compiled as a type of its own, here and below.
     for step in range(steps):
         examples = order[step]
-        forward(source, examples, flow, True)
+        forward(source, examples, flow, np.bool_(True))
         loss = 0.0
         for first in range(0, batch, LANES):
             some = examples[first : first + LANES]
@@ -73,7 +74,7 @@ def evaluate_flow(source: Source, examples: np.ndarray, flow: Flow, correct: np.
     loss, together = 0.0, min(LANES, flow.real.size)
     for first in range(0, examples.size, together):
         some = examples[first : first + together]
-        forward(source, some, flow, False)
+        forward(source, some, flow, np.bool_(False))
         loss += score(flow.network, source.labels, some, correct)
     return loss
 
@@ -103,6 +104,7 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
     """One operation on a block of planes."""
     operation, network, start = flow.operations[number], flow.network, block * flow.block
     signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    yes, no = np.bool_(True), np.bool_(False)
     if operation.kind == CONVOLUTION:
         relu = operation.activation == RELU
         convolve(flow.convolutions, operation.number, flow.units, start, network.parameters, relu)
@@ -118,9 +120,9 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
     elif operation.kind == SUM:
         add(flow, number, start)
     elif operation.kind == TO_ROWS:
-        exchange(flow, signal, target.start, block, flow.units, network.units, True, True)
+        exchange(flow, signal, target.start, block, flow.units, network.units, yes, yes)
     elif operation.kind == TO_PLANES:
-        exchange(flow, target, signal.start, block, flow.units, network.units, False, True)
+        exchange(flow, target, signal.start, block, flow.units, network.units, no, yes)
 
 
 @kernel
@@ -128,6 +130,7 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
     """The loss's derivatives by what an operation reads, on a block, and its part of the gradient."""
     operation, network, start = flow.operations[number], flow.network, block * flow.block
     signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    yes, no, fresh = np.bool_(True), np.bool_(False), operation.fresh_x != 0
     if operation.kind == CONVOLUTION:
         unbend(flow.units, flow.deltas, target, start, operation.bent)
         convolution_gradient(
@@ -138,24 +141,24 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
                 flow.convolutions, operation.number, flow.deltas, start, flow.gradient, operation.bias
             )
         if operation.back_x:
-            more, gated = operation.fresh_x == 0, operation.gated != 0
+            more, gated = not fresh, operation.gated != 0
             convolve_back(*(flow.convolutions, operation.number, flow.units, flow.deltas, start, more, gated))
     elif operation.kind == NORMALIZATION:
         gather_sums(flow, number, block, (block + 1) * ROW >= batch)
     elif operation.kind == SUM:
         if operation.back_x:
-            hand_on(flow, number, start, signal, operation.fresh_x)
+            hand_on(flow, number, start, signal, fresh)
         if operation.back_z and operation.z != operation.x:
-            hand_on(flow, number, start, flow.signals[operation.z], operation.fresh_z)
+            hand_on(flow, number, start, flow.signals[operation.z], operation.fresh_z != 0)
     elif operation.back_x:
         if operation.kind == MAXIMUM or operation.kind == AVERAGE:
             pool_back(flow, number, start)
         elif operation.kind == STATISTICS:
             normalize_back(flow, number, block, batch)
         elif operation.kind == TO_ROWS:
-            exchange(flow, signal, target.start, block, flow.deltas, network.deltas, False, operation.fresh_x)
+            exchange(flow, signal, target.start, block, flow.deltas, network.deltas, no, fresh)
         elif operation.kind == TO_PLANES:
-            exchange(flow, target, signal.start, block, flow.deltas, network.deltas, True, operation.fresh_x)
+            exchange(flow, target, signal.start, block, flow.deltas, network.deltas, yes, fresh)
 
 
 @kernel

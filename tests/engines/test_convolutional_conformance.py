@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from karikomi.data.dataset import Examples
 from karikomi.engines import convolutional
 from karikomi.engines.choice import choose
 from karikomi.engines.contract import Recipe
@@ -83,6 +84,13 @@ NETWORKS = {
     "pixels": rows_of_pixels(),
 }
 EVERY = pytest.mark.parametrize("module", NETWORKS.values(), ids=NETWORKS.keys())
+
+
+@pytest.fixture(scope="module")
+def data(data):
+    """With noise: where patches are equal, the order of additions would tell which place of a window is the largest."""
+    noise = np.random.default_rng(0).integers(0, 32, data.train.x.shape, np.uint8)
+    return replace(data, train=Examples(data.train.x // 8 * 7 + noise, data.train.y))
 
 
 @pytest.fixture(params=["population", "convolutional"], scope="module")

@@ -18,8 +18,9 @@ OPERATION = np.dtype(
                 # ``activation`` is done last; ``bent`` is the one whose slope the way back has to begin with: none
                 # where the first reader of the signal sees to it, which is then ``gated``.
                 *("kind", "activation", "bent", "gated"),
-                # Numbers of the signals read (the same one twice if there is no second one), and of the one made.
-                *("x", "z", "y"),
+                # Numbers of the signals read (the same one twice if there is no second one), of the one made, and of
+                # the one in whose planes the loss's derivatives by what is made are.
+                *("x", "z", "y", "slopes"),
                 # Whether the loss's derivatives by what is read are asked for, and are the first ones to be there.
                 *("back_x", "back_z", "fresh_x", "fresh_z"),
                 *("kernel_height", "kernel_width", "stride_height", "stride_width", "padding_height", "padding_width"),

@@ -1,5 +1,6 @@
 """A subnetwork whose forward is a program, as the flat arrays that kernels play."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import ACTIVATIONS, IDENTITY, RELU
 from karikomi.engines.sparse.kernels.convolution_layout import Shape, collected, halo_of_outputs, place_convolution
-from karikomi.engines.sparse.kernels.flow import KINDS, OPERATION, Flow
+from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.sparse.kernels.layout import LAYER, POOLED, Network, aligned, pieces_of, room_for_lists
 from karikomi.engines.sparse.kernels.lowering import Lowered, lowered
@@ -111,7 +112,7 @@ def _operations(low: Lowered) -> np.ndarray:
     for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
         operation["kind"], operation["activation"] = KINDS.index(kind), ACTIVATIONS[part.activation]
         operation["x"], operation["z"], operation["y"] = part.x[0], part.x[-1], part.y
-        operation["bent"] = operation["activation"]
+        operation["bent"], operation["slopes"] = operation["activation"], part.y
         for what in ("kernel", "stride", "padding"):
             operation[f"{what}_height"], operation[f"{what}_width"] = getattr(part, what)
         operation["momentum"], operation["epsilon"] = part.momentum, part.epsilon
@@ -127,25 +128,36 @@ def _mark_ways_back(low: Lowered, operations: np.ndarray) -> None:
     The first reader is the last one, so it can see to the slope of ReLU as well if it is a convolution.
     """
     sames = [signal.same for signal in low.signals]
-    learning, there, makers = set[int](), {sames[low.output]}, dict[int, Any]()
-    steps = [
-        (kind, part, operation, list(zip(("x", "z"), map(sames.__getitem__, part.x), strict=False)))
-        for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True)
-    ]
+    learning, read, there, makers = set[int](), set[int](), {sames[low.output]}, dict[int, Any]()
+    steps = []
+    for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
+        reads = list(zip(("x", "z"), map(sames.__getitem__, part.x), strict=False))
+        steps.append((kind, part, operation, reads[1:] if kind == "normalization" else reads))
     for kind, part, operation, reads in steps:
         for what, same in reads:
             operation[f"back_{what}"] = same in learning
-            maker = makers.pop(same, None)
-            if kind == "convolution" and maker is not None and maker["activation"] == RELU and same in learning:
+            first, maker = same not in read, makers.get(same)
+            read.add(same)
+            if kind == "convolution" and first and maker is not None and maker["activation"] == RELU:
                 operation["gated"], maker["bent"] = True, IDENTITY
-        if part.weight or part.bias or any(same in learning for _, same in reads):
+        if part.weight or part.bias or any(sames[number] in learning for number in part.x):
             learning.add(sames[part.y])
         if kind != "statistics":
             makers[sames[part.y]] = operation
-    for kind, _, operation, reads in reversed(steps):
-        for what, same in reads if kind != "normalization" else ():
+    for _, _, operation, reads in reversed(steps):
+        for what, same in reads:
             operation[f"fresh_{what}"] = same not in there
             there.add(same)
+    counts = Counter(same for *_, reads in steps for _, same in reads)
+    for number, kind in enumerate(low.kinds):
+        # The derivatives by both terms of a sum are those by the sum.
+        operation, maker = operations[number], makers.get(int(operations[number]["z"]))
+        if kind == "normalization" and operation["z"] != operation["x"] and maker is not None:
+            plain = maker["kind"] == NORMALIZATION and maker["bent"] == IDENTITY and counts[int(operation["z"])] == 1
+            if plain:
+                operation["back_z"] = False
+                made = np.isin(operations["kind"], (STATISTICS, NORMALIZATION)) & (operations["y"] == operation["z"])
+                operations["slopes"][made] = operation["y"]
 
 
 def _segments(kinds: Sequence[str]) -> np.ndarray:

@@ -31,14 +31,14 @@ class _Lowering:
 
     def run(self) -> Lowered:
         program = self.program
-        for part in _bent_late(program):
+        for part in _summed_early(program, _bent_late(program)):
             if part.kind == "linear":
                 self._add("linear", replace(part, x=(self._as_rows(part.x[0]),)))
                 self.rows.add(part.y)
                 continue
             part = replace(part, x=tuple(map(self._as_planes, part.x)))
             if part.kind == "normalization":
-                self._add("statistics", part)
+                self._add("statistics", replace(part, x=part.x[:1]))
             self._add(part.kind, part)
         output = self._as_rows(program.output)
         return Lowered(self.signals, self.kinds, self.parts, frozenset(self.rows), output)
@@ -90,3 +90,18 @@ def _bent_late(program: Program) -> list[Part]:
                     replace(reader, activation="relu"),
                 )
     return list(parts.values())
+
+
+def _summed_early(program: Program, parts: Sequence[Part]) -> list[Part]:
+    """A sum as part of the later of its two normalizations, or of the only one."""
+    kept, places = list(parts), {part.y: place for place, part in enumerate(parts)}
+    for part in parts:
+        if part.kind != "sum" or len(part.x) < 2:
+            continue
+        early, late = sorted(part.x, key=lambda number: places.get(number, -1))
+        maker = kept[places[late]] if late in places else part
+        alone = len(_readers(program, late)) == 1
+        if maker.kind == "normalization" and len(maker.x) == 1 and maker.activation == "identity" and alone:
+            kept[places[late]] = replace(maker, x=(maker.x[0], early), y=part.y, activation=part.activation)
+            kept[places[part.y]] = replace(part, kind="")
+    return [part for part in kept if part.kind]

@@ -69,9 +69,10 @@ def follow(parameters: np.ndarray, place: int, value: float, momentum: float) ->
 
 @kernel
 def normalize(flow: Flow, number: int, block: int, running: bool) -> None:
-    """By the minibatch's moments or by the ``running`` statistics."""
+    """By the minibatch's moments or by the ``running`` statistics; what else is read is added."""
     operation, parameters, units = flow.operations[number], flow.network.parameters, flow.units
     signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
+    beside, two = flow.signals[operation.z], operation.z != operation.x
     for channel in range(signal.channels):
         middle, inverse = (
             flow.moments[operation.moments + 4 * channel],
@@ -85,27 +86,37 @@ def normalize(flow: Flow, number: int, block: int, running: bool) -> None:
         scale, shift = splat16(np.float32(gain)), splat16(np.float32(bias - middle * gain))
         for y in range(signal.height):
             source, place = line_of(signal, start, channel, y), line_of(target, start, channel, y)
+            other = line_of(beside, start, channel, y)
             for x in range(0, signal.width * ROW, ROW):
                 value = multiply_add(load16(units, source + x), scale, shift)
+                if two:
+                    value = value + load16(units, other + x)
                 store(units, place + x, rectified(value) if operation.activation == RELU else value)
 
 
 @kernel
 def gather_sums(flow: Flow, number: int, block: int, fresh: bool) -> None:
-    """Of the derivatives by the outputs; with ``fresh`` they begin at 0. Those by gain and bias grow along."""
+    """Of the derivatives by the outputs; with ``fresh`` they begin at 0. Those by gain and bias grow along.
+
+    What else was read gets its derivatives.
+    """
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
     signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
+    slopes, beside = flow.signals[operation.slopes], flow.signals[operation.z]
     for channel in range(signal.channels):
         moments = operation.moments + 4 * channel
         middle = splat16(np.float32(flow.moments[moments]))
         products, sums = splat16(_ZERO), splat16(_ZERO)
         for y in range(signal.height):
-            source, place = line_of(target, start, channel, y), line_of(signal, start, channel, y)
+            source, place = line_of(slopes, start, channel, y), line_of(signal, start, channel, y)
+            made, other = line_of(target, start, channel, y), line_of(beside, start, channel, y)
             for x in range(0, signal.width * ROW, ROW):
                 slope = load16(deltas, source + x)
                 if operation.bent != IDENTITY:
-                    slope = sloped(operation.bent, slope, load16(units, source + x))
+                    slope = sloped(operation.bent, slope, load16(units, made + x))
                     store(deltas, source + x, slope)
+                if operation.back_z:
+                    store(deltas, other + x, slope if operation.fresh_z else slope + load16(deltas, other + x))
                 sums = sums + slope
                 products = multiply_add(slope, load16(units, place + x) - middle, products)
         by_bias, by_gain = float(total(sums)), total(products) * flow.moments[moments + 1]
@@ -121,7 +132,7 @@ def gather_sums(flow: Flow, number: int, block: int, fresh: bool) -> None:
 def normalize_back(flow: Flow, number: int, block: int, batch: int) -> None:
     """From the derivatives by the outputs to those by the inputs."""
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
-    signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
+    signal, slopes, start = flow.signals[operation.x], flow.signals[operation.slopes], block * flow.block
     count = batch * signal.height * signal.width
     for channel in range(signal.channels):
         moments = operation.moments + 4 * channel
@@ -131,7 +142,7 @@ def normalize_back(flow: Flow, number: int, block: int, batch: int) -> None:
         lower = splat16(np.float32(-flow.moments[moments + 2] / count))
         tilt = splat16(np.float32(-inverse * flow.moments[moments + 3] / count))
         for y in range(signal.height):
-            source, place = line_of(target, start, channel, y), line_of(signal, start, channel, y)
+            source, place = line_of(slopes, start, channel, y), line_of(signal, start, channel, y)
             for x in range(0, signal.width * ROW, ROW):
                 slope = load16(deltas, source + x) + lower
                 slope = multiply_add(tilt, load16(units, place + x) - middle, slope) * scale

@@ -28,7 +28,7 @@ from karikomi.engines.sparse.kernels.moving import exchange, gather_planes
 from karikomi.engines.sparse.kernels.normalization import gather_moments, gather_sums, normalize, normalize_back
 from karikomi.engines.sparse.kernels.optimizer import Optimizer, Pace, pace_of, update
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.pooling import pool, pool_back
+from karikomi.engines.sparse.kernels.pooling import in_squares, pool, pool_back, pool_squares, pool_squares_back
 from karikomi.engines.sparse.kernels.products import back, linear
 from karikomi.engines.sparse.kernels.steps import learn
 from karikomi.engines.sparse.kernels.vector import LANES, kernel, load16, load64, splat16, store
@@ -110,6 +110,8 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
         convolve(flow.convolutions, operation.number, flow.units, start, network.parameters, relu)
         if not relu:
             bend(flow.units, target, start, operation.activation)
+    elif operation.kind == MAXIMUM and in_squares(operation, signal):
+        pool_squares(flow, number, start)
     elif operation.kind == MAXIMUM or operation.kind == AVERAGE:
         pool(flow, number, start)
     elif operation.kind == STATISTICS:
@@ -151,7 +153,9 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
         if operation.back_z and operation.z != operation.x:
             hand_on(flow, number, start, flow.signals[operation.z], operation.fresh_z != 0)
     elif operation.back_x:
-        if operation.kind == MAXIMUM or operation.kind == AVERAGE:
+        if operation.kind == MAXIMUM and fresh and in_squares(operation, signal):
+            pool_squares_back(flow, number, start)
+        elif operation.kind == MAXIMUM or operation.kind == AVERAGE:
             pool_back(flow, number, start)
         elif operation.kind == STATISTICS:
             normalize_back(flow, number, block, batch)

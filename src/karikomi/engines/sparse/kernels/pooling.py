@@ -29,6 +29,55 @@ def columns_of(operation, x: int, width: int) -> tuple[int, int]:
     return span_of(x, operation.stride_width, operation.kernel_width, operation.padding_width, width)
 
 
+@inlined
+def in_squares(operation, signal) -> bool:
+    """Whether the windows are squares of four places, which share none and leave none out."""
+    two = operation.kernel_height == 2 and operation.kernel_width == 2
+    apart = operation.stride_height == 2 and operation.stride_width == 2
+    whole = signal.height % 2 == 0 and signal.width % 2 == 0
+    return two and apart and whole and operation.padding_height == 0 and operation.padding_width == 0
+
+
+@kernel
+def pool_squares(flow: Flow, number: int, block: int) -> None:
+    """The largest of every four places."""
+    operation, units = flow.operations[number], flow.units
+    signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    down = line(signal)
+    for channel in range(target.channels):
+        for y in range(target.height):
+            source, place = line_of(signal, block, channel, 2 * y), line_of(target, block, channel, y)
+            for x in range(0, target.width * ROW, ROW):
+                here = source + 2 * x
+                above = larger(load16(units, here), load16(units, here + ROW))
+                below = larger(load16(units, here + down), load16(units, here + down + ROW))
+                value = larger(above, below)
+                store(units, place + x, rectified(value) if operation.activation == RELU else value)
+
+
+@kernel
+def pool_squares_back(flow: Flow, number: int, block: int) -> None:
+    """The derivative goes to the first of the largest of every four places; the others get 0."""
+    operation, units, deltas = flow.operations[number], flow.units, flow.deltas
+    signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    down, zero = line(signal), splat16(_ZERO)
+    for channel in range(target.channels):
+        for y in range(target.height):
+            source, place = line_of(signal, block, channel, 2 * y), line_of(target, block, channel, y)
+            for x in range(0, target.width * ROW, ROW):
+                value, here = load16(units, place + x), source + 2 * x
+                slope = sloped(operation.bent, load16(deltas, place + x), value)
+                first = where_positive(value - load16(units, here), zero, slope)
+                slope = slope - first
+                second = where_positive(value - load16(units, here + ROW), zero, slope)
+                slope = slope - second
+                third = where_positive(value - load16(units, here + down), zero, slope)
+                store(deltas, here, first)
+                store(deltas, here + ROW, second)
+                store(deltas, here + down, third)
+                store(deltas, here + down + ROW, slope - third)
+
+
 @kernel
 def pool(flow: Flow, number: int, block: int) -> None:
     operation, units = flow.operations[number], flow.units

@@ -6,7 +6,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further, width_of
+from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further
 from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.fused import total
 from karikomi.engines.sparse.kernels.links import lane_sums
@@ -76,8 +76,8 @@ def convolution_gradient(
         span = one.spans + tile * lists
         first = at(spans, span)
         column = 0
-        while column < one.columns:
-            width = width_of(one.width, one.columns - column)
+        for strip in range(one.strip, one.strip + one.strips):
+            width = at(convolutions.strips, strip)
             for row in range(0, one.rows, one.band):
                 rows = min(one.band, one.rows - row)
                 origin = block + one.source + row * one.source_line + column * one.source_step

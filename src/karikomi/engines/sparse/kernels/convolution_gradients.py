@@ -11,7 +11,20 @@ from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.fused import total
 from karikomi.engines.sparse.kernels.links import lane_sums
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, load16, put, read, splat16, store, write
+from karikomi.engines.sparse.kernels.vector import (
+    FLOAT,
+    INT,
+    at,
+    call,
+    intrinsic,
+    kernel,
+    load16,
+    put,
+    read,
+    splat16,
+    store,
+    write,
+)
 
 
 @intrinsic()
@@ -70,7 +83,7 @@ def convolution_gradient(
 ) -> None:
     """What one block brings is added to the ``gradient`` of the links of layer ``number``, from ``place`` on."""
     layer, spans, sums = convolutions.layers[number], convolutions.spans, convolutions.sums
-    one = convolutions.passes[layer.passes]
+    one: Any = convolutions.passes[layer.passes]
     lists = (one.channels + one.together - 1) // one.together
     for tile in range(one.tiles):
         span = one.spans + tile * lists
@@ -108,7 +121,7 @@ def convolution_bias_gradient(
 ) -> None:
     """The same for the biases: the sum of the deltas of every channel."""
     layer = convolutions.layers[number]
-    one = convolutions.passes[layer.passes]
+    one: Any = convolutions.passes[layer.passes]
     for channel in range(one.channels):
         sums = splat16(np.float32(0))
         start = block + one.target + channel * one.target_plane

@@ -50,8 +50,8 @@ PASS = np.dtype(
         for name in (
             # Where the first place is that is read (by a tap of offset 0) and written, and from it to the next one.
             *("source", "source_line", "source_step", "target", "target_line", "target_step", "target_plane"),
-            # Channels, and places in each, of the target; how many are computed at once, in which of the FORMS; how many
-            # rows in one visit; where the first of its strips is, and their number.
+            # Channels, and places in each, of the target; how many are computed at once, in which of the FORMS; rows in
+            # one visit; where the first of its strips is, and their number.
             *("channels", "rows", "columns", "together", "form", "band", "strip", "strips"),
             # Tiles of the source's channels; where the first of their lists is; where the weight of tap 0 would be; how
             # many weights the tile with the most has.
@@ -69,7 +69,8 @@ class Convolutions(NamedTuple):
     The channels of a pass have lists of taps, ``together`` channels each; tile t has those of all channels behind those
     of tile t - 1. List n are the taps from ``spans[n]`` to before ``spans[n + 1]``, which read at ``offsets``. Their
     weights lie one after the other: in the parameters, or for the way back in ``turned``, to which those at ``links``
-    are copied. A pass goes over its columns in strips, so many columns wide as ``strips`` says. ``sums`` is room for the gradient, a row for each weight of one tile, and 0.
+    are copied. A pass goes over its columns in strips that are as wide as ``strips`` says. ``sums`` is room for the
+    gradient, a row for each weight of one tile, and 0.
     """
 
     layers: np.ndarray
@@ -125,20 +126,21 @@ def place_convolution(
     c += o // outputs * mask.shape[1]
     (sy, sx), (py, px), (dy, dx) = shape.stride, shape.padding, shape.dilation
 
-    one, width = _pass(source, target, (sy, sx), (1, 1), (0, 0), 1 + (dense and outputs % 2 == 0), pools)
+    one = _pass(source, target, (sy, sx), (1, 1), (0, 0), 1 + (dense and outputs % 2 == 0))
     offsets = c * plane.py_func(source) + (y * dy - py) * line.py_func(source) + (x * dx - px) * ROW
-    layer["weights"], layer["links"] = start, _ = pools.reserve(len(o)), len(o)
-    positions = np.empty(len(o), np.int64)
-    positions[_list_taps(one, width, shape, (o, c, y, x), offsets, pools)] = start + np.arange(len(o))
+    start, positions = pools.reserve(len(o)), np.empty(len(o), np.int64)
+    positions[_list_taps(one, shape, int(source["channels"]), (o, c, y, x), offsets, pools)] = start + np.arange(len(o))
     one["weights"] += start
-    layer["passes"] = pools.add("passes", one[None])
+    layer["weights"], layer["links"], layer["passes"] = start, len(o), pools.add("passes", one[None])
     for rest in product(range(sy), range(sx)) if backward else ():
         assert target["halo"] >= halo_of_outputs(shape), "derivatives beyond the border are zeros"
-        one, width = _pass(target, source, (1, 1), (sy, sx), rest, 1 + (dense and mask.shape[1] % 2 == 0), pools)
+        one = _pass(target, source, (1, 1), (sy, sx), rest, 1 + (dense and mask.shape[1] % 2 == 0))
+        if not one["rows"] * one["columns"]:
+            continue
         up, left = rest[0] + py - y * dy, rest[1] + px - x * dx
         here = (up % sy == 0) & (left % sx == 0)
         offsets = (o * plane.py_func(target) + up // sy * line.py_func(target) + left // sx * ROW)[here]
-        order = _list_taps(one, width, shape, [link[here] for link in (c, o, y, x)], offsets, pools)
+        order = _list_taps(one, shape, len(mask), [link[here] for link in (c, o, y, x)], offsets, pools)
         one["weights"] += pools.add("links", positions[here][order])
         pools.add("passes", one[None])
         layer["backs"] += 1
@@ -167,9 +169,8 @@ def collected(layers: Sequence[Any], pools: Pools) -> Convolutions:
 
 
 def _pass(
-    source: Any, target: Any, steps: tuple[int, int], strides: tuple[int, int], rest: tuple[int, int], together: int,
-    pools: Pools,
-) -> tuple[Any, int]:
+    source: Any, target: Any, steps: tuple[int, int], strides: tuple[int, int], rest: tuple[int, int], together: int
+) -> Any:
     """From every place of a signal that is a multiple of its step, to every such place, plus ``rest``, of another."""
     one = np.zeros((), PASS)
     for name, signal, (down, right) in (("source", source, steps), ("target", target, strides)):
@@ -182,10 +183,43 @@ def _pass(
         for side, stride, skipped in zip(("height", "width"), strides, rest, strict=True)
     )
     form = max((f for f in FORMS if f[0] <= together and f[1] == steps[1]), default=FORMS[0])
-    one["form"], one["together"], one["tiles"] = FORMS.index(form), form[0], source["channels"]
-    widths = _strips(int(one["columns"]), form[2] if form[1] == steps[1] else 1)
+    one["form"], one["together"] = FORMS.index(form), form[0]
+    return one
+
+
+def _list_taps(
+    one: Any, shape: Shape, inputs: int, links: Sequence[np.ndarray], offsets: np.ndarray, pools: Pools
+) -> np.ndarray:
+    """The order of the ``links`` (the target's channel, the source's, y, x) in a pass: by tile, by list, by tap.
+
+    Strips are as wide as registers allow. They are half as wide where then the window of all ``inputs``, the source's
+    channels, stays near; where it does not, the channels are in tiles.
+    """
+    channel, source, y, x = links
+    (height, width), together = (d * (k - 1) + 1 for k, _, _, d in shape.sides), int(one["together"])
+    density = len(x) * shape.groups / (int(one["channels"]) * inputs * math.prod(shape.kernel))
+    near, step = NEAR * max(1, SPARSE / max(density, 1e-3)), int(one["source_step"]) // ROW
+    widest = FORMS[one["form"]][2] if step == FORMS[one["form"]][1] else 1
+
+    def line_of(widest: int) -> int:
+        """Bytes of a line of the window in one channel."""
+        return ((min(widest, int(one["columns"])) - 1) * step + width) * ROW * 4
+
+    fitting = (most for most in (widest, max(1, widest // 2)) if inputs * (height + 1) * line_of(most) <= near)
+    widths = _strips(int(one["columns"]), next(fitting, widest))
     one["strip"], one["strips"] = pools.add("strips", np.array(widths, np.int32)), len(widths)
-    return one, max(widths, default=1)
+    across = line_of(max(widths))
+    size = max(1, min(inputs, int(near / ((height + 1) * across))))
+    one["band"] = max(2, int(near / (size * across)) - height + 1)
+
+    tiles, lists = -(-inputs // size), -(-int(one["channels"]) // together)
+    number = source // size * lists + channel // together
+    order = np.lexsort((channel % together, x, source, y, number))
+    start = pools.add("offsets", offsets[order][::together])
+    counts = np.bincount(number, minlength=tiles * lists)
+    one["spans"] = pools.add("spans", start + np.concatenate([[0], np.cumsum(counts // together)]))
+    one["tiles"], one["weights"], one["most"] = tiles, -start * together, counts.reshape(tiles, lists).sum(1).max()
+    return order
 
 
 def _strips(columns: int, widest: int) -> list[int]:
@@ -197,27 +231,4 @@ def _strips(columns: int, widest: int) -> list[int]:
         fitting = [choice for choice in choices if sum(choice) == left]
         if fitting:
             return [widest] * whole + list(max(fitting))[::-1]
-    return []
-
-
-def _list_taps(one: Any, widest: int, shape: Shape, links: Sequence[np.ndarray], offsets: np.ndarray, pools: Pools) -> np.ndarray:
-    """The order of the ``links`` (the target's channel, the source's, y, x) in a pass: by tile, by list, by tap.
-
-    The tiles are so small, and the rows of one visit so many, that the window stays near.
-    """
-    channel, source, y, x = links
-    (height, width), together = (d * (k - 1) for k, _, _, d in shape.sides), int(one["together"])
-    across = ((widest - 1) * int(one["source_step"]) // ROW + width + 1) * ROW * 4
-    channels = int(one["tiles"])
-    density = len(x) / (int(one["channels"]) * channels * math.prod(shape.kernel)) * shape.groups
-    near = NEAR * max(1, SPARSE / max(density, 1e-3))
-    size = max(1, min(channels, int(near / ((height + 2) * across))))
-    tiles, lists = -(-channels // size), -(-int(one["channels"]) // together)
-    number = source // size * lists + channel // together
-    order = np.lexsort((channel % together, x, source, y, number))
-    start = pools.add("offsets", offsets[order][::together])
-    counts = np.bincount(number, minlength=tiles * lists)
-    one["spans"] = pools.add("spans", start + np.concatenate([[0], np.cumsum(counts // together)]))
-    one["tiles"], one["weights"], one["most"] = tiles, -start * together, counts.reshape(tiles, lists).sum(1).max()
-    one["band"] = max(2, min(int(near / (size * across)) - height, int(one["rows"])))
-    return order
+    raise AssertionError("strips of one column fit")

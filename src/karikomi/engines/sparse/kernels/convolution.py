@@ -7,10 +7,9 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution_layout import FORMS, HELD, WIDEST, WIDTHS, Convolutions
+from karikomi.engines.sparse.kernels.convolution_layout import FORMS, HELD, WIDTHS, Convolutions
 from karikomi.engines.sparse.kernels.fused import rolled_range
 from karikomi.engines.sparse.kernels.planes import ROW
-from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, put, read, spread, write
 
 # What sums start from, and what becomes of them.
@@ -21,11 +20,11 @@ PLAIN, RECTIFIED, GATED = range(3)
 def each_form(builder: Any, form: Any, width: Any, rows: Any, visit: Callable[..., None]) -> None:
     """``visit`` all rows in every one of the FORMS: code by channels, step, columns and rows at once, and first row."""
     after = builder.append_basic_block()
-    choice = builder.switch(builder.add(builder.mul(form, form.type(WIDEST + 1)), width), after)
+    choice = builder.switch(builder.add(builder.mul(form, form.type(WIDTHS[-1] + 1)), width), after)
     for number, (channels, step, widest) in enumerate(FORMS):
         for many in (many for many in WIDTHS if many <= widest):
             block = builder.append_basic_block()
-            choice.add_case(form.type(number * (WIDEST + 1) + many), block)
+            choice.add_case(form.type(number * (WIDTHS[-1] + 1) + many), block)
             builder.position_at_end(block)
             done = rows.type(0)
             for tall in (tall for tall in (2, 1) if channels * many * tall <= HELD):
@@ -74,7 +73,10 @@ def add_taps(
     (rows, width), (start, end) = (cgutils.unpack_tuple(builder, pair) for pair in (size, modes))
     across, line, stride = cgutils.unpack_tuple(builder, strides)
     goal, gate = target.address(place), gates.address(place)
-    own, biases, factors = values.address(origin), weights.address(bias), weights.address(link)
+    own, factors = values.address(origin), weights.address(link)
+    none = cgutils.alloca_once_value(builder, ir.Constant(ir.ArrayType(FLOAT, 2), [0.0] * 2))
+    biased = builder.icmp_signed("==", start, start.type(BIASED))
+    initial = builder.select(biased, weights.address(bias), builder.bitcast(none, FLOAT.as_pointer()))
 
     def visit(channels: int, step: int, many: int, tall: int, row: Any) -> None:
         base = builder.gep(own, [builder.mul(row, down)])
@@ -88,9 +90,6 @@ def add_taps(
 
         def add(c: int, total: Any, here: Any) -> None:
             builder.store(read(builder, here, ROW), total)
-
-        def bias_(c: int, total: Any, here: Any) -> None:
-            builder.store(spread(builder, builder.load(builder.gep(biases, [INT(c)])), ROW), total)
 
         def rectify(c: int, total: Any, here: Any) -> None:
             value = builder.load(total)
@@ -111,10 +110,11 @@ def add_taps(
                 if c:
                     barrier(builder)
 
-        each(lambda c, total, here: builder.store(zero, total), first)
-        for mode, number, work, place in ((start, ADDED, add, first), (start, BIASED, bias_, first)):
-            with builder.if_then(builder.icmp_signed("==", mode, mode.type(number))):
-                each(work, place)
+        values_ = [spread(builder, builder.load(builder.gep(initial, [INT(c)])), ROW) for c in range(channels)]
+        for (c, _, _), total in zip(places, sums, strict=True):
+            builder.store(values_[c], total)
+        with builder.if_then(builder.icmp_signed("==", start, start.type(ADDED))):
+            each(add, first)
         each_tap(builder, offsets, span, add_tap)
         for mode, number, work, place in ((end, RECTIFIED, rectify, first), (end, GATED, close, door)):
             with builder.if_then(builder.icmp_signed("==", mode, mode.type(number))):
@@ -122,13 +122,6 @@ def add_taps(
         each(lambda c, total, here: write(builder, here, builder.load(total)), first)
 
     each_form(builder, form, width, rows, visit)
-
-
-@inlined
-def width_of(width: int, left: int) -> int:
-    """Columns of the next strip: one of the WIDTHS."""
-    width = min(width, left)
-    return width - width % 2 if width > 8 else width
 
 
 @kernel
@@ -148,8 +141,8 @@ def add_all_taps(
     one, spans = convolutions.passes[number], convolutions.spans
     lists = (one.channels + one.together - 1) // one.together
     column = 0
-    while column < one.columns:
-        width = width_of(one.width, one.columns - column)
+    for strip in range(one.strip, one.strip + one.strips):
+        width = at(convolutions.strips, strip)
         for tile in range(one.tiles):
             span = one.spans + tile * lists
             begin, finish = start if tile == 0 else ADDED, end if tile == one.tiles - 1 else PLAIN
@@ -205,5 +198,7 @@ def convolve_back(
     """
     layer = convolutions.layers[number]
     start, end = ADDED if add else FRESH, GATED if rectified else PLAIN
+    # A literal 0 would be compiled as a type of its own.
+    none = np.intp(-1)
     for way in range(layer.passes + 1, layer.passes + 1 + layer.backs):
-        add_all_taps(convolutions, way, block, deltas, convolutions.turned, 0, deltas, start, end, units)
+        add_all_taps(convolutions, way, block, deltas, convolutions.turned, none, deltas, start, end, units)

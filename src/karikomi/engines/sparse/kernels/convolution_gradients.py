@@ -6,7 +6,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further, width_of
+from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further
 from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.fused import total
 from karikomi.engines.sparse.kernels.links import lane_sums
@@ -83,14 +83,14 @@ def convolution_gradient(
 ) -> None:
     """What one block brings is added to the ``gradient`` of the links of layer ``number``, from ``place`` on."""
     layer, spans, sums = convolutions.layers[number], convolutions.spans, convolutions.sums
-    one = convolutions.passes[layer.passes]
+    one: Any = convolutions.passes[layer.passes]
     lists = (one.channels + one.together - 1) // one.together
     for tile in range(one.tiles):
         span = one.spans + tile * lists
         first = at(spans, span)
         column = 0
-        while column < one.columns:
-            width = width_of(one.width, one.columns - column)
+        for strip in range(one.strip, one.strip + one.strips):
+            width = at(convolutions.strips, strip)
             for row in range(0, one.rows, one.band):
                 rows = min(one.band, one.rows - row)
                 origin = block + one.source + row * one.source_line + column * one.source_step
@@ -121,7 +121,7 @@ def convolution_bias_gradient(
 ) -> None:
     """The same for the biases: the sum of the deltas of every channel."""
     layer = convolutions.layers[number]
-    one = convolutions.passes[layer.passes]
+    one: Any = convolutions.passes[layer.passes]
     for channel in range(one.channels):
         sums = splat16(np.float32(0))
         start = block + one.target + channel * one.target_plane

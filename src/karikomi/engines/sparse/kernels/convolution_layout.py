@@ -11,7 +11,7 @@ padding of whoever reads the signal, and as :func:`halo_of_outputs` of the convo
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import combinations_with_replacement, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +21,10 @@ from karikomi.engines.sparse.kernels.placement import Place, Pools, padded
 from karikomi.engines.sparse.kernels.planes import ROW, first, line, plane
 from karikomi.engines.sparse.kernels.vector import REGISTER
 
-WIDEST = 14
-WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
-"""Columns in one strip."""
-FORMS = (
-    ((1, 1, 14), (2, 1, 14), (1, 2, 7), (2, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3), (2, 2, 3))
-)
-"""Channels at once, places from one column to the next, and columns, at most, whose sums are in registers at once."""
+WIDTHS = (1, 2, 3, 4, 5, 6, 7, 10, 14)
+"""Columns of which the sums can be in registers at once: few, as every one of them is code to be compiled."""
+FORMS = ((1, 1, 14), (2, 1, 14), (1, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3))
+"""Channels at once, places from one column to the next, and columns at once, at most."""
 HELD = max(channels * widest for channels, _, widest in FORMS)
 """Rows of lanes that stay in registers."""
 NEAR = 36864
@@ -53,9 +50,9 @@ PASS = np.dtype(
         for name in (
             # Where the first place is that is read (by a tap of offset 0) and written, and from it to the next one.
             *("source", "source_line", "source_step", "target", "target_line", "target_step", "target_plane"),
-            # Channels, and places in each, of the target; how many are computed at once, in which of the FORMS, and
-            # how many rows in one visit.
-            *("channels", "rows", "columns", "together", "form", "width", "band"),
+            # Channels, and places in each, of the target; how many are computed at once, in which of the FORMS; rows in
+            # one visit; where the first of its strips is, and their number.
+            *("channels", "rows", "columns", "together", "form", "band", "strip", "strips"),
             # Tiles of the source's channels; where the first of their lists is; where the weight of tap 0 would be; how
             # many weights the tile with the most has.
             *("tiles", "spans", "weights", "most"),
@@ -72,11 +69,13 @@ class Convolutions(NamedTuple):
     The channels of a pass have lists of taps, ``together`` channels each; tile t has those of all channels behind those
     of tile t - 1. List n are the taps from ``spans[n]`` to before ``spans[n + 1]``, which read at ``offsets``. Their
     weights lie one after the other: in the parameters, or for the way back in ``turned``, to which those at ``links``
-    are copied. ``sums`` is room for the gradient, a row for each weight of one tile, and 0.
+    are copied. A pass goes over its columns in strips that are as wide as ``strips`` says. ``sums`` is room for the
+    gradient, a row for each weight of one tile, and 0.
     """
 
     layers: np.ndarray
     passes: np.ndarray
+    strips: np.ndarray
     spans: np.ndarray
     offsets: np.ndarray
     links: np.ndarray
@@ -129,18 +128,19 @@ def place_convolution(
 
     one = _pass(source, target, (sy, sx), (1, 1), (0, 0), 1 + (dense and outputs % 2 == 0))
     offsets = c * plane.py_func(source) + (y * dy - py) * line.py_func(source) + (x * dx - px) * ROW
-    layer["weights"], layer["links"] = start, _ = pools.reserve(len(o)), len(o)
-    positions = np.empty(len(o), np.int64)
-    positions[_list_taps(one, shape, (o, c, y, x), offsets, pools)] = start + np.arange(len(o))
+    start, positions = pools.reserve(len(o)), np.empty(len(o), np.int64)
+    positions[_list_taps(one, shape, int(source["channels"]), (o, c, y, x), offsets, pools)] = start + np.arange(len(o))
     one["weights"] += start
-    layer["passes"] = pools.add("passes", one[None])
+    layer["weights"], layer["links"], layer["passes"] = start, len(o), pools.add("passes", one[None])
     for rest in product(range(sy), range(sx)) if backward else ():
         assert target["halo"] >= halo_of_outputs(shape), "derivatives beyond the border are zeros"
         one = _pass(target, source, (1, 1), (sy, sx), rest, 1 + (dense and mask.shape[1] % 2 == 0))
+        if not one["rows"] * one["columns"]:
+            continue
         up, left = rest[0] + py - y * dy, rest[1] + px - x * dx
         here = (up % sy == 0) & (left % sx == 0)
         offsets = (o * plane.py_func(target) + up // sy * line.py_func(target) + left // sx * ROW)[here]
-        order = _list_taps(one, shape, [link[here] for link in (c, o, y, x)], offsets, pools)
+        order = _list_taps(one, shape, len(mask), [link[here] for link in (c, o, y, x)], offsets, pools)
         one["weights"] += pools.add("links", positions[here][order])
         pools.add("passes", one[None])
         layer["backs"] += 1
@@ -160,7 +160,7 @@ def place_convolution(
 def collected(layers: Sequence[Any], pools: Pools) -> Convolutions:
     """All layers that were placed."""
     passes = np.concatenate(pools.pieces["passes"])
-    arrays = (pools.array(name) for name in ("spans", "offsets", "links", "keep"))
+    arrays = (pools.array(name) for name in ("strips", "spans", "offsets", "links", "keep"))
     return Convolutions(
         *(np.array(layers, CONVOLUTION), passes, *arrays),
         turned=np.zeros(sum(map(len, pools.pieces["links"])), np.float32),
@@ -182,32 +182,53 @@ def _pass(
         max(0, -(-(int(target[side]) - skipped) // stride))
         for side, stride, skipped in zip(("height", "width"), strides, rest, strict=True)
     )
-    one["together"], one["tiles"] = together, source["channels"]
-    # A step that no form has is never taken where columns are computed one by one.
-    widest, one["form"] = max((f[2] if f[1] == steps[1] else 1, n) for n, f in enumerate(FORMS) if f[0] == together)
-    strips = max(1, -(-int(one["columns"]) // widest))
-    one["width"] = next(width for width in WIDTHS if width * strips >= one["columns"])
+    form = max((f for f in FORMS if f[0] <= together and f[1] == steps[1]), default=FORMS[0])
+    one["form"], one["together"] = FORMS.index(form), form[0]
     return one
 
 
-def _list_taps(one: Any, shape: Shape, links: Sequence[np.ndarray], offsets: np.ndarray, pools: Pools) -> np.ndarray:
+def _list_taps(
+    one: Any, shape: Shape, inputs: int, links: Sequence[np.ndarray], offsets: np.ndarray, pools: Pools
+) -> np.ndarray:
     """The order of the ``links`` (the target's channel, the source's, y, x) in a pass: by tile, by list, by tap.
 
-    The tiles are so small, and the rows of one visit so many, that the window stays near.
+    Strips are as wide as registers allow. They are half as wide where then the window of all ``inputs``, the source's
+    channels, stays near; where it does not, the channels are in tiles.
     """
     channel, source, y, x = links
-    (height, width), together = (d * (k - 1) for k, _, _, d in shape.sides), int(one["together"])
-    across = ((int(one["width"]) - 1) * int(one["source_step"]) // ROW + width + 1) * ROW * 4
-    channels = int(one["tiles"])
-    density = len(x) / (int(one["channels"]) * channels * math.prod(shape.kernel)) * shape.groups
-    near = NEAR * max(1, SPARSE / max(density, 1e-3))
-    size = max(1, min(channels, int(near / ((height + 2) * across))))
-    tiles, lists = -(-channels // size), -(-int(one["channels"]) // together)
+    (height, width), together = (d * (k - 1) + 1 for k, _, _, d in shape.sides), int(one["together"])
+    density = len(x) * shape.groups / (int(one["channels"]) * inputs * math.prod(shape.kernel))
+    near, step = NEAR * max(1, SPARSE / max(density, 1e-3)), int(one["source_step"]) // ROW
+    widest = FORMS[one["form"]][2] if step == FORMS[one["form"]][1] else 1
+
+    def line_of(widest: int) -> int:
+        """Bytes of a line of the window in one channel."""
+        return ((min(widest, int(one["columns"])) - 1) * step + width) * ROW * 4
+
+    fitting = (most for most in (widest, max(1, widest // 2)) if inputs * (height + 1) * line_of(most) <= near)
+    widths = _strips(int(one["columns"]), next(fitting, widest))
+    one["strip"], one["strips"] = pools.add("strips", np.array(widths, np.int32)), len(widths)
+    across = line_of(max(widths))
+    size = max(1, min(inputs, int(near / ((height + 1) * across))))
+    one["band"] = max(2, int(near / (size * across)) - height + 1)
+
+    tiles, lists = -(-inputs // size), -(-int(one["channels"]) // together)
     number = source // size * lists + channel // together
     order = np.lexsort((channel % together, x, source, y, number))
     start = pools.add("offsets", offsets[order][::together])
     counts = np.bincount(number, minlength=tiles * lists)
     one["spans"] = pools.add("spans", start + np.concatenate([[0], np.cumsum(counts // together)]))
     one["tiles"], one["weights"], one["most"] = tiles, -start * together, counts.reshape(tiles, lists).sum(1).max()
-    one["band"] = max(2, min(int(near / (size * across)) - height, int(one["rows"])))
     return order
+
+
+def _strips(columns: int, widest: int) -> list[int]:
+    """The widths of the fewest strips, the narrowest as wide as can be."""
+    whole = max(0, columns // widest - 1)
+    left = columns - whole * widest
+    for many in range(left + 1):
+        choices = combinations_with_replacement([width for width in WIDTHS if width <= widest], many)
+        fitting = [choice for choice in choices if sum(choice) == left]
+        if fitting:
+            return [widest] * whole + list(max(fitting))[::-1]
+    raise AssertionError("strips of one column fit")

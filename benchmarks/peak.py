@@ -12,13 +12,9 @@ UNIT = 2 * SIDE**3
 
 def multiply_adds(problem: Problem, networks: int, threads: int) -> Run:
     """Chains of fused multiply-adds on 64 lanes that stay in registers, enough of them to hide their latency."""
-    from llvmlite import binding
     from numba import njit
 
-    from karikomi.engines.sparse.kernels.vector import load64, multiply_add, splat64, store
-
-    # 64 lanes are eight registers of AVX2, or four of AVX-512: too few for two units with a latency of four.
-    wide = binding.get_host_cpu_features().get("avx512f", False)
+    from karikomi.engines.sparse.kernels.vector import REGISTER, load64, multiply_add, splat64, store
 
     @njit(nogil=True)
     def one(values: Any, count: int) -> None:
@@ -37,7 +33,8 @@ def multiply_adds(problem: Problem, networks: int, threads: int) -> Run:
         store(values, 0, total)
         store(values, 64, other)
 
-    chain = two if wide else one
+    # 64 lanes are eight registers of AVX2, or four of AVX-512: too few for two units with a latency of four.
+    chain = two if REGISTER == 16 else one
 
     def run(steps: int) -> tuple[float, dict[str, np.ndarray]]:
         chain(np.arange(128, dtype=np.float32), steps * UNIT // 128)

@@ -14,6 +14,7 @@ from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.belongings import Belonging, belongings, weights_of
 from karikomi.networks.chain import perceptron, why_no_chain
 from karikomi.networks.layers import Layer, Linear, Numbers, check_numbers
+from karikomi.networks.program import Program, program_of
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record
 from karikomi.networks.wiring import Wiring, wiring
@@ -192,6 +193,24 @@ class Architecture:
     def perceptron(self) -> tuple[Linear, ...] | None:
         """The layers of a multilayer perceptron with ReLU or tanh behind its layers; None for anything else."""
         return None if self._why_no_chain else perceptron(self.anatomy.tape)
+
+    @property
+    def program(self) -> Program:
+        """The forward as a program of known parts.
+
+        Raises:
+            InputError: with the layer or operation that is none of them.
+        """
+        if isinstance(self._programmed, InputError):
+            raise self._programmed
+        return self._programmed
+
+    @cached_property
+    def _programmed(self) -> Program | InputError:
+        try:
+            return program_of(self.module, self.anatomy)
+        except InputError as problem:
+            return problem
 
     def unit_numbers(self, removed: Numbers | Mapping[str, Numbers]) -> np.ndarray:
         """Sorted int64 numbers of the hidden units ``removed``, given as such or as indices within each layer.

@@ -60,7 +60,7 @@ WIDE_ROWS, WIDE_COLUMNS = 6, 64 if REGISTER == 16 else 16
 
 
 @contextmanager
-def _rolled_range(builder: Any, begin: Any, end: Any) -> Iterator[Any]:
+def rolled_range(builder: Any, begin: Any, end: Any) -> Iterator[Any]:
     """A loop that LLVM must not unroll: it would interleave two rounds and run out of registers."""
     before, body, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
     builder.cbranch(builder.icmp_signed("<", begin, end), body, after)
@@ -90,7 +90,7 @@ def _product_adder(many: int, columns: int) -> Any:
         targets = [sums.address(row(place, width, r)) for r in range(many)]
         starts = [row(start, rows, r) for r in range(many)]
         totals = [cgutils.alloca_once_value(builder, read(builder, target, columns)) for target in targets]
-        with _rolled_range(builder, begin, end) as number:
+        with rolled_range(builder, begin, end) as number:
             place = builder.add(origin, builder.mul(number, strides))
             values = read(builder, right.address(place), columns)
             step = builder.mul(number, steps)

@@ -82,7 +82,7 @@ def _halve(builder: Any, one: Any, other: Any) -> Any:
     return builder.fadd(pick(builder, one, other, even), pick(builder, one, other, [lane + 1 for lane in even]))
 
 
-def _lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
+def lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
     """The sum of each vector's lanes, of one, two or four vectors."""
     many = len(vectors)
     while len(vectors) > 1:
@@ -170,7 +170,7 @@ def correlate_group(builder, values, start, others, origin, index, pointers, fir
         here = builder.load(current)
         # Three are written as four, of which the next ones overwrite the last.
         several = [*dots, dots[-1]] if len(dots) == 3 else dots
-        write(builder, sums.address(here), _lane_sums(builder, several))
+        write(builder, sums.address(here), lane_sums(builder, several))
         builder.store(builder.add(here, here.type(len(dots))), current)
     return builder.load(current)
 
@@ -190,6 +190,6 @@ def correlate_links(builder, values, start, others, origin, index, span, sums, f
             for unit in partners(builder, index, link, many):
                 other = read(builder, others.address(builder.add(origin, unit)), LANES)
                 dots.append(_partial_sums(builder, own, _registers(builder, other)))
-            target, found = sums.address(link), _lane_sums(builder, dots)
+            target, found = sums.address(link), lane_sums(builder, dots)
             before = builder.select(fresh, ir.Constant(found.type, [0.0] * many), read(builder, target, many))
             write(builder, target, builder.fadd(before, found))

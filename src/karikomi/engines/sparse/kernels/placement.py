@@ -37,7 +37,7 @@ class Pools:
     """Arrays that grow piece by piece; adding a piece tells where it starts."""
 
     KINDS: ClassVar[dict[str, type]] = {
-        **{"pointers": np.int64, "back_pointers": np.int64, "keep": np.float32},
+        **{"pointers": np.int64, "back_pointers": np.int64, "spans": np.int64, "keep": np.float32},
         **{"partner": np.uint8, "back_partner": np.uint8},
     }
 

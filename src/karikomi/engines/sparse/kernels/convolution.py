@@ -186,12 +186,13 @@ def convolve_back(
     convolutions: Convolutions,
     number: int,
     units: np.ndarray,
-    deltas: np.ndarray,
+    by_outputs: np.ndarray,
+    by_inputs: np.ndarray,
     block: int,
     add: bool,
     rectified: bool,
 ) -> None:
-    """The loss's derivatives by the inputs of layer ``number``, from those by its outputs, both in ``deltas``.
+    """The loss's derivatives by the inputs of layer ``number``, from those by its outputs.
 
     If ``add``, what other readers of the inputs brought is kept. If the inputs were ``rectified``, the derivatives are
     by what they were before: 0 where they are not positive.
@@ -201,4 +202,4 @@ def convolve_back(
     # A literal 0 would be compiled as a type of its own.
     none = np.intp(-1)
     for way in range(layer.passes + 1, layer.passes + 1 + layer.backs):
-        add_all_taps(convolutions, way, block, deltas, convolutions.turned, none, deltas, start, end, units)
+        add_all_taps(convolutions, way, block, by_outputs, convolutions.turned, none, by_inputs, start, end, units)

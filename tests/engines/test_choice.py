@@ -94,14 +94,14 @@ def test_it_is_told_which_layer_is_in_the_way(part: nn.Module, reason: str) -> N
     with pytest.raises(InputError, match=re.escape(reason)):
         choose("sparse", architecture)
     assert reason in describe(module, torch.rand(3, 1, 14, 14)).explanation
-    without = nn.Sequential(module[0], *module[2:])
+    without = nn.Sequential(*(layer for layer in module if layer is not part))
     assert choose("auto", Architecture(without, (torch.rand(3, 1, 14, 14),))) is convolutional
 
 
 def test_weights_used_twice_are_for_the_population_engine() -> None:
     shared = nn.Linear(4, 4)
     reason = why_not_sparse(Architecture(nn.Sequential(shared, nn.ReLU(), shared), (torch.rand(3, 4),)))
-    assert reason and "used twice" in reason
+    assert "used twice" in (reason or "")
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ from karikomi.engines.recipe import learning_rates
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
 
-ADAM = Recipe(200, 60, "adam", 5e-4, 0.0, 0.0, 50)
-SGD = replace(ADAM, optimizer="sgd", learning_rate=0.01, momentum=0.9, weight_decay=1e-3)
-SHORT = replace(SGD, iterations=30, validate_every=10)
+# At larger rates a rounding error grows tenfold every few steps: PyTorch in float32 is then far from itself in float64.
+ADAM = Recipe(60, 60, "adam", 2e-4, 0.0, 0.0, 50)
+SGD = replace(ADAM, optimizer="sgd", learning_rate=2e-3, momentum=0.9, weight_decay=1e-3)
+SHORT = replace(SGD, iterations=30, learning_rate=0.01, validate_every=10)
 
 
 class Block(nn.Module):
@@ -106,7 +107,7 @@ def test_the_sparse_engine_is_chosen(module):
 @EVERY
 @pytest.mark.parametrize(
     ("recipe", "density"),
-    [(ADAM, 0.3), (SGD, 1.0), (replace(SGD, batch=70, learning_rate=learning_rates(0.01, "cosine", 20, 200)), 0.3)],
+    [(ADAM, 0.3), (SGD, 1.0), (replace(SGD, batch=70, learning_rate=learning_rates(2e-3, "cosine", 20, 60)), 0.3)],
     ids=["adam", "sgd-dense", "sgd-cosine-batch-70"],
 )
 def test_trains_like_plain_pytorch(engine, make, oracle, noisy, module, density, recipe):

@@ -35,14 +35,13 @@ def sloped(activation: int, delta, value):
 
 
 @kernel
-def bend(units: np.ndarray, signal, start: int, activation: int) -> None:
-    """The activation, in place, in a block that begins at ``start``."""
-    for channel in range(signal.channels if activation != IDENTITY else 0):
+def bend(units: np.ndarray, signal, start: int) -> None:
+    """tanh, in place, in a block that begins at ``start``; ReLU is part of what makes a signal."""
+    for channel in range(signal.channels):
         for y in range(signal.height):
             row = line_of(signal, start, channel, y)
             for place in range(row, row + signal.width * ROW, ROW):
-                value = load16(units, place)
-                store(units, place, rectified(value) if activation == RELU else hyperbolic_tangent(value))
+                store(units, place, hyperbolic_tangent(load16(units, place)))
 
 
 @kernel
@@ -73,8 +72,6 @@ def add(flow: Flow, number: int, start: int) -> None:
                 if two:
                     value = value + load16(units, right + x)
                 store(units, place + x, rectified(value) if operation.activation == RELU else value)
-    if operation.activation != RELU:
-        bend(units, target, start, operation.activation)
 
 
 @kernel

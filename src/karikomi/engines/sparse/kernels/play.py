@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU
+from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU, TANH
 from karikomi.engines.sparse.kernels.convolution import convolve, convolve_back, turn_weights
 from karikomi.engines.sparse.kernels.convolution_gradients import (
     convolution_bias_gradient,
@@ -110,8 +110,6 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
     if operation.kind == CONVOLUTION:
         relu = operation.activation == RELU
         convolve(flow.convolutions, operation.number, flow.units, start, network.parameters, relu)
-        if not relu:
-            bend(flow.units, target, start, operation.activation)
     elif operation.kind == MAXIMUM and in_squares(operation, signal):
         pool_squares(flow, number, start)
     elif operation.kind == MAXIMUM or operation.kind == AVERAGE:
@@ -127,6 +125,8 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
         exchange(flow, signal, start, target.start, block, flow.units, network.units, yes, yes)
     elif operation.kind == TO_PLANES:
         exchange(flow, target, start, signal.start, block, flow.units, network.units, no, yes)
+    if operation.activation == TANH and operation.kind != STATISTICS:
+        bend(flow.units, target, start)
 
 
 @kernel

@@ -11,7 +11,6 @@ from karikomi.engines.sparse.kernels.convolution_layout import Shape, collected,
 from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.sparse.kernels.layout import LAYER, POOLED, Network, aligned, pieces_of, room_for_lists
-from karikomi.engines.sparse.kernels.lowering import Lowered, lowered
 from karikomi.engines.sparse.kernels.placement import (
     Place,
     Pools,
@@ -24,6 +23,7 @@ from karikomi.engines.sparse.kernels.placement import (
 from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent
 from karikomi.engines.sparse.kernels.play import PIECE
 from karikomi.engines.sparse.kernels.vector import LANES
+from karikomi.engines.sparse.lowering import Lowered, lowered
 from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -120,7 +120,8 @@ def _place_slopes(low: Lowered, operations: np.ndarray, signals: np.ndarray) -> 
     free, there, end = defaultdict[tuple[int, ...], list[int]](list), dict[int, int](), 0
     read = sames[operations["slopes"]]
     for number in range(len(operations) - 1, -1, -1):
-        operation, kind = operations[number], low.kinds[number]
+        operation: Any = operations[number]
+        kind = low.kinds[number]
         given = [sames[operation[what]] for what in ("x", "z") if operation[f"back_{what}"]]
         for same in given if kind != "normalization" else given[-1:] if operation["back_z"] else []:
             if same not in there and same not in low.rows:

@@ -152,6 +152,9 @@ def add_all_taps(
                 place = block + one.target + row * one.target_line + column * one.target_step
                 for channel in range(0, one.channels, one.together):
                     taps = at(spans, span), at(spans, span + 1)
+                    span += 1
+                    if taps[0] == taps[1] and begin == ADDED and finish == PLAIN:
+                        continue
                     add_taps(
                         *(values, origin, one.source_line),
                         *(weights, one.weights + taps[0] * one.together, convolutions.offsets, taps),
@@ -159,7 +162,6 @@ def add_all_taps(
                         *((one.target_plane, one.target_line, one.target_step), one.form, (rows, width)),
                         *((begin, finish), bias + channel, gates),
                     )
-                    span += 1
                 span -= lists
         column += width
 

@@ -6,11 +6,11 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further
 from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
-from karikomi.engines.sparse.kernels.fused import total
+from karikomi.engines.sparse.kernels.fused import barrier, total
 from karikomi.engines.sparse.kernels.links import lane_sums
 from karikomi.engines.sparse.kernels.planes import ROW
+from karikomi.engines.sparse.kernels.taps import each_form, each_tap, further
 from karikomi.engines.sparse.kernels.vector import (
     FLOAT,
     INT,

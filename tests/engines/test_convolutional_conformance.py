@@ -16,9 +16,10 @@ from karikomi.engines.recipe import learning_rates
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
 
-ADAM = Recipe(200, 60, "adam", 5e-4, 0.0, 0.0, 50)
-SGD = replace(ADAM, optimizer="sgd", learning_rate=0.01, momentum=0.9, weight_decay=1e-3)
-SHORT = replace(SGD, iterations=30, validate_every=10)
+# At larger rates a rounding error grows tenfold every few steps: PyTorch in float32 is then far from itself in float64.
+ADAM = Recipe(60, 60, "adam", 2e-4, 0.0, 0.0, 50)
+SGD = replace(ADAM, optimizer="sgd", learning_rate=2e-3, momentum=0.9, weight_decay=1e-3)
+SHORT = replace(SGD, iterations=30, learning_rate=0.01, validate_every=10)
 
 
 class Block(nn.Module):
@@ -87,8 +88,8 @@ EVERY = pytest.mark.parametrize("module", NETWORKS.values(), ids=NETWORKS.keys()
 
 
 @pytest.fixture(scope="module")
-def data(data):
-    """With noise: where patches are equal, the order of additions would tell which place of a window is the largest."""
+def noisy(data):
+    """Where patches were equal, the order of additions would tell which place of a window is the largest."""
     noise = np.random.default_rng(0).integers(0, 32, data.train.x.shape, np.uint8)
     return replace(data, train=Examples(data.train.x // 8 * 7 + noise, data.train.y))
 
@@ -106,15 +107,15 @@ def test_the_sparse_engine_is_chosen(module):
 @EVERY
 @pytest.mark.parametrize(
     ("recipe", "density"),
-    [(ADAM, 0.3), (SGD, 1.0), (replace(SGD, batch=70, learning_rate=learning_rates(0.01, "cosine", 20, 200)), 0.3)],
+    [(ADAM, 0.3), (SGD, 1.0), (replace(SGD, batch=70, learning_rate=learning_rates(2e-3, "cosine", 20, 60)), 0.3)],
     ids=["adam", "sgd-dense", "sgd-cosine-batch-70"],
 )
-def test_trains_like_plain_pytorch(engine, make, oracle, data, module, density, recipe):
+def test_trains_like_plain_pytorch(engine, make, oracle, noisy, module, density, recipe):
     trial = make.trial(module, density)
-    expected = oracle(trial, data, recipe)
-    [trained] = engine.train([trial], data, replace(recipe, validate_every=1))
+    expected = oracle(trial, noisy, recipe)
+    [trained] = engine.train([trial], noisy, replace(recipe, validate_every=1))
     np.testing.assert_allclose(trained.curve.train_loss, expected.losses, rtol=0, atol=2e-4)
-    held_back = data.train.take(trial.split.validation)
+    held_back = noisy.train.take(trial.split.validation)
     assert trained.curve.validation_loss[-1] == pytest.approx(expected.loss(held_back.x, held_back.y), abs=2e-4)
     for name, value in expected.weights().items():
         np.testing.assert_allclose(trained.final.weights[name], value, rtol=0, atol=2e-3, err_msg=name)
@@ -158,13 +159,13 @@ def test_snapshot_is_a_run_that_stops_there(engine, make, data, module):
 
 
 @EVERY
-def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, data, module):
+def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, noisy, module):
     recipe = replace(ADAM, iterations=15, validate_every=1)
     trial = make.trial(module, 0.5)
-    [first] = engine.train([trial], data, recipe)
+    [first] = engine.train([trial], noisy, recipe)
     later = replace(trial, subnetwork=first.final, state=first.state, order=np.random.SeedSequence(7))
-    [second] = engine.train([later], data, recipe)
-    expected = oracle(trial, data, recipe, (later, recipe))
+    [second] = engine.train([later], noisy, recipe)
+    expected = oracle(trial, noisy, recipe, (later, recipe))
     assert second.state.steps == 30
     assert {*second.state.first} == {name for name, _ in module.named_parameters()}
     np.testing.assert_allclose(second.curve.train_loss, expected.losses[15:], rtol=0, atol=1e-4)
@@ -181,13 +182,13 @@ def test_best_is_evaluated_as_it_was_validated(engine, make, data, module):
     assert found.accuracy == pytest.approx(trained.curve.validation_accuracy[place], abs=1e-9)
 
 
-def test_links_that_cost_something_are_paid_for(engine, make, oracle, data):
+def test_links_that_cost_something_are_paid_for(engine, make, oracle, noisy):
     module = NETWORKS["branches"]
     recipe = replace(ADAM, iterations=40, validate_every=1)
     costs = {name: np.full(mask.shape, 1e-2, np.float32) for name, mask in make.subnetwork(module).masks.items()}
     dear = replace(make.trial(module, 0.5), link_cost=costs)
-    [paid] = engine.train([dear], data, recipe)
-    np.testing.assert_allclose(paid.curve.train_loss, oracle(dear, data, recipe).losses, rtol=0, atol=1e-4)
+    [paid] = engine.train([dear], noisy, recipe)
+    np.testing.assert_allclose(paid.curve.train_loss, oracle(dear, noisy, recipe).losses, rtol=0, atol=1e-4)
 
 
 def test_company_and_threads_change_nothing_to_the_bit(make, data):

@@ -8,9 +8,9 @@ from torch import nn
 
 from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Recipe
+from karikomi.engines.sparse.flow_layout import lay_out_flow
 from karikomi.engines.sparse.input import source_of
 from karikomi.engines.sparse.kernels.circuits import make_orders, make_state
-from karikomi.engines.sparse.kernels.flow_layout import lay_out_flow
 from karikomi.engines.sparse.kernels.layout import lay_out
 from karikomi.engines.sparse.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
 from karikomi.engines.sparse.kernels.play import evaluate_flow, train_flow

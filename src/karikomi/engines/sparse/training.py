@@ -18,9 +18,9 @@ from karikomi.engines.contract import (
     Trial,
     stacked_minibatches,
 )
+from karikomi.engines.sparse.flow_layout import lay_out_flow
 from karikomi.engines.sparse.input import check, nonzero_fraction, source_of
 from karikomi.engines.sparse.kernels.flow import Flow
-from karikomi.engines.sparse.kernels.flow_layout import lay_out_flow
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_out
 from karikomi.engines.sparse.kernels.optimizer import Optimizer

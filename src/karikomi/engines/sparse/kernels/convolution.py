@@ -1,58 +1,21 @@
 """Convolutions forward, and back to their inputs, on one block of examples."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution_layout import FORMS, HELD, WIDTHS, Convolutions
-from karikomi.engines.sparse.kernels.fused import rolled_range
+from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
+from karikomi.engines.sparse.kernels.fused import barrier
 from karikomi.engines.sparse.kernels.planes import ROW
+from karikomi.engines.sparse.kernels.taps import each_form, each_tap, further
 from karikomi.engines.sparse.kernels.vector import FLOAT, INT, at, call, intrinsic, kernel, put, read, spread, write
 
 # What sums start from, and what becomes of them.
 FRESH, ADDED, BIASED = range(3)
 PLAIN, RECTIFIED, GATED = range(3)
-
-
-def each_form(builder: Any, form: Any, width: Any, rows: Any, visit: Callable[..., None]) -> None:
-    """``visit`` all rows in every one of the FORMS: code by channels, step, columns and rows at once, and first row."""
-    after = builder.append_basic_block()
-    choice = builder.switch(builder.add(builder.mul(form, form.type(WIDTHS[-1] + 1)), width), after)
-    for number, (channels, step, widest) in enumerate(FORMS):
-        for many in (many for many in WIDTHS if many <= widest):
-            block = builder.append_basic_block()
-            choice.add_case(form.type(number * (WIDTHS[-1] + 1) + many), block)
-            builder.position_at_end(block)
-            done = rows.type(0)
-            for tall in (tall for tall in (2, 1) if channels * many * tall <= HELD):
-                times = builder.sdiv(builder.sub(rows, done), rows.type(tall))
-                with rolled_range(builder, rows.type(0), times) as time:
-                    visit(channels, step, many, tall, builder.add(done, builder.mul(time, rows.type(tall))))
-                done = builder.add(done, builder.mul(times, rows.type(tall)))
-            builder.branch(after)
-    builder.position_at_end(after)
-
-
-def each_tap(builder: Any, offsets: Any, span: Any, work: Callable[[Any, Any], None]) -> None:
-    """``work`` for the taps in ``span``: for the number of each from the first one on, and its offset."""
-    begin, last = cgutils.unpack_tuple(builder, span)
-    with rolled_range(builder, begin, last) as tap:
-        work(builder.sub(tap, begin), offsets.at(tap))
-
-
-def further(builder: Any, start: Any, *steps: tuple[Any, int]) -> Any:
-    """The address that lies some times each of the ``steps`` behind another one."""
-    for step, times in steps:
-        start = builder.gep(start, [builder.mul(step, step.type(times))])
-    return start
-
-
-def barrier(builder: Any) -> None:
-    """Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers."""
-    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
 
 
 @intrinsic()
@@ -74,9 +37,9 @@ def add_taps(
     across, line, stride = cgutils.unpack_tuple(builder, strides)
     goal, gate = target.address(place), gates.address(place)
     own, factors = values.address(origin), weights.address(link)
-    none = cgutils.alloca_once_value(builder, ir.Constant(ir.ArrayType(FLOAT, 2), [0.0] * 2))
+    zeros = cgutils.alloca_once_value(builder, ir.Constant(ir.ArrayType(FLOAT, 2), [0.0] * 2))
     biased = builder.icmp_signed("==", start, start.type(BIASED))
-    initial = builder.select(biased, weights.address(bias), builder.bitcast(none, FLOAT.as_pointer()))
+    initial = builder.select(biased, weights.address(bias), builder.bitcast(zeros, FLOAT.as_pointer()))
 
     def visit(channels: int, step: int, many: int, tall: int, row: Any) -> None:
         base = builder.gep(own, [builder.mul(row, down)])
@@ -84,25 +47,17 @@ def add_taps(
         places = [(c, r, n) for r in range(tall) for n in range(many) for c in range(channels)]
         sums = [cgutils.alloca_once(builder, kind) for _ in places]
 
-        def each(work: Callable[[int, Any, Any], None], start: Any) -> None:
+        def spreads(scalars: Any) -> list[Any]:
+            return [spread(builder, builder.load(builder.gep(scalars, [INT(c)])), ROW) for c in range(channels)]
+
+        def each(signal: Any) -> Iterator[tuple[Any, Any]]:
+            """The sums, and where their places in a signal are."""
             for (c, r, n), total in zip(places, sums, strict=True):
-                work(c, total, further(builder, start, (across, c), (line, r), (stride, n)))
-
-        def add(c: int, total: Any, here: Any) -> None:
-            builder.store(read(builder, here, ROW), total)
-
-        def rectify(c: int, total: Any, here: Any) -> None:
-            value = builder.load(total)
-            builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
-
-        def close(c: int, total: Any, here: Any) -> None:
-            positive = builder.fcmp_ordered(">", read(builder, here, ROW), zero)
-            builder.store(builder.select(positive, builder.load(total), zero), total)
+                yield total, further(builder, signal, (across, c), (line, r), (stride, n))
 
         def add_tap(tap: Any, offset: Any) -> None:
-            there, factor = builder.gep(base, [offset]), builder.gep(factors, [builder.mul(tap, tap.type(channels))])
-            scalars = [spread(builder, builder.load(builder.gep(factor, [INT(c)])), ROW) for c in range(channels)]
-            value = zero
+            there = builder.gep(base, [offset])
+            scalars, value = spreads(builder.gep(factors, [builder.mul(tap, tap.type(channels))])), zero
             for (c, r, n), total in zip(places, sums, strict=True):
                 if c == 0:
                     value = read(builder, builder.gep(further(builder, there, (down, r)), [INT(n * step * ROW)]), ROW)
@@ -110,16 +65,23 @@ def add_taps(
                 if c:
                     barrier(builder)
 
-        values_ = [spread(builder, builder.load(builder.gep(initial, [INT(c)])), ROW) for c in range(channels)]
+        beginnings = spreads(initial)
         for (c, _, _), total in zip(places, sums, strict=True):
-            builder.store(values_[c], total)
+            builder.store(beginnings[c], total)
         with builder.if_then(builder.icmp_signed("==", start, start.type(ADDED))):
-            each(add, first)
+            for total, here in each(first):
+                builder.store(read(builder, here, ROW), total)
         each_tap(builder, offsets, span, add_tap)
-        for mode, number, work, place in ((end, RECTIFIED, rectify, first), (end, GATED, close, door)):
-            with builder.if_then(builder.icmp_signed("==", mode, mode.type(number))):
-                each(work, place)
-        each(lambda c, total, here: write(builder, here, builder.load(total)), first)
+        with builder.if_then(builder.icmp_signed("==", end, end.type(RECTIFIED))):
+            for total in sums:
+                value = builder.load(total)
+                builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
+        with builder.if_then(builder.icmp_signed("==", end, end.type(GATED))):
+            for total, here in each(door):
+                positive = builder.fcmp_ordered(">", read(builder, here, ROW), zero)
+                builder.store(builder.select(positive, builder.load(total), zero), total)
+        for total, here in each(first):
+            write(builder, here, builder.load(total))
 
     each_form(builder, form, width, rows, visit)
 
@@ -152,6 +114,9 @@ def add_all_taps(
                 place = block + one.target + row * one.target_line + column * one.target_step
                 for channel in range(0, one.channels, one.together):
                     taps = at(spans, span), at(spans, span + 1)
+                    span += 1
+                    if taps[0] == taps[1] and begin == ADDED and finish == PLAIN:
+                        continue
                     add_taps(
                         *(values, origin, one.source_line),
                         *(weights, one.weights + taps[0] * one.together, convolutions.offsets, taps),
@@ -159,7 +124,6 @@ def add_all_taps(
                         *((one.target_plane, one.target_line, one.target_step), one.form, (rows, width)),
                         *((begin, finish), bias + channel, gates),
                     )
-                    span += 1
                 span -= lists
         column += width
 
@@ -186,19 +150,19 @@ def convolve_back(
     convolutions: Convolutions,
     number: int,
     units: np.ndarray,
-    deltas: np.ndarray,
+    by_outputs: np.ndarray,
+    by_inputs: np.ndarray,
     block: int,
     add: bool,
     rectified: bool,
 ) -> None:
-    """The loss's derivatives by the inputs of layer ``number``, from those by its outputs, both in ``deltas``.
+    """The loss's derivatives by the inputs of layer ``number``, from those by its outputs.
 
     If ``add``, what other readers of the inputs brought is kept. If the inputs were ``rectified``, the derivatives are
     by what they were before: 0 where they are not positive.
     """
     layer = convolutions.layers[number]
     start, end = ADDED if add else FRESH, GATED if rectified else PLAIN
-    # A literal 0 would be compiled as a type of its own.
-    none = np.intp(-1)
+    no_bias = np.intp(-1)  # a literal would be compiled as a type of its own
     for way in range(layer.passes + 1, layer.passes + 1 + layer.backs):
-        add_all_taps(convolutions, way, block, deltas, convolutions.turned, none, deltas, start, end, units)
+        add_all_taps(convolutions, way, block, by_outputs, convolutions.turned, no_bias, by_inputs, start, end, units)

@@ -6,22 +6,25 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from karikomi.engines.sparse.kernels.convolution import barrier, each_form, each_tap, further
 from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
-from karikomi.engines.sparse.kernels.fused import total
+from karikomi.engines.sparse.kernels.fused import barrier, total
 from karikomi.engines.sparse.kernels.links import lane_sums
 from karikomi.engines.sparse.kernels.planes import ROW
+from karikomi.engines.sparse.kernels.taps import each_form, each_tap, further
 from karikomi.engines.sparse.kernels.vector import (
     FLOAT,
     INT,
+    LANES,
     at,
     call,
     intrinsic,
     kernel,
     load16,
+    load64,
     put,
     read,
     splat16,
+    splat64,
     store,
     write,
 )
@@ -97,13 +100,15 @@ def convolution_gradient(
                 start = block + one.target + row * one.target_line + column * one.target_step
                 for channel in range(0, one.channels, one.together):
                     taps = at(spans, span), at(spans, span + 1)
+                    span += 1
+                    if taps[0] == taps[1]:
+                        continue
                     correlate_taps(
                         *(units, origin, one.source_line, convolutions.offsets, taps),
                         *(deltas, start + channel * one.target_plane),
                         *((one.target_plane, one.target_line), one.form, (rows, width)),
                         *(sums, (taps[0] - first) * one.together * ROW),
                     )
-                    span += 1
                 span -= lists
             column += width
         there = place + one.weights - layer.weights + first * one.together
@@ -122,10 +127,14 @@ def convolution_bias_gradient(
     """The same for the biases: the sum of the deltas of every channel."""
     layer = convolutions.layers[number]
     one: Any = convolutions.passes[layer.passes]
+    together = LANES // ROW
     for channel in range(one.channels):
-        sums = splat16(np.float32(0))
-        start = block + one.target + channel * one.target_plane
+        several, single = splat64(np.float32(0)), splat16(np.float32(0))
         for row in range(one.rows):
-            for column in range(one.columns):
-                sums = sums + load16(deltas, start + row * one.target_line + column * one.target_step)
-        put(gradient, place + channel, at(gradient, place + channel) + total(sums))
+            start = block + one.target + channel * one.target_plane + row * one.target_line
+            rest = one.columns % together
+            for column in range(0, one.columns - rest, together):
+                several = several + load64(deltas, start + column * ROW)
+            for column in range(one.columns - rest, one.columns):
+                single = single + load16(deltas, start + column * ROW)
+        put(gradient, place + channel, at(gradient, place + channel) + total(several) + total(single))

@@ -31,6 +31,8 @@ NEAR = 36864
 """Bytes of input that stay in the first-level cache while the channels of the output pass by."""
 SPARSE = 0.07
 """Density below which a window is as much larger as less of it is read."""
+FEW = 0.25
+"""Density below which it costs more to go over the target once for every tile than to have narrow strips."""
 DENSE = 0.75
 """From this density on, removed links are weights of 0, so that two channels have all their taps in common."""
 
@@ -192,8 +194,8 @@ def _list_taps(
 ) -> np.ndarray:
     """The order of the ``links`` (the target's channel, the source's, y, x) in a pass: by tile, by list, by tap.
 
-    Strips are as wide as registers allow. They are half as wide where then the window of all ``inputs``, the source's
-    channels, stays near; where it does not, the channels are in tiles.
+    Strips are as wide as registers allow. Where there are few links, they are half as wide if then the window of all
+    ``inputs``, the source's channels, stays near. Else the channels are in tiles.
     """
     channel, source, y, x = links
     (height, width), together = (d * (k - 1) + 1 for k, _, _, d in shape.sides), int(one["together"])
@@ -205,8 +207,10 @@ def _list_taps(
         """Bytes of a line of the window in one channel."""
         return ((min(widest, int(one["columns"])) - 1) * step + width) * ROW * 4
 
-    fitting = (most for most in (widest, max(1, widest // 2)) if inputs * (height + 1) * line_of(most) <= near)
-    widths = _strips(int(one["columns"]), next(fitting, widest))
+    half = max(1, widest // 2)
+    if density < FEW and inputs * (height + 1) * line_of(half) <= near < inputs * (height + 1) * line_of(widest):
+        widest = half
+    widths = _strips(int(one["columns"]), widest)
     one["strip"], one["strips"] = pools.add("strips", np.array(widths, np.int32)), len(widths)
     across = line_of(max(widths))
     size = max(1, min(inputs, int(near / ((height + 1) * across))))

@@ -13,9 +13,9 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @inlined
-def line_of(signal, block: int, channel: int, y: int) -> int:
-    """Where a line of places starts."""
-    return block + first(signal) + channel * plane(signal) + y * line(signal)
+def line_of(signal, start: int, channel: int, y: int) -> int:
+    """Where a line of places starts, in a block that begins at ``start``."""
+    return start + first(signal) + channel * plane(signal) + y * line(signal)
 
 
 @inlined
@@ -35,53 +35,55 @@ def sloped(activation: int, delta, value):
 
 
 @kernel
-def bend(units: np.ndarray, signal, block: int, activation: int) -> None:
-    """The activation, in place."""
-    for channel in range(signal.channels if activation != IDENTITY else 0):
+def bend(units: np.ndarray, signal, start: int) -> None:
+    """tanh, in place, in a block that begins at ``start``; ReLU is part of what makes a signal."""
+    for channel in range(signal.channels):
         for y in range(signal.height):
-            start = line_of(signal, block, channel, y)
-            for place in range(start, start + signal.width * ROW, ROW):
-                value = load16(units, place)
-                store(units, place, rectified(value) if activation == RELU else hyperbolic_tangent(value))
+            row = line_of(signal, start, channel, y)
+            for place in range(row, row + signal.width * ROW, ROW):
+                store(units, place, hyperbolic_tangent(load16(units, place)))
 
 
 @kernel
-def unbend(units: np.ndarray, deltas: np.ndarray, signal, block: int, activation: int) -> None:
+def unbend(flow: Flow, number: int, block: int) -> None:
     """From the derivatives by an activation's values to those by what it was given, in place."""
-    for channel in range(signal.channels if activation != IDENTITY else 0):
+    operation, units, deltas = flow.operations[number], flow.units, flow.deltas
+    signal, slopes = flow.signals[operation.y], flow.slopes[operation.y]
+    for channel in range(signal.channels if operation.bent != IDENTITY else 0):
         for y in range(signal.height):
-            start = line_of(signal, block, channel, y)
-            for place in range(start, start + signal.width * ROW, ROW):
-                store(deltas, place, sloped(activation, load16(deltas, place), load16(units, place)))
+            source = line_of(signal, block * flow.block, channel, y)
+            place = line_of(slopes, block * flow.slope_block, channel, y)
+            for x in range(0, signal.width * ROW, ROW):
+                store(deltas, place + x, sloped(operation.bent, load16(deltas, place + x), load16(units, source + x)))
 
 
 @kernel
-def add(flow: Flow, number: int, block: int) -> None:
-    """The sum of two signals, or one as it is."""
+def add(flow: Flow, number: int, start: int) -> None:
+    """The sum of two signals, or one as it is; the block begins at ``start``."""
     operation, units = flow.operations[number], flow.units
     one, other, target = flow.signals[operation.x], flow.signals[operation.z], flow.signals[operation.y]
     two = operation.x != operation.z
     for channel in range(target.channels):
         for y in range(target.height):
-            left, right = line_of(one, block, channel, y), line_of(other, block, channel, y)
-            place = line_of(target, block, channel, y)
+            left, right = line_of(one, start, channel, y), line_of(other, start, channel, y)
+            place = line_of(target, start, channel, y)
             for x in range(0, target.width * ROW, ROW):
                 value = load16(units, left + x)
                 if two:
                     value = value + load16(units, right + x)
                 store(units, place + x, rectified(value) if operation.activation == RELU else value)
-    if operation.activation != RELU:
-        bend(units, target, block, operation.activation)
 
 
 @kernel
-def hand_on(flow: Flow, number: int, block: int, signal, fresh: bool) -> None:
-    """The derivatives by what an operation made become (``fresh``) or are added to those by ``signal``."""
+def hand_on(flow: Flow, number: int, block: int, signal: int, fresh: bool) -> None:
+    """The derivatives by what an operation made become (``fresh``) or are added to those by a ``signal`` it read."""
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
-    target = flow.signals[operation.y]
+    target, slopes, goal = flow.signals[operation.y], flow.slopes[operation.y], flow.slopes[signal]
     for channel in range(target.channels):
         for y in range(target.height):
-            source, place = line_of(target, block, channel, y), line_of(signal, block, channel, y)
+            made = line_of(target, block * flow.block, channel, y)
+            source = line_of(slopes, block * flow.slope_block, channel, y)
+            place = line_of(goal, block * flow.slope_block, channel, y)
             for x in range(0, target.width * ROW, ROW):
-                slope = sloped(operation.bent, load16(deltas, source + x), load16(units, source + x))
+                slope = sloped(operation.bent, load16(deltas, source + x), load16(units, made + x))
                 store(deltas, place + x, slope if fresh else slope + load16(deltas, place + x))

@@ -40,7 +40,9 @@ OPERATION = np.dtype(
 class Flow(NamedTuple):
     """A program laid out.
 
-    Signals are planes with ROW examples in a block, ``block`` elements of ``units`` and ``deltas`` each; those of
+    Signals are planes with ROW examples in a block, ``block`` elements of ``units`` each. The loss's derivatives by
+    them are laid out as ``slopes`` tell, ``slope_block`` elements of ``deltas`` for a block: signals of one shape share
+    a place where the derivatives by one are not yet asked for or needed no more. Signals of
     linear layers are rows of ``network`` with LANES examples in a block. It holds the parameters of all parts, the
     first ``learned`` of which belong to planes and have a ``gradient``. Behind its layers is one without links, the
     outputs.
@@ -56,10 +58,14 @@ class Flow(NamedTuple):
     # Records, whose fields no type tells.
     operations: Any
     signals: Any
+    slopes: Any
     segments: np.ndarray
     block: int
     units: np.ndarray
+    slope_block: int
     deltas: np.ndarray
+    # Of ``deltas`` in memory.
+    address: int
     learned: int
     gradient: np.ndarray
     moments: np.ndarray

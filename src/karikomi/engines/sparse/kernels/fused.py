@@ -79,6 +79,11 @@ def rolled_range(builder: Any, begin: Any, end: Any) -> Iterator[Any]:
     builder.position_at_end(after)
 
 
+def barrier(builder: Any) -> None:
+    """Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers."""
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+
+
 def _product_adder(many: int, columns: int) -> Any:
     @intrinsic()
     def add_products(builder, left, start, rows, steps, right, origin, strides, span, sums, place, width):
@@ -98,8 +103,7 @@ def _product_adder(many: int, columns: int) -> Any:
                 scalar = left.at(builder.add(first, step))
                 product = call(builder, "fma", spread(builder, scalar, columns), values, builder.load(total))
                 builder.store(product, total)
-                # Nothing, but no load may pass it: else LLVM would load all rows first, and run out of registers.
-                builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+                barrier(builder)
         for total, target in zip(totals, targets, strict=True):
             write(builder, target, builder.load(total))
 

@@ -32,17 +32,25 @@ def gather_planes(source: Source, examples: np.ndarray, flow: Flow, block: int) 
 
 @kernel
 def exchange(
-    flow: Flow, signal, start: int, block: int, planes: np.ndarray, rows: np.ndarray, into_rows: bool, fresh: bool
+    flow: Flow,
+    signal,
+    origin: int,
+    row: int,
+    block: int,
+    planes: np.ndarray,
+    rows: np.ndarray,
+    into_rows: bool,
+    fresh: bool,
 ) -> None:
-    """A signal's ``planes``, one after the other, go into ``rows`` from ``start`` on, or those into the planes.
+    """A signal's ``planes``, one after the other, go into ``rows`` from ``row`` on, or those into the planes.
 
-    They replace what is there if ``fresh``, else are added to it.
+    The block's planes begin at ``origin``. They replace what is there if ``fresh``, else are added to it.
     """
-    place = block * ROW // LANES * flow.network.block + start + block * ROW % LANES
+    place = block * ROW // LANES * flow.network.block + row + block * ROW % LANES
     for channel in range(signal.channels):
         for y in range(signal.height):
-            origin = line_of(signal, block * flow.block, channel, y)
-            for x in range(origin, origin + signal.width * ROW, ROW):
+            start = line_of(signal, origin, channel, y)
+            for x in range(start, start + signal.width * ROW, ROW):
                 if into_rows:
                     store(rows, place, load16(planes, x) if fresh else load16(rows, place) + load16(planes, x))
                 else:

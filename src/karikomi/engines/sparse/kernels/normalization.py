@@ -102,14 +102,14 @@ def gather_sums(flow: Flow, number: int, block: int, fresh: bool) -> None:
     """
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
     signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
-    slopes, beside = flow.signals[operation.slopes], flow.signals[operation.z]
+    slopes, beside, slope_start = flow.slopes[operation.slopes], flow.slopes[operation.z], block * flow.slope_block
     for channel in range(signal.channels):
         moments = operation.moments + 4 * channel
         middle = splat16(np.float32(flow.moments[moments]))
         products, sums = splat16(_ZERO), splat16(_ZERO)
         for y in range(signal.height):
-            source, place = line_of(slopes, start, channel, y), line_of(signal, start, channel, y)
-            made, other = line_of(target, start, channel, y), line_of(beside, start, channel, y)
+            source, place = line_of(slopes, slope_start, channel, y), line_of(signal, start, channel, y)
+            made, other = line_of(target, start, channel, y), line_of(beside, slope_start, channel, y)
             for x in range(0, signal.width * ROW, ROW):
                 slope = load16(deltas, source + x)
                 if operation.bent != IDENTITY:
@@ -132,7 +132,8 @@ def gather_sums(flow: Flow, number: int, block: int, fresh: bool) -> None:
 def normalize_back(flow: Flow, number: int, block: int, batch: int) -> None:
     """From the derivatives by the outputs to those by the inputs."""
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
-    signal, slopes, start = flow.signals[operation.x], flow.signals[operation.slopes], block * flow.block
+    signal, slopes, goal = flow.signals[operation.x], flow.slopes[operation.slopes], flow.slopes[operation.x]
+    start, slope_start = block * flow.block, block * flow.slope_block
     count = batch * signal.height * signal.width
     for channel in range(signal.channels):
         moments = operation.moments + 4 * channel
@@ -142,8 +143,9 @@ def normalize_back(flow: Flow, number: int, block: int, batch: int) -> None:
         lower = splat16(np.float32(-flow.moments[moments + 2] / count))
         tilt = splat16(np.float32(-inverse * flow.moments[moments + 3] / count))
         for y in range(signal.height):
-            source, place = line_of(slopes, start, channel, y), line_of(signal, start, channel, y)
+            source, value = line_of(slopes, slope_start, channel, y), line_of(signal, start, channel, y)
+            place = line_of(goal, slope_start, channel, y)
             for x in range(0, signal.width * ROW, ROW):
                 slope = load16(deltas, source + x) + lower
-                slope = multiply_add(tilt, load16(units, place + x) - middle, slope) * scale
+                slope = multiply_add(tilt, load16(units, value + x) - middle, slope) * scale
                 store(deltas, place + x, slope if operation.fresh_x else slope + load16(deltas, place + x))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU
+from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU, TANH
 from karikomi.engines.sparse.kernels.convolution import convolve, convolve_back, turn_weights
 from karikomi.engines.sparse.kernels.convolution_gradients import (
     convolution_bias_gradient,
@@ -23,6 +23,7 @@ from karikomi.engines.sparse.kernels.flow import (
     Flow,
 )
 from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.engines.sparse.kernels.layer import floats
 from karikomi.engines.sparse.kernels.loss import activate, cross_entropy, score, times_slope
 from karikomi.engines.sparse.kernels.moving import exchange, gather_planes
 from karikomi.engines.sparse.kernels.normalization import gather_moments, gather_sums, normalize, normalize_back
@@ -30,6 +31,7 @@ from karikomi.engines.sparse.kernels.optimizer import Optimizer, Pace, pace_of, 
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.pooling import in_squares, pool, pool_back, pool_squares, pool_squares_back
 from karikomi.engines.sparse.kernels.products import back, linear
+from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.steps import learn
 from karikomi.engines.sparse.kernels.vector import LANES, kernel, load16, load64, splat16, store
 
@@ -108,8 +110,6 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
     if operation.kind == CONVOLUTION:
         relu = operation.activation == RELU
         convolve(flow.convolutions, operation.number, flow.units, start, network.parameters, relu)
-        if not relu:
-            bend(flow.units, target, start, operation.activation)
     elif operation.kind == MAXIMUM and in_squares(operation, signal):
         pool_squares(flow, number, start)
     elif operation.kind == MAXIMUM or operation.kind == AVERAGE:
@@ -122,47 +122,61 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
     elif operation.kind == SUM:
         add(flow, number, start)
     elif operation.kind == TO_ROWS:
-        exchange(flow, signal, target.start, block, flow.units, network.units, yes, yes)
+        exchange(flow, signal, start, target.start, block, flow.units, network.units, yes, yes)
     elif operation.kind == TO_PLANES:
-        exchange(flow, target, signal.start, block, flow.units, network.units, no, yes)
+        exchange(flow, target, start, signal.start, block, flow.units, network.units, no, yes)
+    if operation.activation == TANH and operation.kind != STATISTICS:
+        bend(flow.units, target, start)
 
 
 @kernel
 def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None:
     """The loss's derivatives by what an operation reads, on a block, and its part of the gradient."""
-    operation, network, start = flow.operations[number], flow.network, block * flow.block
-    signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    operation, network, start = flow.operations[number], flow.network, block * flow.slope_block
     yes, no, fresh = np.bool_(True), np.bool_(False), operation.fresh_x != 0
     if operation.kind == CONVOLUTION:
-        unbend(flow.units, flow.deltas, target, start, operation.bent)
-        convolution_gradient(
-            flow.convolutions, operation.number, flow.units, flow.deltas, start, flow.gradient, operation.weight
-        )
-        if operation.bias >= 0:
-            convolution_bias_gradient(
-                flow.convolutions, operation.number, flow.deltas, start, flow.gradient, operation.bias
-            )
-        if operation.back_x:
-            more, gated = not fresh, operation.gated != 0
-            convolve_back(*(flow.convolutions, operation.number, flow.units, flow.deltas, start, more, gated))
+        unbend(flow, number, block)
+        convolution_back(flow, number, block)
     elif operation.kind == NORMALIZATION:
         gather_sums(flow, number, block, (block + 1) * ROW >= batch)
     elif operation.kind == SUM:
         if operation.back_x:
-            hand_on(flow, number, start, signal, fresh)
+            hand_on(flow, number, block, operation.x, fresh)
         if operation.back_z and operation.z != operation.x:
-            hand_on(flow, number, start, flow.signals[operation.z], operation.fresh_z != 0)
+            hand_on(flow, number, block, operation.z, operation.fresh_z != 0)
     elif operation.back_x:
-        if operation.kind == MAXIMUM and fresh and in_squares(operation, signal):
-            pool_squares_back(flow, number, start)
+        if operation.kind == MAXIMUM and fresh and in_squares(operation, flow.signals[operation.x]):
+            pool_squares_back(flow, number, block)
         elif operation.kind == MAXIMUM or operation.kind == AVERAGE:
-            pool_back(flow, number, start)
+            pool_back(flow, number, block)
         elif operation.kind == STATISTICS:
             normalize_back(flow, number, block, batch)
         elif operation.kind == TO_ROWS:
-            exchange(flow, signal, target.start, block, flow.deltas, network.deltas, no, fresh)
+            row, slopes = flow.signals[operation.y].start, flow.slopes[operation.x]
+            exchange(flow, slopes, start, row, block, flow.deltas, network.deltas, no, fresh)
         elif operation.kind == TO_PLANES:
-            exchange(flow, target, signal.start, block, flow.deltas, network.deltas, yes, fresh)
+            row, slopes = flow.signals[operation.x].start, flow.slopes[operation.y]
+            exchange(flow, slopes, start, row, block, flow.deltas, network.deltas, yes, fresh)
+
+
+@kernel
+def convolution_back(flow: Flow, number: int, block: int) -> None:
+    operation, convolutions, units, start = flow.operations[number], flow.convolutions, flow.units, block * flow.block
+    layer, gradient, by_outputs = operation.number, flow.gradient, floats(slopes_of(flow, operation.y, block))
+    convolution_gradient(convolutions, layer, units, by_outputs, start, gradient, operation.weight)
+    if operation.bias >= 0:
+        convolution_bias_gradient(convolutions, layer, by_outputs, start, gradient, operation.bias)
+    if operation.back_x:
+        by_inputs = floats(slopes_of(flow, operation.x, block))
+        more, gated = operation.fresh_x == 0, operation.gated != 0
+        convolve_back(convolutions, layer, units, by_outputs, by_inputs, start, more, gated)
+
+
+@inlined
+def slopes_of(flow: Flow, number: int, block: int) -> int:
+    """An address from which on the derivatives by a signal of a block are where its values are in ``units``."""
+    place, own = block * flow.slope_block + flow.slopes[number].start, block * flow.block + flow.signals[number].start
+    return flow.address + 4 * (place - own)
 
 
 @kernel

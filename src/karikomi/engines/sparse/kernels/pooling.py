@@ -60,22 +60,26 @@ def pool_squares_back(flow: Flow, number: int, block: int) -> None:
     """The derivative goes to the first of the largest of every four places; the others get 0."""
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
     signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    source_slopes, slopes = flow.slopes[operation.x], flow.slopes[operation.y]
+    start, slope_start = block * flow.block, block * flow.slope_block
     down, zero = line(signal), splat16(_ZERO)
     for channel in range(target.channels):
         for y in range(target.height):
-            source, place = line_of(signal, block, channel, 2 * y), line_of(target, block, channel, y)
+            source, place = line_of(signal, start, channel, 2 * y), line_of(target, start, channel, y)
+            goal = line_of(source_slopes, slope_start, channel, 2 * y)
+            own = line_of(slopes, slope_start, channel, y)
             for x in range(0, target.width * ROW, ROW):
-                value, here = load16(units, place + x), source + 2 * x
-                slope = sloped(operation.bent, load16(deltas, place + x), value)
+                value, here, there = load16(units, place + x), source + 2 * x, goal + 2 * x
+                slope = sloped(operation.bent, load16(deltas, own + x), value)
                 first = where_positive(value - load16(units, here), zero, slope)
                 slope = slope - first
                 second = where_positive(value - load16(units, here + ROW), zero, slope)
                 slope = slope - second
                 third = where_positive(value - load16(units, here + down), zero, slope)
-                store(deltas, here, first)
-                store(deltas, here + ROW, second)
-                store(deltas, here + down, third)
-                store(deltas, here + down + ROW, slope - third)
+                store(deltas, there, first)
+                store(deltas, there + ROW, second)
+                store(deltas, there + down, third)
+                store(deltas, there + down + ROW, slope - third)
 
 
 @kernel
@@ -110,19 +114,23 @@ def pool_back(flow: Flow, number: int, block: int) -> None:
     """The derivative by a window's result goes to the first of the largest values, or to all in equal parts."""
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
     signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    source_slopes, slopes = flow.slopes[operation.x], flow.slopes[operation.y]
+    start, slope_start = block * flow.block, block * flow.slope_block
     down, share = line(signal), np.float32(1 / (operation.kernel_height * operation.kernel_width))
     for channel in range(target.channels):
-        origin = line_of(signal, block, channel, 0)
-        for row in range(origin, origin + (signal.height * down if operation.fresh_x else 0), down):
+        # As far as a value is from here its derivative is from ``goal``: a signal has one geometry.
+        origin, goal = line_of(signal, start, channel, 0), line_of(source_slopes, slope_start, channel, 0)
+        shift = goal - origin
+        for row in range(goal, goal + (signal.height * down if operation.fresh_x else 0), down):
             for here in range(row, row + signal.width * ROW, ROW):
                 store(deltas, here, splat16(_ZERO))
         for y in range(target.height):
             top, bottom = lines_of(operation, y, signal.height)
-            place = line_of(target, block, channel, y)
+            place, own = line_of(target, start, channel, y), line_of(slopes, slope_start, channel, y)
             for x in range(target.width):
                 left, right = columns_of(operation, x, signal.width)
                 value = load16(units, place)
-                slope = sloped(operation.bent, load16(deltas, place), value)
+                slope = sloped(operation.bent, load16(deltas, own), value)
                 if operation.kind != MAXIMUM:
                     slope = slope * splat16(share)
                 for row in range(origin + top * down, origin + bottom * down, down):
@@ -131,5 +139,6 @@ def pool_back(flow: Flow, number: int, block: int) -> None:
                         if operation.kind == MAXIMUM:
                             part = where_positive(value - load16(units, here), splat16(_ZERO), slope)
                             slope = slope - part
-                        store(deltas, here, load16(deltas, here) + part)
+                        store(deltas, here + shift, load16(deltas, here + shift) + part)
                 place += ROW
+                own += ROW

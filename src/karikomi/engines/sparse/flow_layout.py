@@ -1,6 +1,6 @@
 """A subnetwork whose forward is a program, as the flat arrays that kernels play."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +11,6 @@ from karikomi.engines.sparse.kernels.convolution_layout import Shape, collected,
 from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.sparse.kernels.layout import LAYER, POOLED, Network, aligned, pieces_of, room_for_lists
-from karikomi.engines.sparse.kernels.lowering import Lowered, lowered
 from karikomi.engines.sparse.kernels.placement import (
     Place,
     Pools,
@@ -24,6 +23,7 @@ from karikomi.engines.sparse.kernels.placement import (
 from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent
 from karikomi.engines.sparse.kernels.play import PIECE
 from karikomi.engines.sparse.kernels.vector import LANES
+from karikomi.engines.sparse.lowering import Lowered, lowered
 from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -63,17 +63,21 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     parameters = aligned(pools.parameters)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
-    blocks = -(-batch // ROW)
-    slots = _slots(signals[0])
+    blocks, slots = -(-batch // ROW), _slots(signals[0])
+    slopes, slope_block = _place_slopes(low, operations, signals)
+    deltas = aligned(blocks * slope_block if backward else 0)
     flow = Flow(
         _network(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
         collected(convolutions, pools),
         operations,
         signals,
+        slopes,
         _segments(low.kinds),
         block=block,
         units=aligned(blocks * block),
-        deltas=aligned(blocks * block if backward else 0),
+        slope_block=slope_block,
+        deltas=deltas,
+        address=deltas.ctypes.data,
         learned=learned,
         gradient=aligned(learned + 16),
         moments=np.zeros(moments),
@@ -105,6 +109,36 @@ def _place_signals(low: Lowered) -> tuple[np.ndarray, int, int]:
         whole = signals[number]
         ends[in_rows] += padded(int(whole["channels"])) * LANES if in_rows else padded(extent(whole), 64)
     return signals, ends[False], ends[True]
+
+
+def _place_slopes(low: Lowered, operations: np.ndarray, signals: np.ndarray) -> tuple[np.ndarray, int]:
+    """Where the derivatives by each signal are, and the elements of a block.
+
+    Signals of one shape share places, so that a border of zeros stays one.
+    """
+    sames = np.array([signal.same for signal in low.signals])
+    free, there, end = defaultdict[tuple[int, ...], list[int]](list), dict[int, int](), 0
+    read = sames[operations["slopes"]]
+    for number in range(len(operations) - 1, -1, -1):
+        operation: Any = operations[number]
+        kind = low.kinds[number]
+        given = [sames[operation[what]] for what in ("x", "z") if operation[f"back_{what}"]]
+        for same in given if kind != "normalization" else given[-1:] if operation["back_z"] else []:
+            if same not in there and same not in low.rows:
+                places = free[_geometry(signals[same])]
+                if not places:
+                    places.append(end)
+                    end += padded(extent(signals[same]), 64)
+                there[same] = places.pop()
+        if read[number] in there and read[number] not in read[:number]:
+            free[_geometry(signals[read[number]])].append(there[read[number]])
+    slopes = signals.copy()
+    slopes["start"] = [there.get(same, 0) for same in sames]
+    return slopes, end
+
+
+def _geometry(signal: Any) -> tuple[int, ...]:
+    return tuple(int(signal[side]) for side in ("channels", "height", "width", "halo"))
 
 
 def _operations(low: Lowered) -> np.ndarray:

@@ -80,7 +80,7 @@ class Optimizer:
 
 
 def stacked(each: Sequence[Arrays | None], population: Population) -> dict[str, Tensor]:
-    """What each network has for its links, by weight; 0 where it has nothing. Weights for which none has are left out."""
+    """What each network has for its links, by weight; 0 where it has nothing, and no weight that none has any for."""
     names = {name for arrays in each for name in arrays or {}}
     return {
         name: population.in_place_of(

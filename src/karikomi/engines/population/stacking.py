@@ -100,7 +100,7 @@ class Population:
                 weight.grad.addcmul_(cost, weight.detach().sign())
 
     def mask_gradients(self) -> None:
-        """For a weight of 0, no gradient means no moment, no momentum and no decay: it stays 0. Frozen ones have none."""
+        """For a weight of 0, no gradient means no moment, no momentum and no decay: it stays 0."""
         for name, mask in self.masks.items():
             gradient = self.parameters[name].grad
             if gradient is not None:
@@ -112,9 +112,7 @@ class Population:
 
     def freeze(self, frozen: Mapping[str, Tensor]) -> None:
         """Links that are to keep the value that they have now: where a tensor laid out like the parameter is not 0."""
-        self._frozen = {
-            name: (where.bool(), self.parameters[name].detach().clone()) for name, where in frozen.items()
-        }
+        self._frozen = {name: (where.bool(), self.parameters[name].detach().clone()) for name, where in frozen.items()}
 
     @torch.no_grad()
     def restore_frozen(self) -> None:

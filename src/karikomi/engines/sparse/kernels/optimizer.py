@@ -26,8 +26,8 @@ class Optimizer(NamedTuple):
 
     ``rates`` is the learning rate of every step; ``decoupled`` is AdamW's decay. Adam's moments are ``first`` and
     ``second``; momentum is in ``first``. Parameters are updated in pieces: ``gradient`` has room for two of the longest
-    ones. ``cost`` is what each parameter costs by its size (empty: nothing); ``frozen`` is 1 for those that stay as they
-    are, else 0 (empty: all move).
+    ones. ``cost`` is what each parameter costs by its size (empty: nothing), ``frozen`` is 1 for those that stay as
+    they are (empty: none).
     """
 
     adam: bool

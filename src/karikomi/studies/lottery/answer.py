@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from karikomi.statistics import ALPHA
+from karikomi.studies.lottery.conditions import MEANINGS
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.publications import LOTTERY_CONDITIONS, TMTK
 from karikomi.studies.show import DisplayTable
@@ -76,8 +77,8 @@ def _untrained_in_words(differences: pd.DataFrame, arms: pd.DataFrame) -> list[s
         return []
     arm, number = better.loc[better["mean"].idxmax(), ["arm", "round"]]
     best = arms.set_index(["arm", "round", "measure"]).loc[(arm, number, BEFORE)]
-    left = percent(best["density"])
-    return [f"untrained, {arm} is up to {100 * best['mean']:.1f} % accurate, with {left} of the links"]
+    where = f"{arm} with {percent(best['density'])} of the links"
+    return [f"untrained networks are at best {100 * best['mean']:.1f} % accurate, {where}"]
 
 
 def explanation(accuracy_margin: float) -> str:
@@ -158,11 +159,11 @@ def _owed(arms: pd.DataFrame, differences: pd.DataFrame) -> DisplayTable:
     """At how many densities the ticket is ahead of each of its controls, where there are several; of one, no row."""
     rows, density = [], arms.xs(MEASURED, level="measure")["density"]
     about = differences.query("arm == 'ticket' and against != 'dense' and measure == @MEASURED")
-    for control, by in about.groupby("against", sort=False):
+    for control, by in sorted(about.groupby("against"), key=lambda each: [*MEANINGS].index(each[0])):
         shown, largest = by.loc[by["p_holm"] < ALPHA, "mean"], by.loc[by["mean"].abs().idxmax()]
         counts = [f"{int(found.sum())} of {len(by)}" for found in (shown > 0, shown < 0)]
         points = plus_minus(largest, *COMPARED[MEASURED], "+")
-        rows.append((str(control), *counts, points, percent(density["ticket", largest["round"]])))
+        rows.append((control, *counts, points, percent(density["ticket", largest["round"]])))
     columns = ("control", "ahead at", "behind at", "largest difference, points", "links left")
     title = "What a ticket owes to what: densities at which its accuracy is shown to be ahead of or behind a control's"
     return DisplayTable(title, columns, rows if len(rows) > 1 else ())

@@ -51,7 +51,7 @@ def _train(
 ) -> list[Trained]:
     """Those that are trained alike as one list."""
     trained: dict[int, Trained] = {}
-    ways = [(entry.arm == "supermask", entry.rewind) for entry in found]
+    ways: list[tuple[bool, Rewind]] = [(entry.arm == "supermask", entry.rewind) for entry in found]
     for way in dict.fromkeys(ways):
         places = [place for place, its in enumerate(ways) if its == way]
         members, (learned, rewind) = [trials[place] for place in places], way

@@ -239,6 +239,18 @@ def test_stopped_after_each_round_all_arms_go_on_to_the_same_bits(network, small
     assert_same_run(play_in("stopped").folder, whole.folder)
 
 
+def test_accuracy_before_training_is_drawn_where_an_arm_asks_for_it(small, tmp_path):
+    brief = {"rounds": 1, "iterations": 5, "network": "mlp-8"}
+    with mock.patch.object(Result, "draw"):
+        asked, not_asked = (
+            run(find_study("lottery"), small(arms=arms, **brief), out=tmp_path / arms[0], quiet=True)
+            for arms in (("constant", "supermask"), ("reinit",))
+        )
+    drawn = str(asked.figure("initial_accuracy").to_dict())
+    assert all(label in drawn for label in ("signed constants", "supermask", "before training"))
+    assert not_asked.figure("initial_accuracy") is None
+
+
 def test_what_was_before_an_arm_was_added_stays(small):
     few, many = (play(small(arms=arms, replicates=1, rounds=1, engine="sparse"))[2] for arms in (("reinit",), ARMS))
     kept = [{k: v for k, v in row.items() if k != "seconds"} for row in many if row["arm"] in {r["arm"] for r in few}]

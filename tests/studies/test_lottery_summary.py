@@ -180,6 +180,12 @@ def test_a_supermask_stands_beside_every_density():
     assert before["constant"].startswith("80.")
 
 
+def test_a_run_without_pruned_networks_is_answered():
+    frame = with_controls().query("round == 0")
+    summary = summarize(frame, LotterySettings(arms=("supermask",)))
+    assert summary.headline == "Untrained networks are at best 95.0 % accurate, supermask with 51.0 % of the links."
+
+
 def test_runs_of_earlier_versions_have_no_accuracy_before_training():
     frame = with_controls("constant")
     old = frame.drop(columns="initial_test_accuracy")

@@ -101,7 +101,8 @@ def main_tables(
     tickets = _tickets(arms, differences, verdicts, margin)
     transfer = [_against(arms, differences, "transferred", control) for control in TRANSFER_CONTROLS]
     shown = [*(table for table in (*transfer, _owed(arms, differences)) if table.rows), tickets]
-    return [_published(arms, settings), *shown] if repeats_the_blog_post(settings) else shown
+    published = repeats_the_blog_post(settings) and settings.rounds in arms.index.unique("round")
+    return [_published(arms, settings), *shown] if published else shown
 
 
 def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:

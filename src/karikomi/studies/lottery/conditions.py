@@ -32,8 +32,8 @@ MEANINGS: Mapping[Arm, str] = {
     "reshuffled-weights": "the ticket's initial weights permuted within each layer (Zhou et al. 2019)",
     "inverted": "the highest scores go, from the dense network at once (Frankle et al. 2021)",
     "frozen": "what the ticket removes keeps its initial value, untrained, instead of 0 (Zhou et al. 2019)",
-    "layerwise-random": "as many links of each layer as the ticket at random (Su et al. 2020); at one density the same"
-    " distribution as shuffled, but one draw, nested like random",
+    "layerwise-random": "as many links of each layer as the ticket has, at random (Su et al. 2020): at each density the"
+    " distribution of shuffled, but nested over the rounds",
     "supermask": "the mask is trained, the weights never; once, at the density that comes out (Zhou et al. 2019)",
     "transferred": "the ticket of start",
     "transferred-reinit": "its mask with new initial weights",

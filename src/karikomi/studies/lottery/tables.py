@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from karikomi.runs.folder import RunFolder
+from karikomi.studies.lottery.anatomy_tables import anatomy_tables
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.stage import Saved, journaled, records
 
@@ -26,7 +27,7 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     """``table``: a row per trained network; ``curves``: a row per validation of each.
 
     Of several variants both have the column ``variant``, "" for the dense networks, which they share. ``cut_off`` is
-    a column where a network has layers without a path through them.
+    a column where a network has layers without a path through them. The others are those of :func:`anatomy_tables`.
     """
     found = journaled(folder, ROUNDS)
     # A cluster finishes in any order; the tables have one.
@@ -38,9 +39,13 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
         pd.DataFrame({key: row[key] for key in NETWORK if key in row} | {key: curve[key] for key in CURVE})
         for row, curve in networks
     ]
+    first = LotterySettings.of(**folder.settings).variants[0].label
+    chain = (row for row, _ in networks if row["arm"] in ("dense", "ticket") and row.get("variant", "") in ("", first))
+    densities = {row["round"]: row["density"] for row in chain}
     return {
         "table": pd.DataFrame([row for row, _ in networks]),
         "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
+        **anatomy_tables(folder, densities),
     }
 
 

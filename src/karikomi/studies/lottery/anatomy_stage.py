@@ -1,0 +1,88 @@
+"""The stage behind the rounds: every ticket of the first variant, and the dense networks, taken apart."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from karikomi.engines import population
+from karikomi.networks.subnetwork import Arrays
+from karikomi.runs.checkpoint import Checkpoint, read_network
+from karikomi.runs.files import write_arrays
+from karikomi.runs.folder import RunFolder
+from karikomi.runs.progress import Advance
+from karikomi.studies.lottery.anatomy import Row, degrees, histograms, movement, shared_links, spreads
+from karikomi.studies.lottery.anatomy_tables import ANATOMY, predictions_file
+from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.lottery.tables import ticket_file
+from karikomi.studies.setup import Setup
+from karikomi.studies.stage import Stage, Task
+
+LotterySetup = Setup[LotterySettings]
+
+
+class Given(NamedTuple):
+    """A network, the dense one it came from, and the masks of the later replicates' tickets of its round."""
+
+    network: Checkpoint
+    dense: Checkpoint
+    others: dict[int, Arrays]
+
+
+class Found(NamedTuple):
+    """Rows by table, and what the network answers on the test set."""
+
+    rows: dict[str, list[Row]]
+    answers: Arrays
+
+
+def anatomy() -> Stage:
+    return Stage(ANATOMY, _tasks, _compute, _write, _given, here=True)
+
+
+def _tasks(setup: LotterySetup, folder: RunFolder) -> dict[Task, int]:
+    s = setup.settings
+    numbers = range(s.rounds + 1 if "ticket" in s.arms else 1)
+    return {Task(replicate, number): 1 for number in numbers for replicate in range(s.replicates)}
+
+
+def _given(setup: LotterySetup, folder: RunFolder, task: Task) -> Given:
+    def read(replicate: int, number: int) -> Checkpoint:
+        label = setup.settings.variants[0].label if number else ""
+        return read_network(ticket_file(folder, replicate, number, label), setup.architecture)
+
+    later = range(task.replicate + 1, setup.settings.replicates) if task.step else ()
+    others = {replicate: read(replicate, task.step).masks for replicate in later}
+    return Given(read(task.replicate, task.step), read(task.replicate, 0), others)
+
+
+def _compute(setup: LotterySetup, advance: Advance, task: Task, given: Given) -> Found:
+    advance(1)
+    network, dense, sigma = given.network, given.dense, spreads(given.dense)
+    rows = {"histograms": list(histograms(network, sigma))}
+    if task.step:
+        possible = dense.masks
+        rows["movement"] = list(movement(network, dense, sigma))
+        rows["degrees"] = list(degrees(network, possible))
+        rows["shared_links"] = [
+            {"other": other, **row}
+            for other, masks in given.others.items()
+            for row in shared_links(network, possible, masks, _possible(setup, other, possible))
+        ]
+    [shares] = population.probabilities([network.trained], setup.data.test)
+    answers = {
+        "label": setup.data.test.y.astype(np.uint16),
+        "answer": shares.argmax(axis=1).astype(np.uint16),
+        "confidence": shares.max(axis=1),
+    }
+    return Found(rows, answers)
+
+
+def _possible(setup: LotterySetup, replicate: int, full: Arrays) -> Arrays:
+    """The links that a replicate's dense network has."""
+    wiring = setup.wirings[replicate]
+    return {name: np.ones_like(mask) for name, mask in full.items()} if wiring is None else wiring
+
+
+def _write(setup: LotterySetup, folder: RunFolder, task: Task, found: Found) -> dict[str, Any]:
+    write_arrays(predictions_file(folder, task.replicate, task.step), found.answers, {})
+    return found.rows

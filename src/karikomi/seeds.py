@@ -11,7 +11,7 @@ import numpy as np
 STREAMS = ("split", "init", "order", "reinit", "shuffle", "death", "ties", "dropout", "random", "scores", "lesions")
 STREAMS += ("scoring", "donors", "bootstrap", "wiring", "scratch", "regrowth", "probe", "null")
 STREAMS += ("test", "labels", "subset", "teacher", "augment")
-STREAMS += ("sparse", "rewiring")
+STREAMS += ("sparse", "rewiring", "noise")
 
 
 def sequence(root: int, name: str, *key: int) -> np.random.SeedSequence:

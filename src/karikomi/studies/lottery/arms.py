@@ -1,15 +1,18 @@
 """The networks of a round: the tickets of every variant, and beside each its controls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from karikomi import seeds
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.allocation import prune
 from karikomi.removal.masks import shuffle_links
 from karikomi.runs.checkpoint import FINAL, INITIAL, snapshot
+from karikomi.studies.lottery.anatomy import spreads
 from karikomi.studies.lottery.pruning import Past, begins_with, next_masks, target
-from karikomi.studies.lottery.settings import TRANSFERRED, LotterySettings, Rewind, Variant
+from karikomi.studies.lottery.settings import NOISE, TRANSFERRED, LotterySettings, Rewind, Variant
 from karikomi.studies.lottery.transfer import transferred
 from karikomi.studies.setup import Setup
 
@@ -78,8 +81,18 @@ def _of_variant(
         if "shuffled" in s.arms:
             shuffled = shuffle_links(masks, origin.masks, seeds.stream(s.seed, "shuffle", replicate, number))
             yield "shuffled", 0, origin.masked(shuffled)
+        for arm in (arm for arm in NOISE if arm in s.arms):
+            rng = seeds.stream(s.seed, "noise", replicate, number)  # the same draws, however much there is of them
+            yield arm, 0, _noised(start.masked(masks), spreads(dense), NOISE[arm], rng)
     if "random" in s.arms:
         # One draw per replicate, whatever the round: the masks of later rounds are nested in the earlier ones'.
         rng = seeds.stream(s.seed, "random", replicate)
         draw = {name: rng.random(mask.shape) for name, mask in origin.masks.items()}
         yield "random", 0, origin.masked(prune(origin.masks, lambda masks: draw, left, rng))
+
+
+def _noised(ticket: Subnetwork, sigma: Mapping[str, float], level: float, rng: np.random.Generator) -> Subnetwork:
+    """Gaussian noise of ``level`` σ of each layer on its links (Frankle & Carbin 2019, appendix F.7)."""
+    noise = {name: level * each * rng.standard_normal(ticket.weights[name].shape) for name, each in sigma.items()}
+    weights = {name: ticket.weights[name] + more.astype(np.float32) for name, more in noise.items()}
+    return replace(ticket, weights={**ticket.weights, **weights}).masked(ticket.masks)

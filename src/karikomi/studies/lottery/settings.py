@@ -39,11 +39,24 @@ Preset = Literal[
     "quick",
 ]
 Arm = Literal[
-    "dense", "ticket", "reinit", "shuffled", "random", "transferred", "transferred-reinit", "transferred-random"
+    "dense",
+    "ticket",
+    "reinit",
+    "shuffled",
+    "random",
+    "noise-0.5",
+    "noise-1",
+    "noise-2",
+    "noise-3",
+    "transferred",
+    "transferred-reinit",
+    "transferred-random",
 ]
 Rewind = int | Literal["none", "lr"]
 TRANSFERRED: tuple[Arm, ...] = ("transferred", "transferred-reinit", "transferred-random")
 """The arms of the tickets of another run."""
+NOISE: Mapping[Arm, float] = {"noise-0.5": 0.5, "noise-1": 1, "noise-2": 2, "noise-3": 3}
+"""The arms with noise on the tickets' initial weights, and how much, in σ of each layer."""
 
 
 class Variant(NamedTuple):
@@ -80,7 +93,9 @@ class LotterySettings(StudySettings):
         min_length=1,
         description="Conditions to compare. dense: the whole network (always); ticket: rewound; reinit: the"
         " ticket's mask with new initial weights; shuffled: the mask shuffled within each layer, initial weights kept;"
-        " random: random removal, initial weights kept; transferred, transferred-reinit, transferred-random: of start.",
+        " random: random removal, initial weights kept; noise-0.5, -1, -2, -3: the ticket with Gaussian noise of so"
+        " many standard deviations of each layer's initialization; transferred, transferred-reinit,"
+        " transferred-random: of start.",
     )
     start: Annotated[str | None, ARMS] = Field(
         default=None,
@@ -169,8 +184,8 @@ class LotterySettings(StudySettings):
     @field_validator("arms")
     @classmethod
     def _with_what_they_need(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
-        # Tickets come from the dense network, reinit and shuffled from tickets; one order, whatever order was given.
-        asked = {"dense", *arms} | ({"ticket"} if {"reinit", "shuffled"} & set(arms) else set())
+        # Tickets come from the dense network, most controls from tickets; one order, whatever order was given.
+        asked = {"dense", *arms} | ({"ticket"} if {"reinit", "shuffled", *NOISE} & set(arms) else set())
         return tuple(arm for arm in get_args(Arm) if arm in asked)
 
     @field_validator("criterion")

@@ -176,7 +176,8 @@ def test_noise_is_so_many_sigma_of_each_layer_on_the_links_of_the_ticket(small):
                 assert (weights == ticket.weights[name]).all(), "biases are left as they are"
                 continue
             mask = ticket.masks[name]
-            assert (noised.masks[name] == mask).all() and (weights[~mask] == 0).all()
+            assert (noised.masks[name] == mask).all()
+            assert (weights[~mask] == 0).all()
             noise = (weights - ticket.weights[name])[mask]
             once = (networks["noise-1", 0].weights[name] - ticket.weights[name])[mask]
             np.testing.assert_allclose(noise, level * once, atol=1e-6)

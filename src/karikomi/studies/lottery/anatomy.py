@@ -90,14 +90,17 @@ def shared_links(ticket: Checkpoint, possible: Arrays, other: Arrays, possible_o
     axes = ticket.trained.architecture.input_axes
     for name, mask in _links(ticket).items():
         masks = [grid(m, axes[name]) for m in (mask, other[name], possible[name], possible_other[name])]
-        a, b, *room = [m.reshape(len(m), -1) for m in masks]
+        a, b, room_a, room_b = [m.reshape(len(m), -1) for m in masks]
         size = (int(a.sum()) + int(b.sum())) / 2
         expected = {"chance": None, "chance_out_of": 0, "chance_into": 1}
         yield {
             "layer": _layer(name),
             "links": size,
             "shared": float((a & b).sum() / size) if size else np.nan,
-            **{kind: _expected(a, b, *room, axis) / size if size else np.nan for kind, axis in expected.items()},
+            **{
+                kind: _expected(a, b, room_a, room_b, axis) / size if size else np.nan
+                for kind, axis in expected.items()
+            },
         }
 
 

@@ -55,7 +55,7 @@ Arm = Literal[
 Rewind = int | Literal["none", "lr"]
 TRANSFERRED: tuple[Arm, ...] = ("transferred", "transferred-reinit", "transferred-random")
 """The arms of the tickets of another run."""
-NOISE: Mapping[Arm, float] = {"noise-0.5": 0.5, "noise-1": 1, "noise-2": 2, "noise-3": 3}
+NOISE: Mapping[str, float] = {"noise-0.5": 0.5, "noise-1": 1, "noise-2": 2, "noise-3": 3}
 """The arms with noise on the tickets' initial weights, and how much, in σ of each layer."""
 
 

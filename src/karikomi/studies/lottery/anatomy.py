@@ -11,10 +11,8 @@ import numpy as np
 from karikomi.networks.subnetwork import Arrays
 from karikomi.runs.checkpoint import FINAL, INITIAL, Checkpoint
 from karikomi.statistics import spearman
+from karikomi.studies.lottery.anatomy_tables import EDGES
 from karikomi.studies.lottery.wiring import by_unit, grid
-
-EDGES = np.arange(-8, 8.25, 0.25)
-"""Of the histograms, in σ; what lies beyond counts in the outermost bins."""
 
 Row = dict[str, Any]
 
@@ -30,7 +28,7 @@ def histograms(network: Checkpoint, sigma: Mapping[str, float]) -> Iterator[Row]
         for state in (INITIAL, FINAL):
             scaled = np.clip(network.past[state][name][mask] / sigma[name], EDGES[0], EDGES[-1])
             counts = np.histogram(scaled, EDGES)[0]
-            yield {"layer": _layer(name), "state": state, "from": EDGES[:-1].tolist(), "weights": counts.tolist()}
+            yield {"layer": _layer(name), "state": state, "weights": counts.tolist()}
 
 
 def movement(ticket: Checkpoint, dense: Checkpoint, sigma: Mapping[str, float]) -> Iterator[Row]:

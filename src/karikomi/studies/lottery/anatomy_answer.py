@@ -33,7 +33,8 @@ def _masks(shared: pd.DataFrame) -> str:
     # What neither side's numbers of links explain.
     beyond = [layer for layer in by_layer if all(layer in above.get(kind, []) for kind in CHANCES)]
     known = f"masks of two replicates have more links in common than by chance in {few(by_layer)}"
-    return f"{known}, {f'in {few(beyond)} beyond' if beyond else 'as many as'} the links of their units explain"
+    than = "than the links of their units explain"
+    return f"{known}, {f'more {than} in {few(beyond)}' if beyond else f'not shown to be more {than}'}"
 
 
 def _classes(recalls: pd.DataFrame) -> str:

@@ -21,7 +21,8 @@ class Anatomy:
 
     Attributes:
         movement: by layer, links (ticket, survivors, removed) and measure.
-        degrees: by layer and side; minus chance, 1, in the measure dispersion; Holm over layers and sides.
+        degrees: by layer and side: the dispersion minus 1, which is chance, and the share of units without links,
+            ``empty``; Holm over layers and sides.
         shared: by layer and against (chance, chance_out_of, chance_into): the share of links that two replicates have
             in common (``shared``), what it is by chance (``expected``), and the mean difference, over pairs of
             replicates, with jackknife intervals; Holm over layers.

@@ -15,6 +15,9 @@ from karikomi.studies.stage import records
 ANATOMY = "anatomy"
 """The stage that takes tickets apart."""
 
+EDGES = np.arange(-16, 16.25, 0.25)
+"""Of the histograms of weights, in σ; what lies beyond counts in the outermost bins."""
+
 Answers = Mapping[str, np.ndarray]
 
 
@@ -44,7 +47,8 @@ def anatomy_tables(folder: RunFolder, densities: Mapping[int, float]) -> dict[st
             rows[name].append(pd.DataFrame(found[task][name]).assign(round=task.step, replicate=task.replicate))
     tables = {name: _located(pd.concat(parts), densities) if parts else _EMPTY for name, parts in rows.items()}
     if len(tables["histograms"]):
-        bins = tables["histograms"].explode(["from", "weights"], ignore_index=True)
+        bins = tables["histograms"].assign(**{"from": [EDGES[:-1]] * len(tables["histograms"])})
+        bins = bins.explode(["from", "weights"], ignore_index=True)
         tables["histograms"] = bins.astype({"from": float, "weights": int})
     answers = {(task.step, task.replicate): _answers(folder, task.replicate, task.step) for task in found}
     return tables | {

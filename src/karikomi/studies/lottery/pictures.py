@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from karikomi.figures import lottery, wiring
+from karikomi.figures import anatomy, lottery, wiring
 from karikomi.studies.lottery import wiring as tables
 from karikomi.studies.result import Result
 
@@ -45,6 +45,25 @@ def first_layer_mask(result: Result) -> alt.TopLevelMixin | None:
 
 def links_per_unit(result: Result) -> alt.TopLevelMixin:
     return wiring.unit_links(tables.units(result.folder))
+
+
+def weights(result: Result) -> alt.TopLevelMixin | None:
+    return anatomy.weights(result.tables["histograms"]) if result.summary().anatomy else None
+
+
+def links_in_common(result: Result) -> alt.TopLevelMixin | None:
+    found = result.summary().anatomy
+    return anatomy.links_in_common(found.shared) if found and len(found.shared) else None
+
+
+def answers(result: Result) -> alt.TopLevelMixin | None:
+    found = result.summary().anatomy
+    return found and anatomy.answers(found.predictions, found.agreement, found.exemplars)
+
+
+def recalls(result: Result) -> alt.TopLevelMixin | None:
+    found = result.summary().anatomy
+    return found and anatomy.recalls(found.recalls)
 
 
 def _each(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Any]) -> alt.TopLevelMixin:

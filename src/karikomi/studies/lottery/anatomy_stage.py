@@ -4,18 +4,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from karikomi.data.dataset import Examples
 from karikomi.engines import population
-from karikomi.networks.subnetwork import Arrays
+from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
 from karikomi.studies.lottery.anatomy import Row, degrees, histograms, movement, shared_links, spreads
-from karikomi.studies.lottery.anatomy_tables import ANATOMY, predictions_file
+from karikomi.studies.lottery.anatomy_tables import (
+    ANATOMY,
+    EXEMPLARS,
+    differing_images,
+    exemplars_file,
+    predictions_file,
+)
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.lottery.tables import ticket_file
 from karikomi.studies.setup import Setup
 from karikomi.studies.stage import Stage, Task
+
+SHOWN = 24
+"""Images at most whose pixels are kept for the figure."""
 
 LotterySetup = Setup[LotterySettings]
 
@@ -37,6 +47,11 @@ class Found(NamedTuple):
 
 def anatomy() -> Stage:
     return Stage(ANATOMY, _tasks, _compute, _write, _given, here=True)
+
+
+def exemplars() -> Stage:
+    """The pixels of images that most tickets of the last round answer differently from most dense networks."""
+    return Stage(EXEMPLARS, lambda setup, folder: {Task(0): 1}, _pixels, _write_pixels, _differing, here=True)
 
 
 def _tasks(setup: LotterySetup, folder: RunFolder) -> dict[Task, int]:
@@ -68,13 +83,19 @@ def _compute(setup: LotterySetup, advance: Advance, task: Task, given: Given) ->
             for other, masks in given.others.items()
             for row in shared_links(network, possible, masks, _possible(setup, other, possible))
         ]
-    [shares] = population.probabilities([network.trained], setup.data.test)
+    shares = _probabilities(network.trained, setup.data.test)
     answers = {
         "label": setup.data.test.y.astype(np.uint16),
         "answer": shares.argmax(axis=1).astype(np.uint16),
         "confidence": shares.max(axis=1),
     }
     return Found(rows, answers)
+
+
+def _probabilities(network: Subnetwork, examples: Examples) -> np.ndarray:
+    if not all(np.isfinite(weight).all() for weight in network.weights.values()):  # its training diverged
+        return np.full((len(examples), 1), np.nan, np.float32)
+    return population.probabilities([network], examples)[0]
 
 
 def _possible(setup: LotterySetup, replicate: int, full: Arrays) -> Arrays:
@@ -86,3 +107,17 @@ def _possible(setup: LotterySetup, replicate: int, full: Arrays) -> Arrays:
 def _write(setup: LotterySetup, folder: RunFolder, task: Task, found: Found) -> dict[str, Any]:
     write_arrays(predictions_file(folder, task.replicate, task.step), found.answers, {})
     return found.rows
+
+
+def _differing(setup: LotterySetup, folder: RunFolder, task: Task) -> np.ndarray:
+    return differing_images(folder)[:SHOWN]
+
+
+def _pixels(setup: LotterySetup, advance: Advance, task: Task, chosen: np.ndarray) -> Arrays:
+    advance(1)
+    return {"image": chosen, "pixels": setup.data.test.x[chosen]}
+
+
+def _write_pixels(setup: LotterySetup, folder: RunFolder, task: Task, found: Arrays) -> dict[str, Any]:
+    write_arrays(exemplars_file(folder), found, {})
+    return {}

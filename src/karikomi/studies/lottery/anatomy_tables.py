@@ -15,6 +15,9 @@ from karikomi.studies.stage import records
 ANATOMY = "anatomy"
 """The stage that takes tickets apart."""
 
+EXEMPLARS = "exemplars"
+"""The stage that keeps what some images look like."""
+
 EDGES = np.arange(-16, 16.25, 0.25)
 """Of the histograms of weights, in σ; what lies beyond counts in the outermost bins."""
 
@@ -24,6 +27,22 @@ Answers = Mapping[str, np.ndarray]
 def predictions_file(folder: RunFolder, replicate: int, number: int) -> Path:
     """Where the answers of a replicate's ticket are: label, answer and confidence of every test example."""
     return folder.pieces / f"replicate-{replicate}-round-{number}-predictions.safetensors"
+
+
+def exemplars_file(folder: RunFolder) -> Path:
+    """Where the numbers and the pixels of images are that tickets answer differently."""
+    return folder.pieces / "exemplars.safetensors"
+
+
+def differing_images(folder: RunFolder) -> np.ndarray:
+    """Numbers of the test images that most tickets of the last round answer differently from most dense networks.
+
+    Those first whose share of right answers changes most.
+    """
+    images = _images(_all_answers(folder))
+    last = images[(images["round"] == images["round"].max()) & (images["dense"] != images["ticket"])]
+    change = (last["dense_right"] - last["ticket_right"]).abs()
+    return last["image"].to_numpy()[np.argsort(-change.to_numpy(), kind="stable")]
 
 
 def anatomy_tables(folder: RunFolder, densities: Mapping[int, float]) -> dict[str, pd.DataFrame]:
@@ -50,15 +69,17 @@ def anatomy_tables(folder: RunFolder, densities: Mapping[int, float]) -> dict[st
         bins = tables["histograms"].assign(**{"from": [EDGES[:-1]] * len(tables["histograms"])})
         bins = bins.explode(["from", "weights"], ignore_index=True)
         tables["histograms"] = bins.astype({"from": float, "weights": int})
-    answers = {(task.step, task.replicate): _answers(folder, task.replicate, task.step) for task in found}
+    answers = _all_answers(folder)
     return tables | {
         name: _located(pd.DataFrame(measure(answers)), densities) if answers else _EMPTY
         for name, measure in _MEASURED.items()
     }
 
 
-def _answers(folder: RunFolder, replicate: int, number: int) -> Answers:
-    return read_arrays(predictions_file(folder, replicate, number))[0]
+def _all_answers(folder: RunFolder) -> dict[tuple[int, int], Answers]:
+    """By round and replicate."""
+    done = sorted((task.step, task.replicate) for task in records(folder, ANATOMY))
+    return {(number, each): read_arrays(predictions_file(folder, each, number))[0] for number, each in done}
 
 
 def _located(table: pd.DataFrame, densities: Mapping[int, float]) -> pd.DataFrame:
@@ -99,7 +120,7 @@ def _recalls(answers: Mapping[tuple[int, int], Answers]) -> list[dict[str, float
 def _agreement(answers: Mapping[tuple[int, int], Answers]) -> list[dict[str, float]]:
     return [
         {"round": number, "replicate": replicate, "other": other, "agreement": _alike(one, answers[number, other])}
-        for ((number, replicate), one), ((again, other), _) in combinations(sorted(answers.items(), key=_place), 2)
+        for ((number, replicate), one), ((again, other), _) in combinations(answers.items(), 2)
         if number == again
     ]
 
@@ -107,7 +128,7 @@ def _agreement(answers: Mapping[tuple[int, int], Answers]) -> list[dict[str, flo
 def _images(answers: Mapping[tuple[int, int], Answers]) -> pd.DataFrame:
     """Of the rounds that all replicates have finished."""
     rounds: dict[int, list[Answers]] = {}
-    for (number, _), one in sorted(answers.items(), key=_place):
+    for (number, _), one in answers.items():
         rounds.setdefault(number, []).append(one)
     label = rounds[0][0]["label"]
     seen = {
@@ -128,16 +149,12 @@ def _mode(votes: list[Answers]) -> np.ndarray:
     outputs = 1 + max(int(one["answer"].max()) for one in votes)
     tally = np.zeros((len(votes[0]["answer"]), outputs))
     for one in votes:
-        tally[np.arange(len(tally)), one["answer"]] += 1 + one["confidence"] / (len(votes) + 1)
+        tally[np.arange(len(tally)), one["answer"]] += 1 + np.nan_to_num(one["confidence"]) / (len(votes) + 1)
     return tally.argmax(axis=1)
 
 
 def _alike(one: Answers, other: Answers) -> float:
     return float((one["answer"] == other["answer"]).mean())
-
-
-def _place(item: tuple[tuple[int, int], Answers]) -> tuple[int, int]:
-    return item[0]
 
 
 _EMPTY = pd.DataFrame()

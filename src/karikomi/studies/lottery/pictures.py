@@ -5,10 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from karikomi.figures import anatomy, lottery, wiring
+from karikomi.runs.files import read_arrays
 from karikomi.studies.lottery import wiring as tables
+from karikomi.studies.lottery.anatomy_tables import exemplars_file
 from karikomi.studies.result import Result
 
 
@@ -59,6 +62,16 @@ def links_in_common(result: Result) -> alt.TopLevelMixin | None:
 def answers(result: Result) -> alt.TopLevelMixin | None:
     found = result.summary().anatomy
     return found and anatomy.answers(found.predictions, found.agreement, found.exemplars)
+
+
+def exemplars(result: Result) -> alt.TopLevelMixin | None:
+    file = exemplars_file(result.folder)
+    kept = read_arrays(file)[0] if file.exists() else {"pixels": np.empty(0)}
+    pixels, images = kept["pixels"], result.tables["images"]
+    if len(pixels) == 0 or not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[1] in (1, 3))):
+        return None
+    last = images[images["round"] == images["round"].max()].set_index("image", drop=False)
+    return anatomy.exemplars(last.loc[kept["image"]], pixels)
 
 
 def recalls(result: Result) -> alt.TopLevelMixin | None:

@@ -1,13 +1,9 @@
 """The anatomy of tickets: their weights, the links that replicates share, the answers that change."""
 
-import base64
-import io
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
-from PIL import Image
 
 from karikomi.figures import theme
 from karikomi.figures.lottery import links_left
@@ -190,60 +186,3 @@ def _bands(rows: pd.DataFrame, title: str, colour: Any) -> alt.LayerChart:
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
         base.mark_line(strokeWidth=2, point=True).encode(y=y, tooltip=theme.mean_tooltip(title, ".2f")),
     ).properties(width=255, height=200)
-
-
-ANSWERED = {"lost": "#D55E00", "gained": "#0072B2", "wrong before and after": "#777777"}
-ACROSS, SIZE = 8, 56
-"""Images in a row, and points of each."""
-
-
-def exemplars(images: pd.DataFrame, pixels: np.ndarray) -> alt.TopLevelMixin:
-    """Images that tickets answer differently from dense networks: pruning identified exemplars (Hooker et al. 2019).
-
-    What to see: whether they are unusual or ambiguous to the eye.
-
-    Args:
-        images: with columns image (its number), label, dense and ticket (the answers of most of them).
-        pixels: theirs, ``[images, rows, columns]`` or with 1 or 3 channels ``[images, channels, rows, columns]``.
-    """
-    right = {"lost": images["dense"] == images["label"], "gained": images["ticket"] == images["label"]}
-    kinds = np.select(list(right.values()), list(right), "wrong before and after")
-    places = np.arange(len(images))
-    shown = pd.DataFrame(
-        {
-            "column": places % ACROSS,
-            "row": places // ACROSS,
-            "url": _data_urls(pixels),
-            "label": "class " + images["label"].astype(str).to_numpy(),
-            "answers": (images["dense"].astype(str) + " → " + images["ticket"].astype(str)).to_numpy(),
-            "kind": kinds,
-            "image": images["image"].to_numpy(),
-        }
-    )
-    step = SIZE + 14
-    base = alt.Chart(theme.inline(shown)).encode(
-        x=alt.X("column:O", axis=None, scale=alt.Scale(domain=list(range(ACROSS)), paddingInner=0)),
-        y=alt.Y("row:O", axis=None),
-        tooltip=[alt.Tooltip("image:Q", title="test image"), alt.Tooltip("label:N"), alt.Tooltip("answers:N")],
-    )
-    colour = alt.Color("kind:N", title=None, scale=theme.scale(ANSWERED), legend=alt.Legend(labelLimit=0))
-    below = SIZE / 2 + 2
-    return alt.layer(
-        base.mark_image(width=SIZE, height=SIZE, yOffset=-14).encode(url="url:N"),
-        base.mark_text(dy=below - 6, fontSize=10, color=theme.INK).encode(text="label:N"),
-        base.mark_text(dy=below + 7, fontSize=11, fontWeight="bold").encode(text="answers:N", color=colour),
-    ).properties(width=step * ACROSS, height=(step + 26) * (1 + int(places.max()) // ACROSS))
-
-
-def _data_urls(pixels: np.ndarray) -> list[str]:
-    """Each as a PNG, from the lowest value of all, black, to the highest."""
-    low, high = float(pixels.min()), float(pixels.max())
-    grey = np.rint(255 * (pixels.astype(float) - low) / max(high - low, 1e-12)).astype(np.uint8)
-    coloured = np.moveaxis(grey, 1, -1).squeeze(-1) if grey.ndim == 4 and grey.shape[1] == 1 else grey
-    coloured = np.moveaxis(grey, 1, -1) if grey.ndim == 4 and grey.shape[1] == 3 else coloured
-    urls = []
-    for image in coloured:
-        content = io.BytesIO()
-        Image.fromarray(image).save(content, format="png", optimize=True)
-        urls.append(f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}")
-    return urls

@@ -33,8 +33,8 @@ def _masks(shared: pd.DataFrame) -> str:
     # What neither side's numbers of links explain.
     beyond = [layer for layer in by_layer if all(layer in above.get(kind, []) for kind in CHANCES)]
     known = f"masks of two replicates have more links in common than by chance in {few(by_layer)}"
-    than = "than the links of their units explain"
-    return f"{known}, {f'more {than} in {few(beyond)}' if beyond else f'not shown to be more {than}'}"
+    explained = "more than the links of their units explain"
+    return f"{known} ({explained}{f' in {few(beyond)}' if beyond else ': not shown'})"
 
 
 def _classes(recalls: pd.DataFrame) -> str:

@@ -83,6 +83,8 @@ def _all_answers(folder: RunFolder) -> dict[tuple[int, int], Answers]:
 
 
 def _located(table: pd.DataFrame, densities: Mapping[int, float]) -> pd.DataFrame:
+    if table.empty:
+        return table
     first = [name for name in ("round", "replicate", "other") if name in table]
     ordered = table.sort_values(first, kind="stable", ignore_index=True)
     places = ordered[first].assign(density=ordered["round"].map(densities))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from karikomi.figures import anatomy, lottery, wiring
+from karikomi.figures import exemplars as exemplary
 from karikomi.runs.files import read_arrays
 from karikomi.studies.lottery import wiring as tables
 from karikomi.studies.lottery.anatomy_tables import exemplars_file
@@ -71,7 +72,7 @@ def exemplars(result: Result) -> alt.TopLevelMixin | None:
     if len(pixels) == 0 or not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[1] in (1, 3))):
         return None
     last = images[images["round"] == images["round"].max()].set_index("image", drop=False)
-    return anatomy.exemplars(last.loc[kept["image"]], pixels)
+    return exemplary.exemplars(last.loc[kept["image"]], pixels)
 
 
 def recalls(result: Result) -> alt.TopLevelMixin | None:

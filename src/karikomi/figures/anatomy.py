@@ -7,6 +7,7 @@ import pandas as pd
 
 from karikomi.figures import theme
 from karikomi.figures.lottery import links_left
+from karikomi.statistics import ALPHA
 
 STATES = {"initial": "initial weights (σ)", "final": "weights after training (σ)"}
 GIVEN = {
@@ -18,7 +19,7 @@ GIVEN = {
 
 WHOLE, RAMP = "#BBBBBB", ("#56B4E9", "#0072B2", "#2C1F5F")
 ENDS = 0.001
-"""The share of all weights that an axis may leave out at either end."""
+"""The share of weights that an axis may leave out at either end."""
 
 
 def weights(histograms: pd.DataFrame) -> alt.TopLevelMixin:
@@ -43,7 +44,7 @@ def weights(histograms: pd.DataFrame) -> alt.TopLevelMixin:
         panels = []
         for state, title in STATES.items():
             here = _within(counts[(counts["layer"] == layer) & (counts["state"] == state)])
-            x = alt.X("from:Q", title=title if layer == layers[-1] else None, axis=alt.Axis(grid=False, tickCount=7))
+            x = alt.X("from:Q", title=title if layer == layers[-1] else None, axis=alt.Axis(grid=False, tickCount=5))
             y = alt.Y("share:Q", title=f"{layer}: weights (%)" if not panels else None, axis=alt.Axis(tickCount=4))
             tooltip = [
                 alt.Tooltip("left:N", title="links left"),
@@ -63,11 +64,10 @@ def weights(histograms: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def _within(counts: pd.DataFrame) -> pd.DataFrame:
-    """The bins between which nearly all weights of every line lie."""
-    total = counts.groupby("from")["weights"].sum().sort_index()
-    share = total.cumsum() / total.sum()
-    low, high = share.index[share > ENDS][0], share.index[share < 1 - ENDS][-1]
-    end = max(-low, high)
+    """The bins about 0 between which nearly all weights of the lines lie."""
+    below = counts.groupby("from")["share"].sum().sort_index().cumsum()
+    below /= below.iloc[-1]
+    end = max(-below.index[(below > ENDS).argmax()], below.index[(below >= 1 - ENDS).argmax()])
     return counts[counts["from"].between(-end - 0.5, end + 0.5)]
 
 
@@ -121,7 +121,7 @@ def recalls(changes: pd.DataFrame) -> alt.TopLevelMixin:
     rows = changes[(changes["measure"] == "recall") & changes["round"].isin(theme.spread(changes["round"]))]
     shown = rows.assign(**{name: 100 * rows[name] for name in ("mean", "low", "high")}, label=rows["class"].astype(str))
     shown["panel"] = shown["density"].map(lambda density: f"{theme.percent(density)} of links left")
-    shown["shown"] = shown["p_holm"] < 0.05
+    shown["shown"] = shown["p_holm"] < ALPHA
     order = [str(label) for label in sorted(rows["class"].unique())]
     title = "change of recall (points)"
     base = alt.Chart().encode(

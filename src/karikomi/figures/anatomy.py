@@ -177,7 +177,7 @@ def answers(predictions: pd.DataFrame, agreement: pd.DataFrame, exemplars: pd.Da
     return alt.hconcat(left, right, spacing=24)
 
 
-def _bands(rows: pd.DataFrame, title: str, colour: Any) -> alt.LayerChart:
+def _bands(rows: pd.DataFrame, title: str, colour: Any) -> Any:
     percents = {name: 100 * rows[name] for name in ("mean", "low", "high")}
     shown = rows.assign(left=100 * rows["density"], **percents)[["left", "arm", *percents]]
     base = alt.Chart(theme.inline(shown)).encode(x=links_left(shown["left"]), color=colour)

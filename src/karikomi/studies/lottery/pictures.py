@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from karikomi.figures import anatomy, lottery, wiring
@@ -67,8 +66,10 @@ def answers(result: Result) -> alt.TopLevelMixin | None:
 
 def exemplars(result: Result) -> alt.TopLevelMixin | None:
     file = exemplars_file(result.folder)
-    kept = read_arrays(file)[0] if file.exists() else {"pixels": np.empty(0)}
-    pixels, images = kept["pixels"], result.tables["images"]
+    if not file.exists():
+        return None
+    kept, images = read_arrays(file)[0], result.tables["images"]
+    pixels = kept["pixels"]
     if len(pixels) == 0 or not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[1] in (1, 3))):
         return None
     last = images[images["round"] == images["round"].max()].set_index("image", drop=False)

@@ -23,6 +23,9 @@ class Arm(NamedTuple):
     shape: str
 
 
+SALTIRE = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
+"""A mark that Vega does not know, as an SVG path in a square from -1 to 1."""
+
 # Okabe & Ito's palette, told apart with every common kind of colour blindness; the marks differ for print in grey.
 ARMS = {
     "dense": Arm("dense network", "#333333", "stroke"),
@@ -30,10 +33,10 @@ ARMS = {
     "reinit": Arm("re-initialized", "#D55E00", "square"),
     "shuffled": Arm("shuffled mask", "#009E73", "triangle-up"),
     "random": Arm("random removal", "#CC79A7", "diamond"),
-    "noise-0.5": Arm("ticket, noise of 0.5 σ", "#2C1F5F", "cross"),
-    "noise-1": Arm("ticket, noise of 1 σ", "#4A35C4", "wedge"),
-    "noise-2": Arm("ticket, noise of 2 σ", "#8067E4", "triangle"),
-    "noise-3": Arm("ticket, noise of 3 σ", "#CFCDE4", "arrow"),
+    "noise-0.5": Arm("ticket, noise of 0.5 σ", "#190348", SALTIRE),
+    "noise-1": Arm("ticket, noise of 1 σ", "#2309BC", SALTIRE),
+    "noise-2": Arm("ticket, noise of 2 σ", "#4B52F5", SALTIRE),
+    "noise-3": Arm("ticket, noise of 3 σ", "#C0D7FB", SALTIRE),
     "transferred": Arm("transferred ticket", "#56B4E9", "triangle-down"),
     "transferred-reinit": Arm("transferred, re-initialized", "#E69F00", "triangle-left"),
     "transferred-random": Arm("transferred, random mask", "#8C6D31", "triangle-right"),

@@ -25,6 +25,16 @@ def test_every_line_is_the_whole_of_its_weights(histograms):
     np.testing.assert_allclose(drawn, 100 * means[drawn.index] / means.sum(), rtol=1e-5)
 
 
+def test_many_bins_are_joined(histograms, monkeypatch):
+    monkeypatch.setattr(anatomy, "BINS", 10)
+    fine = histograms.query("round == 9 and layer == 'fc1' and state == 'initial'").groupby("from")["weights"].mean()
+    drawn = datasets(anatomy.weights(histograms))[0].query("left == '13.4 %'").set_index("from")["share"]
+    assert len(drawn) < len(fine) / 2
+    width = drawn.index[1] - drawn.index[0]
+    within = [fine[(fine.index >= low) & (fine.index < low + width)].sum() for low in drawn.index[1:-1]]
+    np.testing.assert_allclose(drawn.iloc[1:-1], 100 * np.array(within) / fine.sum(), rtol=1e-4)
+
+
 def test_links_in_common_are_drawn_over_chance(shared):
     drawn = pd.concat(datasets(anatomy.links_in_common(shared)))
     tickets = drawn[drawn["given"] == "ticket"]

@@ -14,9 +14,9 @@ from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import shuffle_links
 from karikomi.runs.checkpoint import FINAL, INITIAL, Checkpoint
 from karikomi.studies import find_study
-from karikomi.studies.lottery.anatomy import degrees, movement, shared_links, spreads
+from karikomi.studies.lottery.anatomy import EDGES, degrees, movement, shared_links, spreads
 from karikomi.studies.lottery.anatomy_answer import in_words
-from karikomi.studies.lottery.anatomy_tables import EDGES, _mode
+from karikomi.studies.lottery.anatomy_tables import _mode
 from karikomi.studies.lottery.summary import summarize
 from karikomi.studies.lottery.wiring import by_unit
 from karikomi.studies.result import Result

@@ -3,6 +3,7 @@
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from karikomi.figures import theme
@@ -18,6 +19,9 @@ GIVEN = {
 """What shuffled masks keep, in words, and the colour of its line."""
 
 WHOLE, RAMP = "#BBBBBB", ("#56B4E9", "#0072B2", "#2C1F5F")
+BINS = 40
+"""In a panel, about."""
+
 ENDS = 0.001
 """The share of weights that an axis may leave out at either end."""
 
@@ -64,11 +68,14 @@ def weights(histograms: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def _within(counts: pd.DataFrame) -> pd.DataFrame:
-    """The bins about 0 between which nearly all weights of the lines lie."""
+    """The bins about 0 between which nearly all weights of the lines lie, joined where there are very many."""
     below = counts.groupby("from")["share"].sum().sort_index().cumsum()
     below /= below.iloc[-1]
     end = max(-below.index[(below > ENDS).argmax()], below.index[(below >= 1 - ENDS).argmax()])
-    return counts[counts["from"].between(-end - 0.5, end + 0.5)]
+    near = counts[counts["from"].between(-end - 0.5, end + 0.5)]
+    width = np.diff(below.index).min() * max(1, int(near["from"].nunique() / BINS))
+    wider = near.assign(**{"from": width * np.floor(near["from"] / width)})
+    return wider.groupby(["round", "left", "from"], as_index=False, sort=False)["share"].sum()
 
 
 def links_in_common(shared: pd.DataFrame) -> alt.TopLevelMixin:

@@ -11,8 +11,10 @@ import numpy as np
 from karikomi.networks.subnetwork import Arrays
 from karikomi.runs.checkpoint import FINAL, INITIAL, Checkpoint
 from karikomi.statistics import spearman
-from karikomi.studies.lottery.anatomy_tables import EDGES
 from karikomi.studies.lottery.wiring import by_unit, grid
+
+EDGES = np.arange(-40, 40.25, 0.25)
+"""Of the histograms of weights, in σ; what lies beyond counts in the outermost bins."""
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
-from karikomi.studies.lottery.anatomy import Row, degrees, histograms, movement, shared_links, spreads
+from karikomi.studies.lottery.anatomy import EDGES, Row, degrees, histograms, movement, shared_links, spreads
 from karikomi.studies.lottery.anatomy_tables import (
     ANATOMY,
     EXEMPLARS,
@@ -106,7 +106,7 @@ def _possible(setup: LotterySetup, replicate: int, full: Arrays) -> Arrays:
 
 def _write(setup: LotterySetup, folder: RunFolder, task: Task, found: Found) -> dict[str, Any]:
     write_arrays(predictions_file(folder, task.replicate, task.step), found.answers, {})
-    return found.rows
+    return {**found.rows, "bins": EDGES[:-1]}
 
 
 def _differing(setup: LotterySetup, folder: RunFolder, task: Task) -> np.ndarray:

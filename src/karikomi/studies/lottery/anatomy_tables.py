@@ -18,9 +18,6 @@ ANATOMY = "anatomy"
 EXEMPLARS = "exemplars"
 """The stage that keeps what some images look like."""
 
-EDGES = np.arange(-16, 16.25, 0.25)
-"""Of the histograms of weights, in σ; what lies beyond counts in the outermost bins."""
-
 Answers = Mapping[str, np.ndarray]
 
 
@@ -63,12 +60,9 @@ def anatomy_tables(folder: RunFolder, densities: Mapping[int, float]) -> dict[st
     rows: dict[str, list[pd.DataFrame]] = {name: [] for name in ("movement", "degrees", "shared_links", "histograms")}
     for task in sorted(found, key=lambda task: (task.step, task.replicate)):
         for name in (name for name in rows if found[task].get(name)):
-            rows[name].append(pd.DataFrame(found[task][name]).assign(round=task.step, replicate=task.replicate))
+            table = pd.DataFrame(found[task][name]).assign(round=task.step, replicate=task.replicate)
+            rows[name].append(_spelled_out(table, found[task]["bins"]) if name == "histograms" else table)
     tables = {name: _located(pd.concat(parts), densities) if parts else _EMPTY for name, parts in rows.items()}
-    if len(tables["histograms"]):
-        bins = tables["histograms"].assign(**{"from": [EDGES[:-1]] * len(tables["histograms"])})
-        bins = bins.explode(["from", "weights"], ignore_index=True)
-        tables["histograms"] = bins.astype({"from": float, "weights": int})
     answers = _all_answers(folder)
     return tables | {
         name: _located(pd.DataFrame(measure(answers)), densities) if answers else _EMPTY
@@ -80,6 +74,12 @@ def _all_answers(folder: RunFolder) -> dict[tuple[int, int], Answers]:
     """By round and replicate."""
     done = sorted((task.step, task.replicate) for task in records(folder, ANATOMY))
     return {(number, each): read_arrays(predictions_file(folder, each, number))[0] for number, each in done}
+
+
+def _spelled_out(histograms: pd.DataFrame, bins: list[float]) -> pd.DataFrame:
+    """A row per bin."""
+    each = histograms.assign(**{"from": [bins] * len(histograms)}).explode(["from", "weights"], ignore_index=True)
+    return each.astype({"from": float, "weights": int})
 
 
 def _located(table: pd.DataFrame, densities: Mapping[int, float]) -> pd.DataFrame:

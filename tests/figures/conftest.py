@@ -1,6 +1,7 @@
 """Tables as a lottery study makes them: 5 replicates, 10 rounds, numbers of a realistic shape."""
 
 import functools
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -155,6 +156,49 @@ def make_units() -> pd.DataFrame:
         ],
         ignore_index=True,
     )
+
+
+@pytest.fixture(scope="session")
+def histograms() -> pd.DataFrame:
+    """Weights in bins of a quarter of σ, sparser ones further from 0."""
+    edges = np.arange(-6, 6.25, 0.25)
+    frames = []
+    for replicate in range(2):
+        rng = np.random.default_rng(replicate)
+        for n, layer, state in product((0, 3, 6, 9), ("fc1", "output"), ("initial", "final")):
+            weights = rng.normal(size=20_000) * (1 if state == "initial" else 1.2)
+            weights = weights[np.abs(weights) > 0.15 * n]
+            counts = np.histogram(weights, edges)[0]
+            where = {"replicate": replicate, "round": n, "density": 0.8**n, "layer": layer, "state": state}
+            frames.append(pd.DataFrame({**where, "from": edges[:-1], "weights": counts}))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def shared() -> pd.DataFrame:
+    """Links that replicates have in common: in the first layer as many as the links out of its inputs explain."""
+    rows = []
+    for n, (layer, more), (against, given) in product(
+        range(1, 5), {"fc1": 0.01, "output": 0}.items(), {"chance": 0, "chance_out_of": 1, "chance_into": 0}.items()
+    ):
+        density = 0.5**n
+        mean = n * more * (1 - given)
+        rows.append((n, density, layer, against, density + n * more, density + given * n * more, mean, 0.003 * n))
+    columns = ["round", "density", "layer", "against", "shared", "expected", "mean", "half"]
+    found = pd.DataFrame(rows, columns=columns)
+    return found.assign(low=found["mean"] - found["half"], high=found["mean"] + found["half"])
+
+
+@pytest.fixture(scope="session")
+def changes() -> pd.DataFrame:
+    """Changes of recall by class."""
+    rng = np.random.default_rng(0)
+    found = pd.DataFrame(
+        [(n, 0.5**n, label, measure) for measure in ("recall", "beyond") for n in (1, 2) for label in range(10)],
+        columns=["round", "density", "class", "measure"],
+    )
+    mean = rng.normal(0, 0.01, len(found))
+    return found.assign(mean=mean, low=mean - 0.01, high=mean + 0.01, p_holm=np.where(np.abs(mean) > 0.01, 0.01, 0.5))
 
 
 @pytest.fixture(scope="session")

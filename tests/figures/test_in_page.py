@@ -3,12 +3,16 @@
 import pytest
 from tests.browser import CHROMIUM, Browser
 
-from karikomi.figures import lottery, theme, wiring
+from karikomi.figures import anatomy, lottery, theme, wiring
 from karikomi.report.build import Figure, Section, build
+from karikomi.studies.lottery.settings import LotterySettings
 
 
 @pytest.fixture(scope="module")
-def page(arms, curves, masks, pixels, units) -> str:
+def page(arms, curves, masks, pixels, units, histograms, shared, changes) -> str:
+    """That of a default run."""
+    default = LotterySettings().arms
+    arms, curves = arms[arms["arm"].isin(default)], curves[curves["arm"].isin(default)]
     charts = [
         lottery.accuracy(arms),
         lottery.early_stop(arms),
@@ -16,6 +20,9 @@ def page(arms, curves, masks, pixels, units) -> str:
         wiring.pixel_map(pixels),
         wiring.mask_image(masks),
         wiring.unit_links(units),
+        anatomy.weights(histograms),
+        anatomy.links_in_common(shared),
+        anatomy.recalls(changes),
     ]
     figures = [Figure(theme.styled(chart).to_dict(), "Caption.") for chart in charts]
     return build("Title", "Lead.", [Section("All", figures=figures)], {})
@@ -32,10 +39,10 @@ def test_all_charts_draw_offline(page, width, tmp_path):
     file.write_text(page, encoding="utf-8")
     with Browser(tmp_path / "profile", width) as browser:
         browser.open(file.as_uri())
-        assert browser.value("document.querySelectorAll('.card').length") == 6
+        assert browser.value("document.querySelectorAll('.card').length") == 9
         browser.wait("[...document.querySelectorAll('.card')].every(card => card.querySelector('.marks'))")
         for_each = "[...document.querySelectorAll('.card')].map(card => card.querySelectorAll"
-        assert browser.value(f"{for_each}('.marks').length)") == [1] * 6
+        assert browser.value(f"{for_each}('.marks').length)") == [1] * 9
         assert min(browser.value(f"{for_each}('path,rect,image,line').length)")) > 10
         # Whatever a page refuses to load, or Vega warns of, comes out in the console.
         assert browser.complaints == []

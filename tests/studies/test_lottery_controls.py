@@ -246,7 +246,9 @@ def test_accuracy_before_training_is_drawn_where_an_arm_asks_for_it(small, tmp_p
             run(find_study("lottery"), small(arms=arms, **brief), out=tmp_path / arms[0], quiet=True)
             for arms in (("constant", "supermask"), ("reinit",))
         )
-    drawn = str(asked.figure("initial_accuracy").to_dict())
+    chart = asked.figure("initial_accuracy")
+    assert chart is not None
+    drawn = str(chart.to_dict())
     assert all(label in drawn for label in ("signed constants", "supermask", "before training"))
     assert not_asked.figure("initial_accuracy") is None
 

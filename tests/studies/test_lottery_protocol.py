@@ -162,6 +162,29 @@ def test_controls_keep_what_they_should_and_change_the_rest(small):
         assert not (mask & ~earlier["random", 0].masks[name]).any(), "random removal is iterative too"
 
 
+def test_noise_is_so_many_sigma_of_each_layer_on_the_links_of_the_ticket(small):
+    levels = {"noise-0.5": 0.5, "noise-1": 1, "noise-2": 2, "noise-3": 3}
+    settings = small(arms=tuple(levels), rounds=2, replicates=1)
+    assert settings.arms == ("dense", "ticket", *levels)
+    setup, _, networks = networks_of_a_round(settings, 2)
+    initial = initialize(setup.architecture, settings.initialization, stream(settings.seed, "init", 0)).weights
+    ticket = networks["ticket", 0]
+    for arm, level in levels.items():
+        noised = networks[arm, 0]
+        for name, weights in noised.weights.items():
+            if name not in ticket.masks:
+                assert (weights == ticket.weights[name]).all(), "biases are left as they are"
+                continue
+            mask = ticket.masks[name]
+            assert (noised.masks[name] == mask).all()
+            assert (weights[~mask] == 0).all()
+            noise = (weights - ticket.weights[name])[mask]
+            once = (networks["noise-1", 0].weights[name] - ticket.weights[name])[mask]
+            np.testing.assert_allclose(noise, level * once, atol=1e-6)
+            assert abs(noise.mean()) < 5 * level * initial[name].std() / mask.sum() ** 0.5
+            assert noise.std() == pytest.approx(level * initial[name].std(), rel=4 / mask.sum() ** 0.5)
+
+
 def test_rewinding_to_a_later_iteration_returns_to_its_weights(small):
     _, tickets, _ = play_all(small(rewind=20, rounds=2))
     _, stopped, _ = play_all(small(iterations=20, rounds=1))

@@ -26,6 +26,7 @@ class Arm(NamedTuple):
 # SVG paths of marks that Vega does not know, in a square from -1 to 1.
 HEXAGON, HOURGLASS = "M1,0L.5,.87L-.5,.87L-1,0L-.5,-.87L.5,-.87Z", "M-1,-1L1,-1L-1,1L1,1Z"
 BOW, STAR = "M-1,-1L-1,1L1,-1L1,1Z", "M0,-1L.3,-.3L1,0L.3,.3L0,1L-.3,.3L-1,0L-.3,-.3Z"
+SALTIRE = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
 
 # Okabe & Ito's palette and more, told apart with every common kind of colour blindness; the marks differ for print in
 # grey.
@@ -42,6 +43,10 @@ ARMS = {
     "frozen": Arm("removed weights frozen", "#2DA5FF", HOURGLASS),
     "layerwise-random": Arm("random in each layer", "#2D3C0F", BOW),
     "supermask": Arm("supermask", "#3C2D5A", STAR),
+    "noise-0.5": Arm("noise of 0.5 σ", "#190348", SALTIRE),
+    "noise-1": Arm("noise of 1 σ", "#2309BC", SALTIRE),
+    "noise-2": Arm("noise of 2 σ", "#4B52F5", SALTIRE),
+    "noise-3": Arm("noise of 3 σ", "#C0D7FB", SALTIRE),
     "transferred": Arm("transferred ticket", "#56B4E9", "triangle-down"),
     "transferred-reinit": Arm("transferred, re-initialized", "#E69F00", "triangle-left"),
     "transferred-random": Arm("transferred, random mask", "#8C6D31", "triangle-right"),

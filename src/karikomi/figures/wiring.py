@@ -65,8 +65,13 @@ def _ruler(title: str) -> alt.Axis:
 
 def _data_url(mask: np.ndarray) -> str:
     # One bit per link compresses to its entropy: 14 kB for 784 × 300 links at 10 %.
+    return png_url(Image.fromarray(~mask.T.astype(bool)))
+
+
+def png_url(image: Image.Image) -> str:
+    """The image itself as the address of a PNG."""
     content = io.BytesIO()
-    Image.fromarray(~mask.T.astype(bool)).save(content, format="png", optimize=True)
+    image.save(content, format="png", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 

@@ -8,10 +8,12 @@ from karikomi.statistics.association import (
     spearman,
 )
 from karikomi.statistics.bootstrap import hierarchical_difference, hierarchical_interval
+from karikomi.statistics.calibration import calibration_error
 from karikomi.statistics.cliff import Cliff, Drop, compare_drops, largest_drop
 from karikomi.statistics.corrections import benjamini_hochberg, fisher_combined, holm
 from karikomi.statistics.curves import f50, robustness
 from karikomi.statistics.intervals import ALPHA, Difference, Interval, mean_interval, one_sided, paired_difference
+from karikomi.statistics.pairs import pair_interval
 from karikomi.statistics.shapley import interaction, marginals, shapley
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Drop",
     "Interval",
     "benjamini_hochberg",
+    "calibration_error",
     "compare_drops",
     "f50",
     "fisher_combined",
@@ -33,6 +36,7 @@ __all__ = [
     "marginals",
     "mean_interval",
     "one_sided",
+    "pair_interval",
     "paired_difference",
     "partial_spearman",
     "pooled_spearman",

@@ -316,3 +316,17 @@ def test_a_network_that_views_its_convolutions_is_trained_with_channels_first(ma
     [found] = population.train([trial], data, RECIPE, device="cpu")
     for name, weight in oracle(trial, data, RECIPE).weights().items():
         np.testing.assert_allclose(found.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
+
+
+def test_probabilities_are_the_softmax_of_each_module(data):
+    modules = [convolutional(), normalized(), normalized()]
+    for module in modules:
+        module(torch.from_numpy(data.train.x[:50]).float() / 255)  # running statistics of its own
+    networks = [Subnetwork.from_module(module) for module in modules]
+    found = population.probabilities(networks, data.test)
+    for module, shares in zip(modules, found, strict=True):
+        outputs = module.eval()(torch.from_numpy(data.test.x).float() / 255)
+        np.testing.assert_allclose(shares, outputs.softmax(1).detach().numpy(), atol=1e-6)
+        assert shares.dtype == np.float32
+    right = [(shares.argmax(1) == data.test.y).mean() for shares in found]
+    assert right == [one.accuracy for one in population.evaluate(networks, data.test)]

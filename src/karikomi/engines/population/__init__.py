@@ -13,6 +13,7 @@ from karikomi.engines.population.gradients import (
 )
 from karikomi.engines.population.lesions import activations, attributions, knock_out, remove_in_order
 from karikomi.engines.population.normalization import reestimated
+from karikomi.engines.population.predictions import probabilities
 from karikomi.engines.population.training import evaluate, train
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "hessian_gradient",
     "input_norms",
     "knock_out",
+    "probabilities",
     "reestimated",
     "remove_in_order",
     "squared_gradients",

@@ -8,8 +8,8 @@ from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.removal.allocation import links_by_layer
 from karikomi.removal.masks import random_links, shuffle_links
 from karikomi.runs.checkpoint import FINAL, INITIAL, snapshot
-from karikomi.studies.lottery.conditions import ONCE, TRANSFERRED
-from karikomi.studies.lottery.controls import completed, constant, reshuffled, signed_as
+from karikomi.studies.lottery.conditions import NOISE, ONCE, TRANSFERRED
+from karikomi.studies.lottery.controls import completed, constant, noised, reshuffled, signed_as
 from karikomi.studies.lottery.pruning import Past, begins_with, next_masks, target
 from karikomi.studies.lottery.settings import LotterySettings, Rewind, Variant
 from karikomi.studies.lottery.transfer import transferred
@@ -118,6 +118,10 @@ def _controls(
     if "layerwise-random" in s.arms:
         rng = seeds.stream(s.seed, "layerwise", replicate)  # one draw, as of random
         yield "layerwise-random", origin.masked(random_links(origin.masks, links_by_layer(masks), rng))
+    for arm, level in NOISE.items():
+        if arm in s.arms:
+            rng = seeds.stream(s.seed, "noise", replicate, number)  # the same draws, however much there is of them
+            yield arm, noised(ticket, initial, level, rng)
 
 
 def _fresh(setup: Setup[LotterySettings], number: int, replicate: int, k: int) -> Subnetwork:

@@ -16,10 +16,17 @@ Arm = Literal[
     "frozen",
     "layerwise-random",
     "supermask",
+    "noise-0.5",
+    "noise-1",
+    "noise-2",
+    "noise-3",
     "transferred",
     "transferred-reinit",
     "transferred-random",
 ]
+
+NOISE: Mapping[Arm, float] = {"noise-0.5": 0.5, "noise-1": 1, "noise-2": 2, "noise-3": 3}
+"""The arms with noise on the tickets' initial weights, and how much, in σ of each layer."""
 
 MEANINGS: Mapping[Arm, str] = {
     "dense": "the whole network (always)",
@@ -35,6 +42,10 @@ MEANINGS: Mapping[Arm, str] = {
     "layerwise-random": "as many links of each layer as the ticket has, at random (Su et al. 2020): at each density the"
     " distribution of shuffled, but nested over the rounds",
     "supermask": "the mask is trained, the weights never; once, at the density that comes out (Zhou et al. 2019)",
+    **{
+        arm: f"the ticket with Gaussian noise of {level} σ on its initial weights, σ of each layer's"
+        for arm, level in NOISE.items()
+    },
     "transferred": "the ticket of start",
     "transferred-reinit": "its mask with new initial weights",
     "transferred-random": "as many links of each layer at random, initial weights of this run",
@@ -43,6 +54,7 @@ MEANINGS: Mapping[Arm, str] = {
 
 OF_THE_TICKET: tuple[Arm, ...] = (
     *("reinit", "shuffled", "signed-reinit", "constant", "reshuffled-weights", "frozen", "layerwise-random"),
+    *NOISE,
 )
 """The arms that are made from a ticket."""
 

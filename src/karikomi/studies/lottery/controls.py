@@ -7,6 +7,11 @@ import numpy as np
 from karikomi.networks.subnetwork import Subnetwork
 
 
+def spreads(initial: Subnetwork) -> dict[str, float]:
+    """σ of each layer: the standard deviation of its initial weights."""
+    return {name: float(initial.weights[name][mask].std()) for name, mask in initial.masks.items()}
+
+
 def signed_as(ticket: Subnetwork, fresh: Subnetwork) -> Subnetwork:
     """``fresh`` under the ticket's mask, every link with the sign that it has in the ticket."""
     signed = {name: np.copysign(fresh.weights[name], ticket.weights[name]) for name in ticket.masks}
@@ -14,9 +19,8 @@ def signed_as(ticket: Subnetwork, fresh: Subnetwork) -> Subnetwork:
 
 
 def constant(ticket: Subnetwork, initial: Subnetwork) -> Subnetwork:
-    """Every link ± the standard deviation of its layer's weights in ``initial``, with its sign in the ticket."""
-    sizes = {name: initial.weights[name][mask].std() for name, mask in initial.masks.items()}
-    signed = {name: np.copysign(sizes[name], ticket.weights[name]) for name in ticket.masks}
+    """Every link ± σ of its layer in ``initial``, with its sign in the ticket."""
+    signed = {name: np.copysign(sigma, ticket.weights[name]) for name, sigma in spreads(initial).items()}
     return replace(ticket, weights={**ticket.weights, **signed}).masked(ticket.masks)
 
 
@@ -26,6 +30,16 @@ def reshuffled(ticket: Subnetwork, rng: np.random.Generator) -> Subnetwork:
     for name, mask in ticket.masks.items():
         permuted[name][mask] = rng.permutation(ticket.weights[name][mask])
     return replace(ticket, weights={**ticket.weights, **permuted})
+
+
+def noised(ticket: Subnetwork, initial: Subnetwork, level: float, rng: np.random.Generator) -> Subnetwork:
+    """Gaussian noise of ``level`` σ on the links, σ of each layer (Frankle & Carbin 2019, appendix F.7)."""
+    noise = {
+        name: level * sigma * rng.standard_normal(ticket.weights[name].shape)
+        for name, sigma in spreads(initial).items()
+    }
+    weights = {name: ticket.weights[name] + more.astype(np.float32) for name, more in noise.items()}
+    return replace(ticket, weights={**ticket.weights, **weights}).masked(ticket.masks)
 
 
 def completed(ticket: Subnetwork, origin: Subnetwork) -> Subnetwork:

@@ -7,8 +7,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from karikomi.figures import lottery, wiring
+from karikomi.figures import anatomy, lottery, wiring
+from karikomi.figures import exemplars as exemplary
+from karikomi.runs.files import read_arrays
 from karikomi.studies.lottery import wiring as tables
+from karikomi.studies.lottery.anatomy_tables import exemplars_file
 from karikomi.studies.lottery.answer import BEFORE, UNTRAINED
 from karikomi.studies.result import Result
 
@@ -52,6 +55,37 @@ def first_layer_mask(result: Result) -> alt.TopLevelMixin | None:
 
 def links_per_unit(result: Result) -> alt.TopLevelMixin:
     return wiring.unit_links(tables.units(result.folder))
+
+
+def weights(result: Result) -> alt.TopLevelMixin | None:
+    return anatomy.weights(result.tables["histograms"]) if result.summary().anatomy else None
+
+
+def links_in_common(result: Result) -> alt.TopLevelMixin | None:
+    found = result.summary().anatomy
+    return anatomy.links_in_common(found.shared) if found and len(found.shared) else None
+
+
+def answers(result: Result) -> alt.TopLevelMixin | None:
+    found = result.summary().anatomy
+    return found and anatomy.answers(found.predictions, found.agreement, found.exemplars)
+
+
+def exemplars(result: Result) -> alt.TopLevelMixin | None:
+    file = exemplars_file(result.folder)
+    if not file.exists():
+        return None
+    kept, images = read_arrays(file)[0], result.tables["images"]
+    pixels = kept["pixels"]
+    if len(pixels) == 0 or not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[1] in (1, 3))):
+        return None
+    last = images[images["round"] == images["round"].max()].set_index("image", drop=False)
+    return exemplary.exemplars(last.loc[kept["image"]], pixels)
+
+
+def recalls(result: Result) -> alt.TopLevelMixin | None:
+    found = result.summary().anatomy
+    return found and anatomy.recalls(found.recalls)
 
 
 def _each(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Any]) -> alt.TopLevelMixin:

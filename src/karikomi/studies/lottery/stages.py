@@ -1,4 +1,4 @@
-"""The work of the lottery study: its rounds."""
+"""The work of the lottery study: its rounds, and the anatomy of their tickets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from karikomi.data.dataset import Dataset
 from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
+from karikomi.studies.lottery.anatomy_stage import anatomy, exemplars
 from karikomi.studies.lottery.arms import networks_per_round
 from karikomi.studies.lottery.protocol import Outcome, done_before, run_round
 from karikomi.studies.lottery.pruning import check_criteria
@@ -27,7 +28,7 @@ def prepare(settings: LotterySettings, data: Dataset | None = None, models: Any 
 
 
 def stages(setup: Setup[LotterySettings]) -> list[Stage]:
-    return [Stage(ROUNDS, _tasks, _compute, _write, _past, lockstep=True)]
+    return [Stage(ROUNDS, _tasks, _compute, _write, _past, lockstep=True), anatomy(), exemplars()]
 
 
 def _tasks(setup: Setup[LotterySettings], folder: RunFolder) -> dict[Task, int]:

@@ -15,6 +15,15 @@ CAPTIONS = {
     "links_per_pixel": "Surviving first-layer links of each pixel after every round, mean over replicates.",
     "first_layer_mask": "The first layer's mask in replicate 0: a dot is a surviving link.",
     "links_per_unit": "Surviving links into and out of each unit in replicate 0, after the last round.",
+    "weights": "Weights of the links that survive, before and after training, by layer; mean over replicates. In grey"
+    " all weights; σ is the standard deviation of the layer's initial weights.",
+    "links_in_common": "Links that two replicates' tickets have in common, over what they have where masks are shuffled"
+    " in the layer; dashed, where units keep their numbers of links. Bands are 95 % jackknife intervals.",
+    "answers": "Test images that are answered differently, and the calibration error (15 bins), with 95 % intervals. A"
+    " majority of replicates is one for all of them and has none.",
+    "exemplars": "Test images whose answer by most tickets of the last round is not that by most dense networks. Below"
+    " each its class, and the answers of the dense networks and of the tickets.",
+    "recalls": "Change of recall from the dense network to the ticket by class, with 95 % intervals; filled: shown.",
 }
 
 STUDY = study(

@@ -11,6 +11,8 @@ import pandas as pd
 from karikomi.statistics import holm, one_sided
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.lottery import answer, variants
+from karikomi.studies.lottery.anatomy_answer import EXPLANATION, anatomy_tables, in_words
+from karikomi.studies.lottery.anatomy_summary import Anatomy, summarize_anatomy
 from karikomi.studies.lottery.answer import ACCURACY_MARGIN
 from karikomi.studies.lottery.conditions import ONCE, TRANSFERRED
 from karikomi.studies.lottery.settings import LotterySettings
@@ -47,6 +49,7 @@ class LotterySummary(Answer):
         comparison: tickets of each variant minus those of the first one, per round and measure: variant, against,
             round, measure, mean, low, high, p, p_holm (Holm over variants and rounds); empty where there is one alone.
         cut_off: arm, round, layers that no path leads through, and of how many replicates; empty where there are none.
+        anatomy: what the tickets of the first variant are made of; None where none has been taken apart.
     """
 
     arms: pd.DataFrame
@@ -54,6 +57,7 @@ class LotterySummary(Answer):
     verdicts: pd.DataFrame
     comparison: pd.DataFrame
     cut_off: pd.DataFrame
+    anatomy: Anatomy | None
 
 
 def summarize(
@@ -82,9 +86,13 @@ def summarize(
         main.append(variants.comparison_table(arms, compared))
     if len(cut):
         main.insert(0, variants.cut_off_table(cut))
+    explanation = answer.explanation(accuracy_margin) + (variants.EXPLANATION if several else "")
+    if anatomy := summarize_anatomy(tables):
+        details += answer.titled(anatomy_tables(anatomy), next(iter(chains)))
+        explanation += f"\n\n{in_words(anatomy)} {EXPLANATION}"
     return LotterySummary(
         headline=variants.in_a_sentence(compared) if len(compared) else answer.in_a_sentence(verdicts, found, arms),
-        explanation=answer.explanation(accuracy_margin) + (variants.EXPLANATION if several else ""),
+        explanation=explanation,
         tables=main,
         details=details,
         arms=arms,
@@ -92,6 +100,7 @@ def summarize(
         verdicts=verdicts,
         comparison=compared,
         cut_off=cut,
+        anatomy=anatomy,
     )
 
 

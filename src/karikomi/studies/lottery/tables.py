@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from karikomi.runs.folder import RunFolder
+from karikomi.studies.lottery.anatomy_tables import anatomy_tables
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.stage import Saved, journaled, records
 
@@ -29,7 +30,7 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     ``initial_test_accuracy`` is that before any weight is trained; runs of earlier versions have no such column.
 
     Of several variants both have the column ``variant``, "" for the dense networks, which they share. ``cut_off`` is
-    a column where a network has layers without a path through them.
+    a column where a network has layers without a path through them. The others are those of :func:`anatomy_tables`.
     """
     found = journaled(folder, ROUNDS)
     # A cluster finishes in any order; the tables have one.
@@ -41,9 +42,13 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
         pd.DataFrame({key: row[key] for key in NETWORK if key in row} | {key: curve[key] for key in CURVE})
         for row, curve in networks
     ]
+    first = LotterySettings.of(**folder.settings).variants[0].label
+    chain = (row for row, _ in networks if row["arm"] in ("dense", "ticket") and row.get("variant", "") in ("", first))
+    densities = {row["round"]: row["density"] for row in chain}
     return {
         "table": pd.DataFrame([row for row, _ in networks]),
         "curves": pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
+        **anatomy_tables(folder, densities),
     }
 
 

@@ -39,12 +39,24 @@ def units(folder: RunFolder) -> pd.DataFrame:
     """Replicate 0's surviving links into and out of each unit: round, density, layer, side, unit, links."""
     frames = []
     for number, ticket, density in _tickets(folder, replicate=0):
-        for name, mask in ticket.trained.masks.items():
-            grid = mask.reshape(*mask.shape[:2], -1).sum(axis=2)
-            for side, links in (("into", grid.sum(axis=1)), ("out of", grid.sum(axis=0))):
+        axes = ticket.trained.architecture.input_axes
+        for name, axis in axes.items():
+            for side, links in by_unit(ticket.masks[name], axis).items():
                 where = {"round": number, "density": density, "layer": name.removesuffix(".weight")}
                 frames.append(pd.DataFrame({**where, "side": side, "unit": np.arange(len(links)), "links": links}))
     return pd.concat(frames, ignore_index=True)
+
+
+def by_unit(mask: np.ndarray, inputs: int = 1) -> dict[str, np.ndarray]:
+    """Links ``into`` each unit of a layer, and ``out of`` each unit before it; ``inputs`` is their axis in the mask."""
+    links = grid(mask, inputs).sum(axis=2)
+    return {"into": links.sum(axis=1), "out of": links.sum(axis=0)}
+
+
+def grid(mask: np.ndarray, inputs: int = 1) -> np.ndarray:
+    """A mask as ``[units, units before, positions]``."""
+    turned = mask.swapaxes(0, 1) if inputs == 0 else mask
+    return turned.reshape(*turned.shape[:2], -1)
 
 
 def _tickets(folder: RunFolder, replicate: int) -> list[tuple[int, Checkpoint, float]]:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-lesion demo-importance demo-ageing test bench lint format clean
+.PHONY: demo demo-lesion demo-importance demo-ageing test bench dist lint format clean
 
 demo: $(READY)
 	$(BIN)/karikomi lottery --preset blog --replicates 5
@@ -27,6 +27,16 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	-$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sparseprop==0.1.14
 	$(BIN)/python benchmarks $(BENCH)
+
+# A wheel and an sdist, about 12 MB each since MNIST is inside, and the wheel tried in an empty environment.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(PYTHON) -m venv --clear dist/.venv
+	dist/.venv/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	dist/.venv/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	cd dist && .venv/bin/karikomi lottery --preset quick --out .run
+	rm -rf dist/.venv dist/.run
 
 lint: $(READY)
 	$(BIN)/ruff check .

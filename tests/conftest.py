@@ -4,8 +4,12 @@ import os
 from unittest import mock
 
 import pytest
+from hypothesis import settings
 
 os.environ["OMP_NUM_THREADS"] = "1"
+# How long an example takes says how busy the machine is.
+settings.register_profile("karikomi", deadline=None)
+settings.load_profile("karikomi")
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 from karikomi import load_network
 from karikomi.data import DATASETS
 from karikomi.networks import NETWORKS
+from karikomi.studies.lottery.conditions import MEANINGS, Arm
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.settings import ONLY_MODULAR
 
@@ -184,6 +186,13 @@ def test_help_names_every_setting(command):
     for name in LotterySettings.model_fields:
         hidden = name in (*ONLY_MODULAR, "data_sha256", "code_sha256", "start_sha256")
         assert (f"--{name.replace('_', '-')} " in out) != hidden
+
+
+def test_help_says_what_each_arm_of_a_lottery_is(command):
+    _, out, _ = command("lottery", "--help")
+    words = " ".join(out.replace("│", " ").split())
+    assert [*MEANINGS] == [*get_args(Arm)]
+    assert all(f" {arm}: {meaning}" in words for arm, meaning in MEANINGS.items())
 
 
 def test_settings_of_modular_networks_are_shown_where_one_is_chosen_and_refused_elsewhere(command):

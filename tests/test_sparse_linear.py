@@ -52,7 +52,7 @@ def gradient(tensor: Tensor) -> Tensor:
     return tensor.grad
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     sizes=st.tuples(st.integers(1, 400), st.integers(1, 200)),
     density=st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.2, 0.45, 0.6, 1.0]),

@@ -92,7 +92,7 @@ def test_a_state_with_other_links_is_refused(links):
         layer.load_state_dict(state)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(before=st.sampled_from([0.0, 0.2, 1.0]), after=st.sampled_from([0.0, 0.1, 1.0]), seed=st.integers(0, 2**16))
 def test_a_new_mask_keeps_what_stays_and_begins_the_rest_at_zero(before, after, seed):
     old, new = mask_of(before, 9, 11, seed=seed), mask_of(after, 9, 11, seed=seed + 1)

@@ -1,6 +1,7 @@
 """Experiments on neural networks that lose parts of themselves."""
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from karikomi.tickets import load_ticket as load_ticket
     from karikomi.tickets import save_ticket as save_ticket
     from karikomi.training import train as train
+
+    __version__: str
 
 # Loaded when first used, so that ``karikomi --help`` does not wait for torch. Beside them a function per study, and the
 # module ``karikomi.torch``.
@@ -45,6 +48,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("karikomi")
     if name not in __dir__():
         raise AttributeError(f"module 'karikomi' has no attribute {name!r}")
     if name == "torch":

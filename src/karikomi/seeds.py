@@ -12,6 +12,7 @@ STREAMS = ("split", "init", "order", "reinit", "shuffle", "death", "ties", "drop
 STREAMS += ("scoring", "donors", "bootstrap", "wiring", "scratch", "regrowth", "probe", "null")
 STREAMS += ("test", "labels", "subset", "teacher", "augment")
 STREAMS += ("sparse", "rewiring")
+STREAMS += ("reshuffle", "layerwise", "supermask")
 
 
 def sequence(root: int, name: str, *key: int) -> np.random.SeedSequence:

@@ -81,6 +81,8 @@ class Oracle:
         optimizer = _optimizer(self.module, recipe)
         rates = optimizer.param_groups[0]
         self.losses: list[float] = []
+        self.frozen = {name: torch.tensor(where) for name, where in (trial.frozen or {}).items()}
+        self.start = {name: torch.tensor(trial.subnetwork.weights[name]) for name in self.frozen}
         costs = {name: torch.tensor(cost) for name, cost in (trial.link_cost or {}).items()}
         for stage, told in ((trial, recipe), *later):  # with one optimizer, which goes on
             for rates["lr"], indices in zip(told.rates.tolist(), minibatches(stage, told.batch), strict=False):
@@ -97,6 +99,7 @@ class Oracle:
 
     def __call__(self, x: np.ndarray) -> torch.Tensor:
         weights = {name: p * self.masks.get(name, 1) for name, p in self.module.named_parameters()}
+        weights |= {name: torch.where(self.frozen[name], self.start[name], weights[name]) for name in self.frozen}
         return functional_call(self.module, weights, (torch.tensor(x).float() / 255,))
 
     @torch.no_grad()
@@ -105,9 +108,9 @@ class Oracle:
         return cross_entropy(self(x).double(), torch.tensor(y)).item()
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {
-            name: (value.detach() * self.masks.get(name, 1)).numpy() for name, value in self.module.state_dict().items()
-        }
+        found = {name: value.detach() * self.masks.get(name, 1) for name, value in self.module.state_dict().items()}
+        found |= {name: torch.where(self.frozen[name], self.start[name], found[name]) for name in self.frozen}
+        return {name: value.numpy() for name, value in found.items()}
 
 
 @pytest.fixture(scope="session")

@@ -148,6 +148,27 @@ def test_links_that_cost_something_are_paid_for(engine, make, oracle, data, dens
 
 
 @pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY, ADAMW, NESTEROV], ids=["adam", "sgd", "adamw", "nesterov"])
+@pytest.mark.parametrize("density", [1.0, 0.3])
+def test_frozen_links_keep_their_value_bit_for_bit_and_all_others_learn(engine, make, oracle, data, recipe, density):
+    recipe = replace(recipe, iterations=60, validate_every=1, snapshots=(20,))
+    trial, rng = make.trial(MLP, density), np.random.default_rng(0)
+    some = replace(trial, frozen={name: rng.random(mask.shape) < 0.6 for name, mask in trial.subnetwork.masks.items()})
+    rest = replace(some, frozen={"fc2.weight": some.frozen["fc2.weight"]})
+    expected = oracle(some, data, recipe)
+    found, part, whole = engine.train([some, rest, trial], data, recipe)  # beside networks with fewer frozen or none
+    np.testing.assert_allclose(found.curve.train_loss, expected.losses, rtol=0, atol=1e-5)
+    for name, weight in expected.weights().items():
+        np.testing.assert_allclose(found.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
+    for name, mask in trial.subnetwork.masks.items():
+        start, still = trial.subnetwork.weights[name], some.frozen[name]
+        for network in (found.best, found.final, found.snapshots[20]):
+            np.testing.assert_array_equal(network.weights[name][still], start[still])
+        assert (found.final.weights[name][mask & ~still] != start[mask & ~still]).all()
+        assert (whole.final.weights[name][mask] != start[mask]).all()
+        assert (part.final.weights[name] == start)[still & mask].all() == (name == "fc2.weight")
+
+
+@pytest.mark.parametrize("recipe", [ADAM_DECAY, SGD_DECAY, ADAMW, NESTEROV], ids=["adam", "sgd", "adamw", "nesterov"])
 def test_removed_links_stay_exactly_0_and_all_others_learn(engine, make, data, recipe):
     trial = make.trial(MLP, 0.3)
     [trained] = engine.train([trial], data, replace(recipe, snapshots=(100,)))

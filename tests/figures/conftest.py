@@ -12,6 +12,7 @@ ROUNDS, REPLICATES, ITERATIONS = 10, 5, 5000
 DENSITY = [(265_200 * 0.8**n + 1_000 * 0.9**n) / 266_200 for n in range(ROUNDS + 1)]
 MEASURES = (
     "early_stop_iteration",
+    "initial_test_accuracy",
     "test_accuracy",
     "final_test_accuracy",
     "train_accuracy",
@@ -56,6 +57,7 @@ def make_arms() -> pd.DataFrame:
         loss_of_init = {"dense": 0.0, "ticket": 0.0, "shuffled": 6e-4, "random": 9e-4}.get(arm, 7e-4) * n
         typical = {
             "early_stop_iteration": 4300 - 160 * n + 14 * n * n + 4e5 * loss_of_init,
+            "initial_test_accuracy": 0.1 + 0.04 * n - loss_of_init,
             "test_accuracy": 0.979 + 0.0011 * n - 1.4e-4 * n * n - loss_of_init,
             "final_test_accuracy": 0.979 + 0.0010 * n - 1.4e-4 * n * n - loss_of_init,
             "train_accuracy": 0.999 - 1e-5 * n * n - loss_of_init,

@@ -30,7 +30,7 @@ def written_out(graph: LayeredGraph, communities: dict[str, np.ndarray]) -> floa
     return total / whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.integers(0, 2**16))
 def test_modularity_is_its_formula(graphs: st.SearchStrategy[LayeredGraph], data: st.DataObject, seed: int) -> None:
     graph = data.draw(graphs)

@@ -112,7 +112,7 @@ def test_a_graph_with_a_shortcut() -> None:
     assert [array.shape for array in graph.reversed.weights] == [(3, 4), (2, 4), (2, 3)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_networkx_gets_every_unit_and_link(graphs: st.SearchStrategy[LayeredGraph], data: st.DataObject) -> None:
     graph = data.draw(graphs)

@@ -16,7 +16,7 @@ from karikomi.graphs.measures import mixing, paths, spectral, strength
 
 Graphs = st.SearchStrategy[LayeredGraph]
 WithLengths = Callable[[LayeredGraph, str], "nx.DiGraph[int]"]
-many = settings(max_examples=40, deadline=None)
+many = settings(max_examples=40)
 by_distance = pytest.mark.parametrize("distance", ["inverse", "log", "hops"])
 
 

@@ -21,7 +21,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.integers(0, 2**16))
 def test_shuffled_weights_keep_links_and_the_weights_of_each_gap(
     graphs: Graphs, data: st.DataObject, seed: int
@@ -34,7 +34,7 @@ def test_shuffled_weights_keep_links_and_the_weights_of_each_gap(
         assert sorted(ours[mask]) == sorted(theirs[mask])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.integers(0, 2**16))
 def test_rewiring_keeps_every_degree_and_the_incoming_weights(graphs: Graphs, data: st.DataObject, seed: int) -> None:
     graph = data.draw(graphs)

@@ -56,7 +56,7 @@ def test_every_link_of_models_that_branch(name: str) -> None:
     assert nx.is_directed_acyclic_graph(graph.to_networkx())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.lists(st.integers(0, 20), min_size=1, max_size=3), st.booleans()), min_size=1, max_size=4))
 def test_every_link_of_a_model_as_it_is_drawn(steps: list[tuple[list[int], bool]]) -> None:
     torch.manual_seed(0)

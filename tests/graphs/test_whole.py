@@ -14,7 +14,7 @@ from karikomi.errors import InputError
 from karikomi.graphs import Distance, LayeredGraph, whole
 
 Graphs = st.SearchStrategy[LayeredGraph]
-many = settings(max_examples=40, deadline=None)
+many = settings(max_examples=40)
 
 
 def named(graph: LayeredGraph, labels: np.ndarray) -> dict[str, np.ndarray]:

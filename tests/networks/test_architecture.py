@@ -1,18 +1,20 @@
 """Which units a network has, what they are called by, and where they are in a signal."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.layers import check_numbers
 from karikomi.networks.mlp import mlp
+from karikomi.networks.tape import Tape, record
 
 
 class Written(nn.Module):
@@ -124,16 +126,26 @@ def test_a_unit_owns_its_bias_and_its_normalization() -> None:
     module = nn.Sequential(
         nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.BatchNorm1d(4, affine=False), nn.Flatten(), nn.Linear(8, 3)
     )
-    conv, linear = Architecture(module).layers
+    architecture = Architecture(module)
+    conv, _ = architecture.layers
     assert (conv.weight, conv.owned) == ("0.weight", ("0.bias", "1.weight", "1.bias"))
-    [reading] = linear.reads
-    assert (reading.layer, reading.units[2].tolist()) == ("0", [0, 0, 1, 1, 2, 2, 3, 3])
+    of_conv = architecture.belongings["0"]
+    assert [(one.name, one.own) for one in of_conv] == [
+        *((name, True) for name in ("0.bias", "1.weight", "1.bias", "0.weight")),
+        ("5.weight", False),
+    ]
+    assert np.broadcast_to(of_conv[-1].units, (3, 8))[2].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_module_is_traced_once_wherever_its_architecture_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    traced, trace = [], fx.symbolic_trace
-    monkeypatch.setattr(fx, "symbolic_trace", lambda module: traced.append(module) or trace(module))
+    recorded = []
+
+    def counted(module: nn.Module, *given: Any) -> Tape:
+        recorded.append(module)
+        return record(module, *given)
+
+    monkeypatch.setattr("karikomi.networks.architecture.record", counted)
     architecture = Architecture(Written())
     for one in (architecture, *(pickle.loads(pickle.dumps(architecture)) for _ in range(3))):
-        assert (one.chain is not None, one.units, one.perceptron) == (True, 9, None)
-    assert len(traced) == 2, "here once, and once where it was sent to"
+        assert (one.in_a_row, one.units, one.perceptron) == (True, 9, None)
+    assert len(recorded) == 4, "on three and on two examples, here once, and once where it was sent to"

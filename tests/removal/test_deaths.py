@@ -174,7 +174,7 @@ def hidden_graph(network):
     return graph
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS, st.sampled_from([0.1, 0.3, 1.0]))
 def test_a_cluster_by_links_follows_the_shortest_ways(subnetwork, seed, density):
     network = subnetwork(mlp((3,), [5, 4, 6], 2), density, seed)

@@ -57,7 +57,7 @@ def test_units_that_are_alike_make_up_for_each_other_exactly(subnetwork, n, dead
     assert np.abs(outputs(die(network, np.array(dead))) - outputs(network)).max() > 0.1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS)
 def test_every_unit_counts_its_own_links(subnetwork, seed):
     network, rng = subnetwork(mlp((2, 3), [5, 4], 3), 0.6, seed), np.random.default_rng(seed)
@@ -95,7 +95,7 @@ def test_a_channel_counts_its_kernels(subnetwork):
     np.testing.assert_allclose(scaled.weights["3.weight"], left.weights["3.weight"] * 4 / 3, rtol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS, st.booleans())
 def test_the_input_of_every_survivor_varies_as_it_did(subnetwork, seed, links):
     network, rng = subnetwork(mlp((2, 3), [7, 6, 5], 3), 0.9, seed), np.random.default_rng(seed)

@@ -43,7 +43,7 @@ def total(network, dead, name):
     return float(np.abs(network.weights[name][dead[name]]).sum(dtype=np.float64))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**16), st.integers(1, 8), st.integers(1, 4))
 def test_both_lose_the_same_number_and_nearly_the_same_weight_of_every_layer(subnetwork, seed, deaths, cycles):
     network, long_range = drawn(subnetwork, seed)
@@ -63,7 +63,7 @@ def test_both_lose_the_same_number_and_nearly_the_same_weight_of_every_layer(sub
             assert np.sum([dead[name] for dead in schedule], axis=0).max() <= 1, "a link dies once"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**16))
 def test_where_every_long_range_link_has_a_twin_the_match_is_exact(subnetwork, seed):
     network, rng = subnetwork(mlp((3,), [8, 9, 7], 2), 1.0, seed), generator(seed)
@@ -146,7 +146,7 @@ def test_long_range_links_without_a_match_live(subnetwork):
 
 
 @given(st.integers(0, 2**16), st.integers(1, 8), st.integers(1, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scattered_deaths_are_as_many_of_every_layer_in_every_cycle(subnetwork, seed, deaths, cycles):
     network, long_range = drawn(subnetwork, seed)
     schedule = matched_link_deaths(network, long_range, deaths, cycles, generator(seed)).local

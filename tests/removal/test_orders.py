@@ -79,7 +79,7 @@ def magnitudes(network):
     return np.concatenate([np.abs(network.weights[f"{name}.weight"]).sum(axis=1) for name in ("fc1", "fc2")])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**16), DIRECTIONS, st.integers(1, 9))
 def test_an_adaptive_order_follows_the_scores_of_what_is_left(subnetwork, seed, direction, every):
     network = subnetwork(mlp((2, 3), [4, 3], 2), 1.0, seed)

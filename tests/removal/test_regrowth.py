@@ -45,7 +45,7 @@ def outputs(network, sample):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=SEEDS, links=st.booleans(), scheme=st.sampled_from(["glorot", "kaiming", "pytorch"]))
 def test_all_links_are_back_and_the_function_is_that_of_the_survivors(subnetwork, name, seed, links, scheme):
     module, sample = NETWORKS[name]

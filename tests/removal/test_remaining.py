@@ -30,7 +30,7 @@ def convolutional():
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=3), st.floats(0, 1), st.integers(0, 2**32))
 def test_links_and_parameters_of_perceptrons_with_masks(widths, density, seed):
     rng = np.random.default_rng(seed)

@@ -84,7 +84,7 @@ NEXT = {"0": "3", "3": "8", "8": "11", "first": "second", "second": "hidden", "h
 
 
 @pytest.mark.parametrize("build", [sequential, Written])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_the_outputs_are_those_of_the_lesioned_model(build, data: st.DataObject) -> None:
     torch.manual_seed(0)

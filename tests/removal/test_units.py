@@ -76,7 +76,7 @@ def outputs(subnetwork, x, hooked=(), silent=()):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**16), share=st.sampled_from([0.0, 0.3, 1.0]), density=st.sampled_from([0.5, 1.0]))
 def test_what_is_left_computes_what_the_network_does_with_silent_units(subnetwork, name, seed, share, density):
     module, sample, hooked = NETWORKS[name]
@@ -121,7 +121,7 @@ def test_rows_biases_and_columns_of_a_perceptron(subnetwork):
     assert lesioned.links == (4 - 1) * 6 + 1 * 3 + 1 * 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 6), unique=True), st.integers(0, 7))
 def test_removal_in_steps_is_removal_at_once(small, units, first):
     steps = remove_units(remove_units(small, units[:first]), units[first:])

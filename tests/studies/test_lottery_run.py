@@ -23,8 +23,8 @@ from karikomi.studies.run import run
 from karikomi.studies.settings import SCHEMA
 
 COLUMNS = ["replicate", "arm", "reinit", "round", "density", "links", "early_stop_iteration", "validation_loss"]
-COLUMNS += ["test_accuracy", "test_loss", "final_test_accuracy", "final_test_loss", "train_accuracy", "iterations"]
-COLUMNS += ["seconds"]
+COLUMNS += ["initial_test_accuracy", "test_accuracy", "test_loss", "final_test_accuracy", "final_test_loss"]
+COLUMNS += ["train_accuracy", "iterations", "seconds"]
 
 
 def run_study(settings, out, draw=False):
@@ -172,7 +172,7 @@ def test_an_unfinished_run_shows_what_it_has(small, tmp_path, monkeypatch):
 
 def test_results_show_themselves(finished):
     assert "verdict" in finished._repr_html_()
-    assert finished.summary().arms["measure"].nunique() == 6
+    assert finished.summary().arms["measure"].nunique() == 7
     chart = finished.figure("accuracy").to_dict()
     assert chart["$schema"].startswith("https://vega")
     with pytest.raises(InputError, match="did you mean 'early_stop'"):

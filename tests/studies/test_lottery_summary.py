@@ -138,6 +138,64 @@ def test_tickets_are_compared_with_every_control():
     assert ("shuffled", "ticket") not in pairs
 
 
+def with_controls(*controls):
+    """The table with controls that are 1 point less accurate than tickets each, and a supermask of 95 %."""
+    frame, rng = table(), np.random.default_rng(3)
+    tickets, dense = (frame[frame["arm"] == arm] for arm in ("ticket", "dense"))
+    worse = [
+        tickets.assign(arm=arm, test_accuracy=tickets["test_accuracy"] - 0.01 * (k + 1))
+        for k, arm in enumerate(controls)
+    ]
+    mask = dense.assign(arm="supermask", density=0.51, test_accuracy=0.95 + rng.normal(0, 0.001, len(dense)))
+    both = pd.concat([frame[frame["arm"].isin(["dense", "ticket"])], mask, *worse], ignore_index=True)
+    before = {"dense": 0.1, "ticket": 0.3, "constant": 0.8, "supermask": 0.95}
+    return both.assign(initial_test_accuracy=[before.get(arm, 0.1) + rng.normal(0, 0.001) for arm in both["arm"]])
+
+
+def test_what_a_ticket_owes_to_what_is_said_of_several_controls():
+    frame = with_controls("constant", "signed-reinit")
+    settings = LotterySettings(rounds=2, arms=("signed-reinit", "constant", "supermask"))
+    summary = summarize(frame, settings)
+    [owed] = [t for t in summary.tables if t.title.startswith("What a ticket owes")]
+    assert [row[:3] for row in owed.rows] == [
+        ("signed-reinit", "2 of 2", "0 of 2"),
+        ("constant", "2 of 2", "0 of 2"),
+        ("supermask", "2 of 2", "0 of 2"),
+    ]
+    assert [row[3].split(" ±")[0] for row in owed.rows[:2]] == ["+2.00", "+1.00"]
+    assert owed.rows[2][4] == "80.0 %", "there tickets are ahead the most"
+    assert not any(t.title.startswith("What a ticket owes") for t in summarize(table(), settings).tables)
+
+
+def test_a_supermask_stands_beside_every_density():
+    summary = summarize(with_controls("constant"), LotterySettings(rounds=2, arms=("constant", "supermask")))
+    pairs = summary.differences.query("against == 'supermask' and measure == 'test_accuracy'")
+    assert list(zip(pairs["arm"], pairs["round"], strict=True)) == [("ticket", 1), ("ticket", 2)]
+    own = summary.differences.query("arm == 'supermask'")
+    assert set(zip(own["against"], own["round"], strict=True)) == {("dense", 0)}
+    assert summary.headline.startswith(
+        "Untrained networks are at best 95.0 % accurate, supermask with 51.0 % of the links; "
+    )
+    before = {row[1]: row[2] for t in summary.details if t.title.startswith("Every arm") for row in t.rows}
+    assert before["constant"].startswith("80.")
+
+
+def test_a_run_without_pruned_networks_is_answered():
+    frame = with_controls().query("round == 0")
+    summary = summarize(frame, LotterySettings(arms=("supermask",)))
+    assert summary.headline == "Untrained networks are at best 95.0 % accurate, supermask with 51.0 % of the links."
+
+
+def test_runs_of_earlier_versions_have_no_accuracy_before_training():
+    frame = with_controls("constant")
+    old = frame.drop(columns="initial_test_accuracy")
+    now, then = (summarize(each, LotterySettings(rounds=2, arms=("constant",))) for each in (frame, old))
+    assert "initial_test_accuracy" not in set(then.arms["measure"]) | set(then.differences["measure"])
+    pd.testing.assert_frame_equal(now.verdicts, then.verdicts)
+    assert "at best" not in then.headline
+    assert {row[2] for t in then.details if t.title.startswith("Every arm") for row in t.rows} == {"–"}
+
+
 def test_what_is_cut_off_is_said():
     frame = table()
     at = (frame["arm"] == "ticket") & (frame["round"] == 2) & (frame["replicate"] < 2)
@@ -238,9 +296,12 @@ def test_a_headline_has_at_most_25_words(order):
     kinds = (WINNING, NOT_SHOWN, LOST)
     verdicts = pd.DataFrame({"verdict": [kinds[i] for i in order], "density": 0.8 ** np.arange(1, 19)})
     transfer = {"arm": "transferred", "against": "transferred-reinit", "measure": "test_accuracy"}
-    for given in ([], [{**transfer, "mean": 0.01, "p_holm": 0.01}]):
-        differences = pd.DataFrame(given, columns=[*transfer, "mean", "p_holm"])
-        assert len(in_a_sentence(verdicts, differences).split()) <= HEADLINE_WORDS
+    untrained = {"arm": "supermask", "against": "dense", "measure": "initial_test_accuracy", "round": 0}
+    arms = pd.DataFrame([{**untrained, "mean": 0.953, "density": 0.506}])
+    shown = {"mean": 0.01, "p_holm": 0.01}
+    for given in ([], [transfer | shown], [untrained | shown], [transfer | shown, untrained | shown]):
+        differences = pd.DataFrame(given, columns=[*untrained, "mean", "p_holm"])
+        assert len(in_a_sentence(verdicts, differences, arms).split()) <= HEADLINE_WORDS
 
 
 @pytest.mark.parametrize(("share", "text"), [(1, "100.0 %"), (0.512, "51.2 %"), (0.0094, "0.94 %"), (0.03604, "3.6 %")])

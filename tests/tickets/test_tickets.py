@@ -104,7 +104,7 @@ def test_the_hub_s_own_library_reads_the_card(run, tmp_path):
     [("mlp-9-7", (5, 5)), ("lenet-5", (28, 28)), ("resnet-8", (12, 12)), ("vit", (12, 12)), ("gru", (8, 8))],
 )
 @given(seed=st.integers(0, 2**16), density=st.floats(0, 1))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_pruned_and_plain_compute_the_same(name, shape, seed, density, tmp_path_factory):
     network = initialize(Architecture(build(name, shape, 3)), "pytorch", np.random.default_rng(seed))
     rng = np.random.default_rng(seed + 1)

@@ -102,6 +102,8 @@ class Trial:
         dropout: where the draws of dropout begin; None: where the order does.
         augment: where the draws of augmentation begin; None: where the order does.
         rewiring: how its links change; None: they stay. The results have the masks that they were trained under.
+        frozen: for weights by name which links keep their value, through momentum and decay, bool of their shape.
+            None: all are trained. What the optimizer's state holds of them means nothing.
     """
 
     subnetwork: Subnetwork
@@ -112,6 +114,7 @@ class Trial:
     dropout: np.random.SeedSequence | None = None
     augment: np.random.SeedSequence | None = None
     rewiring: Rewiring | None = None
+    frozen: Arrays | None = None
 
 
 @dataclass(frozen=True)

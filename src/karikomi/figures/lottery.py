@@ -24,7 +24,8 @@ def accuracy(arms: pd.DataFrame, measure: str = "test_accuracy") -> alt.TopLevel
     Args:
         arms: the summary, with columns arm, density (0 … 1), measure, mean, low, high, replicates; accuracies are
             0 … 1 and are drawn in percent.
-        measure: ``test_accuracy``, ``final_test_accuracy`` or ``train_accuracy``.
+        measure: ``test_accuracy``, ``final_test_accuracy``, ``train_accuracy`` or ``initial_test_accuracy``, before
+            training.
 
     Raises:
         InputError: where the table has no row of that measure.

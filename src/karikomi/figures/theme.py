@@ -23,13 +23,25 @@ class Arm(NamedTuple):
     shape: str
 
 
-# Okabe & Ito's palette, told apart with every common kind of colour blindness; the marks differ for print in grey.
+# SVG paths of marks that Vega does not know, in a square from -1 to 1.
+HEXAGON, HOURGLASS = "M1,0L.5,.87L-.5,.87L-1,0L-.5,-.87L.5,-.87Z", "M-1,-1L1,-1L-1,1L1,1Z"
+BOW, STAR = "M-1,-1L-1,1L1,-1L1,1Z", "M0,-1L.3,-.3L1,0L.3,.3L0,1L-.3,.3L-1,0L-.3,-.3Z"
+
+# Okabe & Ito's palette and more, told apart with every common kind of colour blindness; the marks differ for print in
+# grey.
 ARMS = {
     "dense": Arm("dense network", "#333333", "stroke"),
     "ticket": Arm("ticket", "#0072B2", "circle"),
     "reinit": Arm("re-initialized", "#D55E00", "square"),
     "shuffled": Arm("shuffled mask", "#009E73", "triangle-up"),
     "random": Arm("random removal", "#CC79A7", "diamond"),
+    "signed-reinit": Arm("re-initialized, signs kept", "#FFA5B4", "cross"),
+    "constant": Arm("signed constants", "#87D278", HEXAGON),
+    "reshuffled-weights": Arm("weights reshuffled", "#5A5AD2", "arrow"),
+    "inverted": Arm("highest removed", "#4B0F87", "wedge"),
+    "frozen": Arm("removed weights frozen", "#2DA5FF", HOURGLASS),
+    "layerwise-random": Arm("random in each layer", "#2D3C0F", BOW),
+    "supermask": Arm("supermask", "#3C2D5A", STAR),
     "transferred": Arm("transferred ticket", "#56B4E9", "triangle-down"),
     "transferred-reinit": Arm("transferred, re-initialized", "#E69F00", "triangle-left"),
     "transferred-random": Arm("transferred, random mask", "#8C6D31", "triangle-right"),
@@ -46,6 +58,7 @@ class Measure(NamedTuple):
 
 MEASURES = {
     "early_stop_iteration": Measure("early stop (iteration)", 1, ",.0f"),
+    "initial_test_accuracy": Measure("test accuracy before training (%)", 100, ".2f"),
     "test_accuracy": Measure("test accuracy at early stop (%)", 100, ".2f"),
     "final_test_accuracy": Measure("test accuracy after all iterations (%)", 100, ".2f"),
     "train_accuracy": Measure("training accuracy after all iterations (%)", 100, ".2f"),

@@ -1,7 +1,5 @@
 """From a network to the blocks of links of its graph."""
 
-from collections.abc import Iterator
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +7,6 @@ from torch import Tensor, nn
 
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
-from karikomi.networks.layers import INPUTS, Reading
 from karikomi.networks.subnetwork import Subnetwork
 
 Pair = tuple[int, int]
@@ -32,36 +29,19 @@ def blocks(architecture: Architecture, subnetwork: Subnetwork | None = None) -> 
     Raises:
         InputError: if something else than fixed weights joins units.
     """
-    if architecture.in_a_row:
-        layers = (INPUTS, *(layer.name or "outputs" for layer in architecture.layers))
-        found = dict(_of_chain(architecture, subnetwork))
-    else:
-        layers = tuple(architecture.wiring.units)
-        found = dict(sorted(_of_streams(architecture, subnetwork), key=lambda block: block[0][::-1]))
-    weights, masks = zip(*found.values(), strict=True)
-    return Blocks(layers, weights, masks, tuple(found))
-
-
-def _of_chain(architecture: Architecture, subnetwork: Subnetwork | None) -> Iterator[tuple[Pair, Block]]:
-    for number, layer in enumerate(architecture.layers):
-        [reading] = layer.reads
-        weight, mask = _values(attrgetter(layer.weight)(architecture.module), layer.weight, subnetwork)
-        weight, mask = _by_column(weight, reading.groups), _by_column(mask, reading.groups)
-        columns, many = np.arange(weight.shape[1]), weight.shape[1] // reading.places
-        yield (number, number + 1), _by_unit(weight, mask, columns, columns // reading.places, many)
-
-
-def _of_streams(architecture: Architecture, subnetwork: Subnetwork | None) -> Iterator[tuple[Pair, Block]]:
     units, readers = architecture.wiring
     numbers = {name: number for number, name in enumerate(units)}
+    found = dict[Pair, Block]()
     for name, reader in readers.items():
         if subnetwork is not None and not isinstance(reader.weight, nn.Parameter):
             raise InputError(f"graph: the weight of {name} is computed from {reader.parameter}, not trained as it is")
         values = _values(reader.weight, reader.parameter, subnetwork)
         weight, mask = (_by_column(reader.oriented(array), reader.groups) for array in values)
-        for source, pairs in reader.columns.items():
-            columns, read = pairs
-            yield (numbers[source], numbers[name]), _by_unit(weight, mask, columns, read, units[source])
+        for source, (columns, read) in reader.columns.items():
+            found[numbers[source], numbers[name]] = _by_unit(weight, mask, columns, read, units[source])
+    pairs = sorted(found, key=lambda pair: pair[::-1])
+    weights, masks = zip(*(found[pair] for pair in pairs), strict=True)
+    return Blocks(tuple(name or "outputs" for name in units), weights, masks, tuple(pairs))
 
 
 def _values(weight: Tensor, name: str, subnetwork: Subnetwork | None) -> Block:
@@ -78,7 +58,8 @@ def _by_column(array: np.ndarray, groups: int) -> np.ndarray:
     kernels = array.reshape(rows, columns, -1)
     between = np.zeros((rows, groups * columns), array.dtype)
     each = kernels.any(axis=2) if array.dtype == bool else np.abs(kernels).sum(axis=2)
-    np.put_along_axis(between, Reading(INPUTS, (rows, columns), groups=groups).units, each, axis=1)
+    group = np.arange(rows) * groups // rows
+    np.put_along_axis(between, group[:, None] * columns + np.arange(columns), each, axis=1)
     return between
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +11,15 @@ from torch import nn
 
 from karikomi.errors import InputError, unknown
 from karikomi.networks.anatomy import Anatomy
-from karikomi.networks.belongings import Belonging, of_anatomy, of_chain, weights_of
-from karikomi.networks.layering import layers_of_anatomy, layers_of_chain
+from karikomi.networks.belongings import Belonging, belongings, weights_of
+from karikomi.networks.chain import perceptron, why_no_chain
 from karikomi.networks.layers import Layer, Linear, Numbers, check_numbers
 from karikomi.networks.program import Program, program_of
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record
-from karikomi.networks.tracing import LINKED, Chain, Step, follow
 from karikomi.networks.wiring import Wiring, wiring
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -72,7 +72,7 @@ class Architecture:
             elif isinstance(part, nn.RNNBase | nn.RNNCellBase):
                 known = [key for key in own if key.startswith("weight_")]
             else:
-                known = ["weight"] if isinstance(part, (*LINKED, *TRANSPOSED)) else []
+                known = ["weight"] if isinstance(part, (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)) else []
             axes |= {f"{name}.{key}".removeprefix("."): 0 if isinstance(part, TRANSPOSED) else 1 for key in known}
             others |= bool(own.keys() - {*known}) and not isinstance(part, nn.Embedding | nn.EmbeddingBag)
         return axes | {name: axis for name, axis in self._multiplied().items() if name not in axes} if others else axes
@@ -85,34 +85,22 @@ class Architecture:
         except InputError:
             return {}
 
-    @property
-    def chain(self) -> Chain | None:
-        """The chain of linear and convolutional layers that the module is; None if it is another kind of module."""
-        return self._followed if isinstance(self._followed, Chain) else None
+    @cached_property
+    def _why_no_chain(self) -> str:
+        try:
+            return why_no_chain(self.anatomy)
+        except InputError as problem:
+            return str(problem)
 
     @property
     def in_a_row(self) -> bool:
         """Whether each layer reads the one before it and nothing else."""
-        return self.chain is not None or (
-            bool(self.hidden) and all(len(layer.reads) == 1 for layer in self.layers) and len(self.outputs) == 1
-        )
+        return not self._why_no_chain
 
     def require_chain(self) -> None:
         """Raise an InputError, with the reason, if the layers do not follow one another."""
-        try:
-            in_a_row = self.in_a_row
-        except InputError:
-            in_a_row = False
-        if not in_a_row:
-            raise InputError(str(self._followed))
-
-    @cached_property
-    def _followed(self) -> Chain | InputError:
-        try:
-            _refuse_shared(self.module)
-            return follow(self.module)
-        except InputError as problem:
-            return problem
+        if not self.in_a_row:
+            raise InputError(self._why_no_chain)
 
     @cached_property
     def anatomy(self) -> Anatomy:
@@ -170,12 +158,16 @@ class Architecture:
 
     @cached_property
     def _layers(self) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-        return layers_of_chain(self.chain) if self.chain else layers_of_anatomy(self.anatomy)
+        hidden, outputs = (
+            tuple(Layer(part.name, part.units, part.kind == "channels", part.weight, part.owned) for part in parts)
+            for parts in (self.anatomy.parts, self.anatomy.last)
+        )
+        return hidden, outputs
 
     @cached_property
     def belongings(self) -> dict[str, tuple[Belonging, ...]]:
-        """By hidden layer the numbers that belong to its units: outside a chain, as far as they lie in parameters."""
-        return of_chain(self.module, self.layers) if self.in_a_row else of_anatomy(self.anatomy)
+        """By hidden layer the numbers that belong to its units, as far as they lie in parameters."""
+        return belongings(self.anatomy)
 
     @cached_property
     def hidden_units(self) -> dict[str, int]:
@@ -200,18 +192,7 @@ class Architecture:
     @cached_property
     def perceptron(self) -> tuple[Linear, ...] | None:
         """The layers of a multilayer perceptron with ReLU or tanh behind its layers; None for anything else."""
-        if not self.link_weights or self.chain is None or not all(map(_flattens_samples, self.chain.entrance)):
-            return None
-        layers = list[Linear]()
-        for stage in self.chain.stages:
-            steps = [step for step in stage.after if type(step.part) is not nn.Identity]
-            bend = _BENDS.get(type(steps[0].part) if steps[0].part else steps[0].name) if steps else "identity"
-            if type(stage.part) is not nn.Linear or len(steps) > 1 or bend is None:
-                return None
-            prefix = f"{stage.name}.".removeprefix(".")
-            bias = None if stage.part.bias is None else f"{prefix}bias"
-            layers.append(Linear(f"{prefix}weight", bias, bend))
-        return tuple(layers)
+        return None if self._why_no_chain else perceptron(self.anatomy.tape)
 
     @property
     def program(self) -> Program:
@@ -251,15 +232,6 @@ class Architecture:
         return np.sort(np.concatenate([np.empty(0, np.int64), *numbers]))
 
 
-_BENDS: Mapping[object, Literal["identity", "relu", "tanh"]] = {
-    nn.ReLU: "relu",
-    "relu": "relu",
-    "relu_": "relu",
-    nn.Tanh: "tanh",
-    "tanh": "tanh",
-}
-
-
 _RECEIVED: dict[str, Architecture] = {}
 
 
@@ -269,21 +241,3 @@ def _received(token: str, *given: Any) -> Architecture:
         _RECEIVED.clear()  # one run's is kept
         _RECEIVED[token] = Architecture(*given)
     return _RECEIVED[token]
-
-
-def _flattens_samples(step: Step) -> bool:
-    """Whether a step makes one row of each sample, or does nothing."""
-    if type(step.part) is nn.Identity:
-        return True
-    if isinstance(step.part, nn.Flatten):
-        return (step.part.start_dim, step.part.end_dim) == (1, -1)
-    return step.name == "flatten" and step.call.constants in ((1,), (1, -1))
-
-
-def _refuse_shared(module: nn.Module) -> None:
-    """Raise an InputError if two layers hold one parameter: removing a unit of one would change the other."""
-    owner: dict[int, str] = {}
-    for name, part in module.named_modules(remove_duplicate=False):
-        for parameter in part.parameters(recurse=False):
-            if (other := owner.setdefault(id(parameter), name)) != name:
-                raise InputError(f"{name} uses the weights of {other} again; give every layer its own")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,6 @@ from karikomi.networks.nested import Ref
 
 if TYPE_CHECKING:
     from karikomi.networks.anatomy import Anatomy
-    from karikomi.networks.layers import Layer
     from karikomi.networks.parts import Part, Site
     from karikomi.networks.tape import Op
 
@@ -50,22 +48,7 @@ def along(there: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return there.sum(axis=tuple(axis for axis, length in enumerate(shape) if length == 1), keepdims=True)
 
 
-def of_chain(module: nn.Module, layers: Sequence[Layer]) -> dict[str, tuple[Belonging, ...]]:
-    """What belongs to each hidden layer of those that follow one another, by name."""
-    found = {}
-    for layer, reader in pairwise(layers):
-        [reading] = reader.reads
-        owned = [(name, len(module.get_parameter(name)) // layer.units) for name in layer.owned]
-        columns = reading.units if reading.groups > 1 else reading.units[:1]
-        found[layer.name] = (
-            Belonging(layer.weight, _along(np.arange(layer.units), 0, module.get_parameter(layer.weight).ndim), True),
-            *(Belonging(name, np.arange(layer.units).repeat(each), True) for name, each in owned),
-            Belonging(reader.weight, _wide(columns, module.get_parameter(reader.weight).ndim), False),
-        )
-    return found
-
-
-def of_anatomy(anatomy: Anatomy) -> dict[str, tuple[Belonging, ...]]:
+def belongings(anatomy: Anatomy) -> dict[str, tuple[Belonging, ...]]:
     """What belongs to each layer of any model, by name: as far as it lies in parameters."""
     found = {}
     for part in anatomy.parts:

@@ -20,30 +20,6 @@ INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Which units of another layer a weight reads.
-
-    Attributes:
-        layer: the name of that layer; ``INPUTS`` for the network's own inputs.
-        shape: rows and columns of the weight.
-        places: columns in a row that come from one unit, more than 1 behind flattened channels.
-        groups: those of a grouped convolution; the columns of a group of rows count from the group's first channel.
-    """
-
-    layer: str
-    shape: tuple[int, int]
-    places: int = 1
-    groups: int = 1
-
-    @property
-    def units(self) -> np.ndarray:
-        """For every row and column the unit that it reads, int64 ``[out, in]``."""
-        rows, columns = self.shape
-        group = np.arange(rows) * self.groups // rows
-        return (group[:, None] * columns + np.arange(columns)) // self.places
-
-
-@dataclass(frozen=True)
 class Layer:
     """A layer with units: neurons, channels of a convolution, or heads of ``nn.MultiheadAttention``.
 
@@ -54,7 +30,6 @@ class Layer:
         weight: the parameter whose rows lead to the units; empty for heads.
         owned: the other parameters with a number, or equally many numbers in a row, for each unit: bias, scale and
             shift of a batch normalization.
-        reads: what the weight reads; empty where it is not known, outside a chain of layers.
     """
 
     name: str
@@ -62,7 +37,6 @@ class Layer:
     channels: bool = False
     weight: str = ""
     owned: tuple[str, ...] = ()
-    reads: tuple[Reading, ...] = ()
 
 
 class Linear(NamedTuple):

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from karikomi.errors import InputError
 from karikomi.networks.tape import record
 
-SIDES = (28, 32, 64, 96, 128, 224, 299, *range(40, 3, -1))
+SIDES = (28, 32, 64, 96, 128, 224, 299, *range(40, 0, -1))
 """Widths of images, and lengths of sequences, that are tried."""
 
 

@@ -62,6 +62,15 @@ def shuffle_links(masks: Masks, among: Masks, rng: np.random.Generator) -> dict[
     return shuffled
 
 
+def random_links(among: Masks, left: Mapping[str, int] | int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """So many links at random of those that ``among`` has, as in :func:`remove_links`.
+
+    Fewer links of the same draw (a generator of the same state) are nested in more.
+    """
+    draw = {name: rng.random(mask.shape) for name, mask in among.items()}
+    return remove_links(among, draw, left, rng)
+
+
 def _shrink(mask: np.ndarray, scores: np.ndarray, left: int, rng: np.random.Generator, where: str) -> np.ndarray:
     alive = np.flatnonzero(mask)
     competing = scores.ravel()[alive]

@@ -117,7 +117,7 @@ def draw_ablation(kind: str, case: Case, seed: int) -> Ablation:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     widths=st.lists(st.integers(1, 19), min_size=3, max_size=6),
     functions=st.lists(st.sampled_from(list(FUNCTIONS)), min_size=5, max_size=5),

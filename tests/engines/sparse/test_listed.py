@@ -23,7 +23,7 @@ def perceptron(hidden: int) -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, 10))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     hidden=st.integers(1, 90),
     density=st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]),

@@ -210,7 +210,7 @@ def test_of_equal_outputs_the_first_wins() -> None:
     assert seen.loss == pytest.approx(np.log(5))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(1, 23), min_size=2, max_size=4),
     st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), min_size=3, max_size=3),

@@ -11,6 +11,7 @@ from torch.optim.sgd import sgd
 
 from karikomi.engines.contract import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON, OptimizerState, Recipe, Trial
 from karikomi.engines.population.stacking import Population
+from karikomi.networks.subnetwork import Arrays
 
 
 class Optimizer:
@@ -78,16 +79,16 @@ class Optimizer:
         ]
 
 
-def stacked_costs(trials: Sequence[Trial], population: Population) -> dict[str, Tensor]:
-    """What links cost by their size, for every weight that costs something in some network."""
-    names = {name for trial in trials for name in trial.link_cost or {}}
+def stacked(each: Sequence[Arrays | None], population: Population) -> dict[str, Tensor]:
+    """What each network has for its links, by weight; 0 where it has nothing, and no weight that none has any for."""
+    names = {name for arrays in each for name in arrays or {}}
     return {
         name: population.in_place_of(
             name,
             np.stack(
                 [
-                    (trial.link_cost or {}).get(name, np.zeros_like(member.weights[name]))
-                    for trial, member in zip(trials, population.members, strict=True)
+                    (arrays or {}).get(name, np.zeros_like(member.weights[name]))
+                    for arrays, member in zip(each, population.members, strict=True)
                 ]
             ),
         )

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from karikomi.engines.population.stacking import Population, own_state
 from karikomi.errors import InputError
+from karikomi.networks.architecture import CONVOLUTIONS
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.networks.tracing import CONVOLUTIONS
 
 # On a CPU stacking shares out what a step costs beside its arithmetic, but slows the arithmetic down. Time of 8 stacked
 # networks over that of 8 one after another, batch 60, one thread: mlp-8 0.75, mlp-32-16 0.8, mlp-100-50 1.1,

@@ -43,6 +43,7 @@ class Population:
             for name in dict.fromkeys(name for member in members for name in member.masks)
             if name in self.parameters and not all(_mask(member, name).all() for member in members)
         }
+        self._frozen: dict[str, tuple[Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self.members)
@@ -104,6 +105,20 @@ class Population:
             gradient = self.parameters[name].grad
             if gradient is not None:
                 gradient.mul_(mask)
+        for name, (frozen, _) in self._frozen.items():
+            gradient = self.parameters[name].grad
+            if gradient is not None:
+                gradient.masked_fill_(frozen, 0)
+
+    def freeze(self, frozen: Mapping[str, Tensor]) -> None:
+        """Links that are to keep the value that they have now: where a tensor laid out like the parameter is not 0."""
+        self._frozen = {name: (where.bool(), self.parameters[name].detach().clone()) for name, where in frozen.items()}
+
+    @torch.no_grad()
+    def restore_frozen(self) -> None:
+        """Undo what decay has done to them."""
+        for name, (frozen, value) in self._frozen.items():
+            self.parameters[name].copy_(torch.where(frozen, value, self.parameters[name]))
 
     def clip_gradients(self, limit: float) -> None:
         """Scale each network's gradient to an L2 norm of at most ``limit``, as ``clip_grad_norm_`` does."""

@@ -20,7 +20,7 @@ from karikomi.engines.contract import (
     Trial,
 )
 from karikomi.engines.population.augmentation import check_augmentation
-from karikomi.engines.population.optimizer import Optimizer, stacked_costs
+from karikomi.engines.population.optimizer import Optimizer, stacked
 from karikomi.engines.population.planning import Planned, plan
 from karikomi.engines.population.rewiring import due, gradients_of_all_links, rewire
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
@@ -115,7 +115,8 @@ def _train_population(
 ) -> list[Trained]:
     began = time.perf_counter()
     _seed_dropout(trials, source.device)
-    optimizer, costs = Optimizer(recipe, trials, population), stacked_costs(trials, population)
+    optimizer, costs = Optimizer(recipe, trials, population), stacked([trial.link_cost for trial in trials], population)
+    population.freeze(stacked([trial.frozen for trial in trials], population))
     batches = source.minibatches(trials, recipe)
     validation = _Validation(population, source, [trial.split.validation for trial in trials], block)
     validations = set(recipe.validations())
@@ -137,6 +138,7 @@ def _train_population(
         if recipe.clip is not None:
             population.clip_gradients(recipe.clip)
         optimizer.step(rate)
+        population.restore_frozen()
         train_losses.append(losses.detach())
         if iteration in recipe.snapshots:
             snapshots[iteration] = population.clone(), list(population.members)

@@ -95,9 +95,11 @@ def _train(
     if trial.state is not None:
         _fill(optimizer.first, places, trial.state.first)
         _fill(optimizer.second, places, trial.state.second if optimizer.adam else {})
-    if trial.link_cost is not None:
-        optimizer = optimizer._replace(cost=aligned(network.parameters.size))
-        _fill(optimizer.cost, places, trial.link_cost)
+    by_link = {"cost": trial.link_cost, "frozen": trial.frozen}
+    by_link = {name: arrays for name, arrays in by_link.items() if arrays is not None}
+    optimizer = optimizer._replace(**{name: aligned(network.parameters.size) for name in by_link})
+    for name, arrays in by_link.items():
+        _fill(getattr(optimizer, name), places, arrays)
     rewired = Rewired(rewiring, trial.subnetwork, network, optimizer, places, recipe.batch) if rewiring else None
     goals = _goals(trial, recipe)
     orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
@@ -126,9 +128,9 @@ def _train(
                 best = network.parameters.copy(), places, done
         if due:
             places = due.change(done)
-            if trial.link_cost is not None:
-                optimizer.cost[:] = 0
-                _fill(optimizer.cost, places, trial.link_cost)
+            for name, arrays in by_link.items():
+                getattr(optimizer, name)[:] = 0
+                _fill(getattr(optimizer, name), places, arrays)
     iteration, train_loss, validation_loss, accuracy = (np.array(column) for column in zip(*curve, strict=True))
     return Trained(
         best=_restored(trial, *best),
@@ -164,6 +166,7 @@ def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
         second=aligned(size if adam else 0),
         gradient=aligned(2 * network.longest),
         cost=aligned(0),
+        frozen=aligned(0),
     )
 
 

@@ -93,7 +93,8 @@ def lay_out(architecture: Architecture, groups: int, entry: int, leaving: int) -
         leaving: the group of the outputs.
     """
     layers = [INPUTS, *(layer.name for layer in architecture.layers)]
-    sizes = [architecture.layers[0].reads[0].shape[1], *(layer.units for layer in architecture.layers)]
+    inputs = architecture.module.get_parameter(architecture.layers[0].weight).shape[1]
+    sizes = [inputs, *(layer.units for layer in architecture.layers)]
     members = [
         *(np.full(size, entry) for size in sizes[:2]),
         *(divide(size, groups) for size in sizes[2:-2]),

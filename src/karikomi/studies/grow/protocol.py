@@ -11,7 +11,7 @@ from karikomi.engines.contract import Advance, Evaluation, Trained, Trial
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.removal.allocation import erdos_renyi_kernel, links_by_layer, uniform
-from karikomi.removal.masks import Masks, remove_links
+from karikomi.removal.masks import Masks, random_links
 from karikomi.removal.rewiring import Rewiring
 from karikomi.runs.checkpoint import Checkpoint, provenance_of
 from karikomi.studies.grow.settings import GROWTH, SPARSE, GrowSettings
@@ -80,9 +80,7 @@ def dense_network(setup: GrowSetup, replicate: int) -> Subnetwork:
 def entries_at(setup: GrowSetup, density: float, replicate: int, ticket: Arrays | None) -> list[Entry]:
     """The networks of a replicate at a density: all arms but the dense one."""
     whole, rng = dense_network(setup, replicate), seeds.stream(setup.settings.seed, "sparse", replicate)
-    # Fewer links from the same draw are nested in more.
-    draw = {name: rng.random(mask.shape) for name, mask in whole.masks.items()}
-    random = remove_links(whole.masks, draw, links_of(setup)[density], rng)
+    random = random_links(whole.masks, links_of(setup)[density], rng)  # nested in those of higher densities
     masks = {"ticket": ticket, "dense-matched": whole.masks}
     return [
         Entry(replicate, arm, density, whole.masked(masks.get(arm) or random))

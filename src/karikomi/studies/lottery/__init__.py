@@ -9,6 +9,9 @@ The blog post's experiment: karikomi lottery
 
 With more controls: karikomi lottery --arms ticket reinit shuffled random --reinits 3
 
+What does a ticket owe to its signs, sizes and zeros? karikomi lottery --arms signed-reinit constant reshuffled-weights
+frozen
+
 Which criterion, and is it its mask? karikomi lottery --criteria magnitude snip synflow --scope global --arms shuffled
 
 Another network: karikomi lottery --network mlp-64-64 --criterion magnitude-increase --scope global

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from karikomi.statistics import ALPHA
+from karikomi.studies.lottery.conditions import MEANINGS
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.publications import LOTTERY_CONDITIONS, TMTK
 from karikomi.studies.show import DisplayTable
@@ -24,6 +25,11 @@ VERDICTS = by_text((WINNING, LOST))
 TRANSFER_CONTROLS = ("ticket", "transferred-reinit", "transferred-random")
 """What the tickets of another run are compared with, beside the dense network."""
 
+UNTRAINED = ("constant", "supermask")
+"""Arms that ask how accurate a network is before any weight is trained."""
+
+BEFORE = "initial_test_accuracy"
+
 MEASURED = "test_accuracy"  # any measure: every arm and round has a row for each
 
 # What is compared in words: early stop in iterations, accuracy there in points; and with how many digits.
@@ -39,12 +45,15 @@ def verdict(p_winning: float, p_lost: float) -> Verdict:
     return WINNING if p_winning < ALPHA else LOST if p_lost < ALPHA else NOT_SHOWN
 
 
-def in_a_sentence(verdicts: pd.DataFrame, differences: pd.DataFrame) -> str:
-    """Whether transferred tickets owe something to their weights; which tickets are winning, lost and inconclusive."""
-    transfer = _transfer_in_words(differences)
+def in_a_sentence(verdicts: pd.DataFrame, differences: pd.DataFrame, arms: pd.DataFrame) -> str:
+    """Whether transferred tickets owe something to their weights; which tickets are winning, lost and inconclusive.
+
+    Before that, where the run asks for it, how accurate a network is of which no weight was trained.
+    """
+    first = _untrained_in_words(differences, arms) + _transfer_in_words(differences)
     if verdicts.empty:
-        return headline(transfer or ["no tickets were drawn in this run"])
-    parts = transfer + [
+        return headline(first or ["no tickets were drawn in this run"])
+    parts = first + [
         f"tickets with {few(spans)} of the links {verb}"
         for found, verb in ((WINNING, "are winning"), (LOST, "are lost"), (NOT_SHOWN, "are inconclusive"))
         if (spans := _spans(verdicts, found))
@@ -59,6 +68,17 @@ def _transfer_in_words(differences: pd.DataFrame) -> list[str]:
     shown = int(((about["p_holm"] < ALPHA) & (about["mean"] > 0)).sum())
     found = f"are more accurate than re-initialized at {shown} of {len(about)} densities"
     return [f"transferred tickets {found if shown else 'are not shown to be more accurate than re-initialized'}"]
+
+
+def _untrained_in_words(differences: pd.DataFrame, arms: pd.DataFrame) -> list[str]:
+    better = differences.query("arm in @UNTRAINED and against == 'dense' and measure == @BEFORE")
+    better = better[(better["p_holm"] < ALPHA) & (better["mean"] > 0)]
+    if better.empty:
+        return []
+    arm, number = better.loc[better["mean"].idxmax(), ["arm", "round"]]
+    best = arms.set_index(["arm", "round", "measure"]).loc[(arm, number, BEFORE)]
+    where = f"{arm} with {percent(best['density'])} of the links"
+    return [f"untrained networks are at best {100 * best['mean']:.1f} % accurate, {where}"]
 
 
 def explanation(accuracy_margin: float) -> str:
@@ -80,8 +100,9 @@ def main_tables(
     """Published rows beside ours, if the run repeats their protocol, and the verdicts."""
     tickets = _tickets(arms, differences, verdicts, margin)
     transfer = [_against(arms, differences, "transferred", control) for control in TRANSFER_CONTROLS]
-    shown = [*(table for table in transfer if table.rows), tickets]
-    return [_published(arms, settings), *shown] if repeats_the_blog_post(settings) else shown
+    shown = [*(table for table in (*transfer, _owed(arms, differences)) if table.rows), tickets]
+    published = repeats_the_blog_post(settings) and settings.rounds in arms.index.unique("round")
+    return [_published(arms, settings), *shown] if published else shown
 
 
 def detail_tables(arms: pd.DataFrame, differences: pd.DataFrame, settings: LotterySettings) -> list[DisplayTable]:
@@ -116,13 +137,13 @@ def _published(arms: pd.DataFrame, settings: LotterySettings) -> DisplayTable:
 
 
 def _arms(arms: pd.DataFrame) -> DisplayTable:
-    measures = ("early_stop_iteration", "test_accuracy", "final_test_accuracy", "train_accuracy")
+    measures = (BEFORE, "early_stop_iteration", MEASURED, "final_test_accuracy", "train_accuracy")
     order = arms.xs(MEASURED, level="measure")["density"].sort_index(level="round", kind="stable", sort_remaining=False)
     rows = [
         (percent(density), arm, *(_cell(arms, arm, number, measure) for measure in measures))
         for (arm, number), density in order.items()
     ]
-    columns = ("links left", "arm", "early stop", "test accuracy, %", "at the end, %", "train, %")
+    columns = ("links left", "arm", "before training, %", "early stop", "test accuracy, %", "at the end, %", "train, %")
     return DisplayTable("Every arm: means over replicates", columns, rows)
 
 
@@ -133,6 +154,20 @@ def _against(arms: pd.DataFrame, differences: pd.DataFrame, arm: str, against: s
     ]
     columns = ("links left", "early stop", "p of a difference", "accuracy, points", "p of a difference")
     return DisplayTable(f"{arm.capitalize()} minus {against}", columns, rows)
+
+
+def _owed(arms: pd.DataFrame, differences: pd.DataFrame) -> DisplayTable:
+    """At how many densities the ticket is ahead of each of its controls, where there are several; of one, no row."""
+    rows, density = [], arms.xs(MEASURED, level="measure")["density"]
+    about = differences.query("arm == 'ticket' and against != 'dense' and measure == @MEASURED")
+    for control, by in sorted(about.groupby("against"), key=lambda each: [*MEANINGS].index(each[0])):
+        shown, largest = by.loc[by["p_holm"] < ALPHA, "mean"], by.loc[by["mean"].abs().idxmax()]
+        counts = [f"{int(found.sum())} of {len(by)}" for found in (shown > 0, shown < 0)]
+        points = plus_minus(largest, *COMPARED[MEASURED], "+")
+        rows.append((control, *counts, points, percent(density["ticket", largest["round"]])))
+    columns = ("control", "ahead at", "behind at", "largest difference, points", "links left")
+    title = "What a ticket owes to what: densities at which its accuracy is shown to be ahead of or behind a control's"
+    return DisplayTable(title, columns, rows if len(rows) > 1 else ())
 
 
 def _tickets(arms: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, margin: float) -> DisplayTable:
@@ -164,6 +199,8 @@ def percent(density: float) -> str:
 
 
 def _cell(arms: pd.DataFrame, arm: str, number: int, measure: str) -> str:
+    if (arm, number, measure) not in arms.index:  # measured since a later version
+        return "–"
     row = arms.loc[(arm, number, measure)]
     return plus_minus(row, 100, 2) if measure.endswith("accuracy") else plus_minus(row, 1, 0)
 

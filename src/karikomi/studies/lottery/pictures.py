@@ -9,6 +9,7 @@ import pandas as pd
 
 from karikomi.figures import lottery, wiring
 from karikomi.studies.lottery import wiring as tables
+from karikomi.studies.lottery.answer import BEFORE, UNTRAINED
 from karikomi.studies.result import Result
 
 
@@ -19,6 +20,12 @@ def variants(result: Result) -> alt.TopLevelMixin | None:
 
 def accuracy(result: Result) -> alt.TopLevelMixin:
     return _each(result.summary().arms, lottery.accuracy)
+
+
+def initial_accuracy(result: Result) -> alt.TopLevelMixin | None:
+    arms = result.summary().arms
+    asked = arms["arm"].isin(UNTRAINED).any() and (arms["measure"] == BEFORE).any()
+    return _each(arms, lambda arms: lottery.accuracy(arms, BEFORE)) if asked else None
 
 
 def early_stop(result: Result) -> alt.TopLevelMixin:

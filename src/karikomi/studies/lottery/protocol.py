@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from karikomi import seeds
 from karikomi.engines.contract import Advance, Evaluation, Recipe, Trained, Trial
+from karikomi.engines.population.supermask import train_supermasks
+from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.connection import cut_off
 from karikomi.runs.checkpoint import FINAL, INITIAL, Checkpoint, provenance_of, snapshot
 from karikomi.studies.lottery.arms import Entry, entries
@@ -30,19 +33,41 @@ def run_round(
 ) -> list[Outcome]:
     """Train every network of round ``number`` (0 is the dense networks) and measure it."""
     found = [entry for replicate in replicates for entry in entries(setup, number, replicate, past)]
-    trials = [setup.trial(entry.network, entry.replicate) for entry in found]
-    trained: dict[int, Trained] = {}
-    starts: dict[Rewind, None] = dict.fromkeys(entry.rewind for entry in found)
-    for rewind in starts:
-        places = [place for place, entry in enumerate(found) if entry.rewind == rewind]
-        recipe = recipe_of(setup.settings, number, rewind)
-        results = setup.engine.train([trials[place] for place in places], setup.data, recipe, advance)
-        trained |= zip(places, (_counted_from(done_before(rewind), result) for result in results), strict=True)
-    measured = _measure(setup, trials, [trained[place] for place in range(len(found))])
+    trials = [replace(setup.trial(entry.network, entry.replicate), frozen=entry.frozen) for entry in found]
+    results = _train(setup, number, found, trials, advance)
+    measured = _measure(setup, trials, [_untrained(*each) for each in zip(found, results, strict=True)], results)
     return [
-        _outcome(setup, number, entry, trained[place], *measures)
-        for place, (entry, measures) in enumerate(zip(found, measured, strict=True))
+        _outcome(setup, number, entry, result, *measures)
+        for entry, result, measures in zip(found, results, measured, strict=True)
     ]
+
+
+def _train(
+    setup: Setup[LotterySettings],
+    number: int,
+    found: Sequence[Entry],
+    trials: Sequence[Trial],
+    advance: Advance | None,
+) -> list[Trained]:
+    """Those that are trained alike as one list."""
+    trained: dict[int, Trained] = {}
+    ways: list[tuple[bool, Rewind]] = [(entry.arm == "supermask", entry.rewind) for entry in found]
+    for way in dict.fromkeys(ways):
+        places = [place for place, its in enumerate(ways) if its == way]
+        members, (learned, rewind) = [trials[place] for place in places], way
+        recipe = recipe_of(setup.settings, number, rewind)
+        if learned:
+            draws = [seeds.stream(setup.settings.seed, "supermask", found[place].replicate) for place in places]
+            results = train_supermasks(members, draws, setup.data, replace(recipe, snapshots=()), advance)
+        else:
+            results = setup.engine.train(members, setup.data, recipe, advance)
+        trained |= zip(places, (_counted_from(done_before(rewind), result) for result in results), strict=True)
+    return [trained[place] for place in range(len(found))]
+
+
+def _untrained(entry: Entry, result: Trained) -> Subnetwork:
+    """The network with the weights that it begins with; of a supermask under the mask that is found."""
+    return result.best if entry.arm == "supermask" else entry.network
 
 
 def recipe_of(settings: LotterySettings, number: int, rewind: Rewind) -> Recipe:
@@ -66,9 +91,10 @@ def _counted_from(start: int, result: Trained) -> Trained:
 
 
 def _measure(
-    setup: Setup[LotterySettings], trials: Sequence[Trial], trained: Sequence[Trained]
-) -> Iterator[tuple[Evaluation, Evaluation, Evaluation]]:
-    """On the test set at the early stop and at the end, and on each network's own training examples at the end."""
+    setup: Setup[LotterySettings], trials: Sequence[Trial], starts: Sequence[Subnetwork], trained: Sequence[Trained]
+) -> Iterator[tuple[Evaluation, Evaluation, Evaluation, Evaluation]]:
+    """On the test set at the start, the early stop and the end, and on its own training examples at the end."""
+    test_start = setup.engine.evaluate(starts, setup.data.test)
     test_best = setup.engine.evaluate([result.best for result in trained], setup.data.test)
     test_final = setup.engine.evaluate([result.final for result in trained], setup.data.test)
     train: dict[int, Evaluation] = {}
@@ -76,7 +102,7 @@ def _measure(
         members = [i for i, trial in enumerate(trials) if trial.split is split]
         seen = setup.data.train.take(split.train)
         train |= dict(zip(members, setup.engine.evaluate([trained[i].final for i in members], seen), strict=True))
-    return ((test_best[i], test_final[i], train[i]) for i in range(len(trials)))
+    return zip(test_start, test_best, test_final, (train[i] for i in range(len(trials))), strict=True)
 
 
 def _outcome(
@@ -84,20 +110,24 @@ def _outcome(
     number: int,
     entry: Entry,
     result: Trained,
+    start_test: Evaluation,
     test: Evaluation,
     final_test: Evaluation,
     train: Evaluation,
 ) -> Outcome:
     curve = result.curve
+    network = _untrained(entry, result)
+    links = network.links - sum(int(frozen.sum()) for frozen in (entry.frozen or {}).values())
     row = {
         "replicate": entry.replicate,
         "arm": entry.arm,
         "reinit": entry.reinit,
         "round": number,
-        "density": entry.network.links / entry.links,
-        "links": entry.network.links,
+        "density": links / entry.links,
+        "links": links,
         "early_stop_iteration": result.early_stop_iteration,
         "validation_loss": float(curve.validation_loss[list(curve.iteration).index(result.early_stop_iteration)]),
+        "initial_test_accuracy": start_test.accuracy,
         "test_accuracy": test.accuracy,
         "test_loss": test.loss,
         "final_test_accuracy": final_test.accuracy,
@@ -108,7 +138,7 @@ def _outcome(
     }
     if len(setup.settings.variants) > 1:
         row = {"variant": entry.variant, **row}
-    if cut := cut_off(entry.network):
+    if cut := cut_off(network):
         row["cut_off"] = ", ".join(cut)
     points = {
         "iteration": curve.iteration.tolist(),

@@ -60,11 +60,22 @@ def begins_with(settings: LotterySettings, variant: Variant, past: Past, number:
 
 
 def next_masks(
-    setup: Setup[LotterySettings], variant: Variant, past: Past, left: Left, number: int, replicate: int
+    setup: Setup[LotterySettings],
+    variant: Variant,
+    past: Past,
+    left: Left,
+    number: int,
+    replicate: int,
+    *,
+    inverted: bool = False,
 ) -> Masks:
-    """The masks of a ticket of round ``number``, pruned from what the round begins with, as the criterion sees it."""
+    """The masks of a ticket of round ``number``, pruned from what the round begins with, as the criterion sees it.
+
+    ``inverted``: the highest scores go, from the dense network, as there is no such ticket of the round before.
+    """
     s, criterion = setup.settings, LINK_CRITERIA.find(variant.criterion)
-    before, acts = begins_with(s, variant, past, number, replicate), s.acts(variant.criterion)
+    before = past(replicate, 0, "") if inverted else begins_with(s, variant, past, number, replicate)
+    acts = s.acts(variant.criterion)
     state = FINAL if acts == "end" else snapshot(acts) if acts else INITIAL
     scored = replace(before.trained, weights=before.past[state])
     prunings = 1 if acts == "end" else s.prunings or criterion.prunings
@@ -76,7 +87,8 @@ def next_masks(
 
     def scores(masks: Masks) -> Mapping[str, np.ndarray]:
         found = criterion.function(_evidence(scored.masked(masks), before.past[INITIAL], examples, rng))
-        return lamp(masks, found) if variant.allocation == "lamp" else found
+        found = lamp(masks, found) if variant.allocation == "lamp" else found
+        return {name: -each for name, each in found.items()} if inverted else found
 
     return prune(scored.masks, scores, left, seeds.stream(s.seed, "ties", replicate, number), prunings)
 

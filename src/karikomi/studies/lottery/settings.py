@@ -14,6 +14,7 @@ from karikomi.registry import Entry
 from karikomi.removal.allocation import Allocation
 from karikomi.removal.scores import LINK_CRITERIA, link_criterion
 from karikomi.runs.folder import SETTINGS as RUN_SETTINGS
+from karikomi.studies.lottery.conditions import MEANINGS, OF_THE_TICKET, TRANSFERRED, Arm
 from karikomi.studies.lottery.presets import PRESETS
 from karikomi.studies.settings import START, StudySettings
 
@@ -38,12 +39,7 @@ Preset = Literal[
     "paper-resnet-20-small",
     "quick",
 ]
-Arm = Literal[
-    "dense", "ticket", "reinit", "shuffled", "random", "transferred", "transferred-reinit", "transferred-random"
-]
 Rewind = int | Literal["none", "lr"]
-TRANSFERRED: tuple[Arm, ...] = ("transferred", "transferred-reinit", "transferred-random")
-"""The arms of the tickets of another run."""
 
 
 class Variant(NamedTuple):
@@ -78,15 +74,12 @@ class LotterySettings(StudySettings):
     arms: Annotated[tuple[Arm, ...], ARMS] = Field(
         default=("dense", "ticket", "reinit"),
         min_length=1,
-        description="Conditions to compare. dense: the whole network (always); ticket: rewound; reinit: the"
-        " ticket's mask with new initial weights; shuffled: the mask shuffled within each layer, initial weights kept;"
-        " random: random removal, initial weights kept; transferred, transferred-reinit, transferred-random: of start.",
+        description="\n".join(["Conditions to compare.", *(f"{arm}: {meaning}" for arm, meaning in MEANINGS.items())]),
     )
     start: Annotated[str | None, ARMS] = Field(
         default=None,
         description="Tickets of another run, to train on these data: its folder; or one ticket that karikomi export"
-        " wrote, for the last round. transferred: its mask and initial weights; transferred-reinit: its mask with new"
-        " ones; transferred-random: as many links of each layer at random, this run's initial weights.",
+        " wrote, for the last round. Their arms are transferred, transferred-reinit and transferred-random.",
     )
     start_sha256: Annotated[str | None, Parameter(parse=False)] = Field(
         default=None, description="What those tickets were when the run began; filled in by Karikomi."
@@ -169,8 +162,8 @@ class LotterySettings(StudySettings):
     @field_validator("arms")
     @classmethod
     def _with_what_they_need(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
-        # Tickets come from the dense network, reinit and shuffled from tickets; one order, whatever order was given.
-        asked = {"dense", *arms} | ({"ticket"} if {"reinit", "shuffled"} & set(arms) else set())
+        # Tickets come from the dense network, most controls from tickets; one order, whatever order was given.
+        asked = {"dense", *arms} | ({"ticket"} if {*OF_THE_TICKET} & {*arms} else set())
         return tuple(arm for arm in get_args(Arm) if arm in asked)
 
     @field_validator("criterion")

@@ -8,6 +8,7 @@ CAPTIONS = {
     " are 95 % intervals over replicates. The figures of single links below are those of the first variant.",
     "accuracy": "Test accuracy at the early stop against the links that are left. The line across is the dense"
     " network; bands are 95 % intervals over replicates.",
+    "initial_accuracy": "Test accuracy before any weight is trained: what masks and signs alone do (Zhou et al. 2019).",
     "early_stop": "How soon each network is at its best: the iteration of minimum validation loss. Lower is faster.",
     "final_accuracy": "Test accuracy after all iterations.",
     "learning_curves": "Validation accuracy and loss during training at several densities, with 95 % intervals.",

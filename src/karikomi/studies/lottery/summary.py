@@ -1,6 +1,6 @@
 """From the table to the answer: means with intervals, paired differences, a verdict per density."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -12,12 +12,14 @@ from karikomi.statistics import holm, one_sided
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.lottery import answer, variants
 from karikomi.studies.lottery.answer import ACCURACY_MARGIN
-from karikomi.studies.lottery.settings import TRANSFERRED, LotterySettings
+from karikomi.studies.lottery.conditions import ONCE, TRANSFERRED
+from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.show import Answer, DisplayTable
 from karikomi.studies.words import check_margin
 
 MEASURES = (
     "early_stop_iteration",
+    "initial_test_accuracy",
     "test_accuracy",
     "test_loss",
     "final_test_accuracy",
@@ -25,7 +27,8 @@ MEASURES = (
     "validation_loss",
 )
 ARM = ["arm", "round"]
-COMPARED = ("early_stop_iteration", "test_accuracy", "final_test_accuracy")
+COMPARED = ("early_stop_iteration", "initial_test_accuracy", "test_accuracy", "final_test_accuracy")
+"""Runs of earlier versions have no ``initial_test_accuracy``."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +37,8 @@ class LotterySummary(Answer):
 
     Attributes:
         arms: per arm, round and measure the mean and 95 % interval over replicates (re-initializations of one ticket
-            are averaged first): arm, round, density, links, measure, mean, low, high, replicates.
+            are averaged first): arm, round, density, links, measure, mean, low, high, replicates. The supermask is in
+            round 0, with the dense network.
         differences: paired by replicate, per arm, round, measure and ``against`` (dense, reinit; of tickets every other
             arm; of transferred tickets also this run's own and their controls): mean, low, high, p (paired t-test,
             two-sided) and p_holm (Holm over the rounds of the same comparison and measure).
@@ -79,7 +83,7 @@ def summarize(
     if len(cut):
         main.insert(0, variants.cut_off_table(cut))
     return LotterySummary(
-        headline=variants.in_a_sentence(compared) if len(compared) else answer.in_a_sentence(verdicts, found),
+        headline=variants.in_a_sentence(compared) if len(compared) else answer.in_a_sentence(verdicts, found, arms),
         explanation=answer.explanation(accuracy_margin) + (variants.EXPLANATION if several else ""),
         tables=main,
         details=details,
@@ -94,7 +98,11 @@ def summarize(
 def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Measures by (variant,) arm, round and replicate; re-initializations of one ticket are averaged."""
     names = [name for name in ("variant", *ARM, "replicate") if name in tables["table"]]
-    return tables["table"].groupby(names, sort=False)[["density", "links", *MEASURES]].mean()
+    return tables["table"].groupby(names, sort=False)[["density", "links", *_known(MEASURES, tables["table"])]].mean()
+
+
+def _known(measures: Sequence[str], table: pd.DataFrame) -> list[str]:
+    return [name for name in measures if name in table]
 
 
 class _Chain(NamedTuple):
@@ -106,7 +114,7 @@ class _Chain(NamedTuple):
 def _chain(networks: pd.DataFrame, margin: float) -> _Chain:
     """What is said of one variant, beside its controls."""
     sizes = networks.groupby(ARM, as_index=False, sort=False)[["density", "links"]].mean()
-    arms = sizes.round({"links": 0}).merge(intervals(networks, ARM, MEASURES), on=ARM)
+    arms = sizes.round({"links": 0}).merge(intervals(networks, ARM, _known(MEASURES, networks)), on=ARM)
     return _Chain(arms, _differences(networks), _verdicts(networks, margin))
 
 
@@ -126,17 +134,19 @@ def _joined(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _differences(each: pd.DataFrame) -> pd.DataFrame:
-    wide = each.set_index([*ARM, "replicate"])[list(COMPARED)].sort_index()
+    compared = _known(COMPARED, each)
+    wide = each.set_index([*ARM, "replicate"])[compared].sort_index()
     present, questions = dict.fromkeys(zip(each["arm"], each["round"], strict=True)), []
     own = [arm for arm in dict.fromkeys(each["arm"]) if arm not in TRANSFERRED]
     controls = {"ticket": own, "transferred": ["dense", "reinit", *answer.TRANSFER_CONTROLS]}
     for arm, number in present:
         for against in sorted(controls.get(arm, ["dense", "reinit"]), key=lambda other: other != "dense"):
-            if arm in ("dense", against) or (against, 0 if against == "dense" else number) not in present:
+            other = (against, 0 if against in ONCE else number)
+            if arm in ("dense", against) or other not in present:
                 continue
-            ours, theirs = wide.loc[(arm, number)], wide.loc[(against, 0 if against == "dense" else number)]
+            ours, theirs = wide.loc[(arm, number)], wide.loc[other]
             where = {"arm": arm, "against": against, "round": number}
-            questions += [Question({**where, "measure": name}, ours[name], theirs[name]) for name in COMPARED]
+            questions += [Question({**where, "measure": name}, ours[name], theirs[name]) for name in compared]
     return differences(questions, ["arm", "against", "round", "measure"], family=["arm", "against", "measure"])
 
 
@@ -144,13 +154,13 @@ def _comparison(networks: pd.DataFrame) -> pd.DataFrame:
     """The tickets of every variant minus those of the first."""
     labels, questions = ["variant", "against", "round", "measure"], list[Question]()
     if "variant" in networks:
-        tickets = networks[networks["arm"] == "ticket"]
-        wide = tickets.set_index(["variant", "round", "replicate"])[list(COMPARED)].sort_index()
+        tickets, compared = networks[networks["arm"] == "ticket"], _known(COMPARED, networks)
+        wide = tickets.set_index(["variant", "round", "replicate"])[compared].sort_index()
         first, *others = tickets["variant"].unique() if len(tickets) else [""]
         for variant, number in product(others, sorted(tickets["round"].unique())):
             ours, theirs = wide.loc[(variant, number)], wide.loc[(first, number)]
             where = {"variant": variant, "against": first, "round": number}
-            questions += [Question({**where, "measure": name}, ours[name], theirs[name]) for name in COMPARED]
+            questions += [Question({**where, "measure": name}, ours[name], theirs[name]) for name in compared]
     return differences(questions, labels, family=["measure"])
 
 

@@ -25,6 +25,9 @@ def ticket_file(folder: RunFolder, replicate: int, number: int, variant: str = "
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     """``table``: a row per trained network; ``curves``: a row per validation of each.
 
+    ``links`` and ``density`` are those of the links that are trained, of a supermask those that it leaves.
+    ``initial_test_accuracy`` is that before any weight is trained; runs of earlier versions have no such column.
+
     Of several variants both have the column ``variant``, "" for the dense networks, which they share. ``cut_off`` is
     a column where a network has layers without a path through them.
     """

@@ -26,7 +26,8 @@ class Optimizer(NamedTuple):
 
     ``rates`` is the learning rate of every step; ``decoupled`` is AdamW's decay. Adam's moments are ``first`` and
     ``second``; momentum is in ``first``. Parameters are updated in pieces: ``gradient`` has room for two of the longest
-    ones. ``cost`` is what each parameter costs by its size (empty: nothing).
+    ones. ``cost`` is what each parameter costs by its size (empty: nothing), ``frozen`` is 1 for those that stay as
+    they are (empty: none).
     """
 
     adam: bool
@@ -39,6 +40,7 @@ class Optimizer(NamedTuple):
     second: np.ndarray
     gradient: np.ndarray
     cost: np.ndarray
+    frozen: np.ndarray
 
 
 class Pace(NamedTuple):
@@ -73,7 +75,8 @@ def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int,
     gradient, decay, zero = optimizer.gradient, splat16(np.float32(optimizer.decay)), splat16(_ZERO)
     for done in range(0, count, 16):
         place = start + done
-        value, slope = load16(parameters, place), load16(gradient, done)
+        before, slope = load16(parameters, place), load16(gradient, done)
+        value = before
         if optimizer.cost.size:
             # Σ cost · |value|: at 0 its slope is 0, so what is removed stays so.
             slope = slope + where_positive(absolute(value), with_sign(load16(optimizer.cost, place), value), zero)
@@ -94,4 +97,7 @@ def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int,
             if optimizer.nesterov:
                 speed = multiply_add(splat16(np.float32(optimizer.momentum)), speed, slope)
             change = splat16(pace.rate) * speed
-        store(parameters, place, value - change)
+        if optimizer.frozen.size:
+            store(parameters, place, where_positive(load16(optimizer.frozen, place), before, value - change))
+        else:
+            store(parameters, place, value - change)

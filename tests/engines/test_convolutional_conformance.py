@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from karikomi.data.dataset import Examples
-from karikomi.engines import convolutional
+from karikomi.engines import convolutional, population
 from karikomi.engines.choice import choose
 from karikomi.engines.contract import Recipe
 from karikomi.engines.recipe import learning_rates
@@ -17,8 +17,8 @@ from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
 
 # At larger rates a rounding error grows tenfold every few steps: PyTorch in float32 is then far from itself in float64.
-ADAM = Recipe(60, 60, "adam", 2e-4, 0.0, 0.0, 50)
-SGD = replace(ADAM, optimizer="sgd", learning_rate=2e-3, momentum=0.9, weight_decay=1e-3)
+ADAM = Recipe(40, 60, "adam", 2e-4, 0.0, 0.0, 50)
+SGD = replace(ADAM, optimizer="sgd", learning_rate=5e-4, momentum=0.9, weight_decay=1e-3)
 SHORT = replace(SGD, iterations=30, learning_rate=0.01, validate_every=10)
 
 
@@ -28,7 +28,7 @@ class Block(nn.Module):
     def __init__(self, channels: int, units: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, units, 3, stride, 1, bias=False)
-        self.conv2 = nn.Conv2d(units, units, 3, padding=1, groups=2)
+        self.conv2 = nn.Conv2d(units, units, 3, padding=1, groups=2, bias=False)
         self.bn1, self.bn2 = nn.BatchNorm2d(units), nn.BatchNorm2d(units, affine=False)
         self.shortcut = nn.Conv2d(channels, units, 1, stride) if stride > 1 else nn.Identity()
 
@@ -38,17 +38,19 @@ class Block(nn.Module):
 
 
 class Residual(nn.Module):
-    """A normalization behind a linear layer, too."""
+    """A normalization behind a linear layer, too, and outputs that are a sum."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.bn = nn.Conv2d(1, 4, 5, 2, 2), nn.BatchNorm2d(4, momentum=0.3)
+        self.stem, self.bn = nn.Conv2d(1, 4, 5, 2, 2, bias=False), nn.BatchNorm2d(4, momentum=0.3)
         self.blocks = nn.Sequential(Block(4, 4, 1), Block(4, 6, 2))
-        self.hidden, self.norm, self.output = nn.Linear(6, 12, bias=False), nn.BatchNorm1d(12), nn.Linear(12, 10)
+        self.hidden, self.norm = nn.Linear(294, 12, bias=False), nn.BatchNorm1d(12)
+        self.output, self.beside = nn.Linear(12, 10), nn.Linear(6, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(torch.relu(self.bn(self.stem(x.unflatten(1, (1, -1))))))
-        return self.output(torch.tanh(self.norm(self.hidden(x.mean((2, 3))))))
+        hidden = torch.tanh(self.norm(self.hidden(x.flatten(1))))
+        return self.output(hidden) + self.beside(x.mean((2, 3)))
 
 
 class Branches(nn.Module):
@@ -99,6 +101,12 @@ def engine(request):
     return importlib.import_module(f"karikomi.engines.{request.param}")
 
 
+@pytest.fixture
+def tolerance(engine, module):
+    """PyTorch normalizes images whose channels lie last less exactly, and such a network makes more of an error."""
+    return 5e-3 if engine is population and module is NETWORKS["residual"] else 1e-5
+
+
 @EVERY
 def test_the_sparse_engine_is_chosen(module):
     assert choose("auto", Architecture(module, (torch.rand(3, 28, 28),))) is convolutional
@@ -107,19 +115,27 @@ def test_the_sparse_engine_is_chosen(module):
 @EVERY
 @pytest.mark.parametrize(
     ("recipe", "density"),
-    [(ADAM, 0.3), (SGD, 1.0), (replace(SGD, batch=70, learning_rate=learning_rates(2e-3, "cosine", 20, 60)), 0.3)],
+    [(ADAM, 0.3), (SGD, 1.0), (replace(SGD, batch=70, learning_rate=learning_rates(5e-4, "cosine", 20, 40)), 0.3)],
     ids=["adam", "sgd-dense", "sgd-cosine-batch-70"],
 )
-def test_trains_like_plain_pytorch(engine, make, oracle, noisy, module, density, recipe):
+def test_trains_like_plain_pytorch(engine, make, oracle, noisy, module, density, recipe, tolerance):
     trial = make.trial(module, density)
     expected = oracle(trial, noisy, recipe)
     [trained] = engine.train([trial], noisy, replace(recipe, validate_every=1))
-    np.testing.assert_allclose(trained.curve.train_loss, expected.losses, rtol=0, atol=2e-4)
+    np.testing.assert_allclose(trained.curve.train_loss, expected.losses, rtol=0, atol=tolerance)
     held_back = noisy.train.take(trial.split.validation)
-    assert trained.curve.validation_loss[-1] == pytest.approx(expected.loss(held_back.x, held_back.y), abs=2e-4)
+    assert trained.curve.validation_loss[-1] == pytest.approx(expected.loss(held_back.x, held_back.y), abs=tolerance)
     for name, value in expected.weights().items():
-        np.testing.assert_allclose(trained.final.weights[name], value, rtol=0, atol=2e-3, err_msg=name)
+        np.testing.assert_allclose(trained.final.weights[name], value, rtol=0, atol=10 * tolerance, err_msg=name)
         assert trained.final.weights[name].dtype == value.dtype
+
+
+@pytest.mark.parametrize("module", [NETWORKS["branches"], NETWORKS["pixels"]], ids=["branches", "pixels"])
+def test_trains_like_plain_pytorch_for_hundreds_of_steps(engine, make, oracle, noisy, module):
+    recipe = replace(SGD, iterations=300, learning_rate=2e-3, validate_every=1)
+    trial = make.trial(module, 0.3)
+    [trained] = engine.train([trial], noisy, recipe)
+    np.testing.assert_allclose(trained.curve.train_loss, oracle(trial, noisy, recipe).losses, rtol=0, atol=1e-4)
 
 
 @EVERY
@@ -139,7 +155,7 @@ def test_other_parameters_that_are_masked_stay_0(engine, make, data):
     gone = {
         name: np.arange(len(w)) > 1
         for name, w in trial.subnetwork.weights.items()
-        if name.endswith(("bn.weight", "bn.bias", "stem.bias"))
+        if name.endswith(("bn.weight", "bn.bias", "shortcut.bias", "beside.bias"))
     }
     network = trial.subnetwork.masked({**trial.subnetwork.masks, **gone})
     [trained] = engine.train([replace(trial, subnetwork=network)], data, replace(SHORT, optimizer="adam"))
@@ -159,7 +175,7 @@ def test_snapshot_is_a_run_that_stops_there(engine, make, data, module):
 
 
 @EVERY
-def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, noisy, module):
+def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, noisy, module, tolerance):
     recipe = replace(ADAM, iterations=15, validate_every=1)
     trial = make.trial(module, 0.5)
     [first] = engine.train([trial], noisy, recipe)
@@ -168,7 +184,7 @@ def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, noisy, mo
     expected = oracle(trial, noisy, recipe, (later, recipe))
     assert second.state.steps == 30
     assert {*second.state.first} == {name for name, _ in module.named_parameters()}
-    np.testing.assert_allclose(second.curve.train_loss, expected.losses[15:], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(second.curve.train_loss, expected.losses[15:], rtol=0, atol=tolerance)
 
 
 @EVERY

@@ -10,9 +10,9 @@ import numpy as np
 
 from karikomi.engines.contract import Change, Links
 from karikomi.graphs.prediction import ch3_l3
-from karikomi.removal.masks import lowest
+from karikomi.removal.places import among, free_places, nth_places
 
-_SAMPLED = 2  # times as many candidates as grow: the sample's error, and links that are there already
+_ASKED = 2  # times as many of the steepest places as links grow: some have a link, and their number is not exact
 
 Growth = Literal["random", "gradient", "structure"]
 Decay = Literal["cosine", "constant"]
@@ -69,46 +69,48 @@ class Rewiring:
             size, left = math.prod(links.shape), len(links.places)
             count = int(self.share_at(step) * left) if left < size else 0
             if count:
-                kept = _all_but_the_lowest(np.abs(links.weights), count, rng)
-                found[name] = Change(kept, self._grown(links, links.places[kept], size, count, rng))
+                kept = _all_but_the_lowest(links, count, rng)
+                free = free_places(links.places, kept, size)
+                found[name] = Change(kept, np.sort(self._grown(links, free, size - left + count, count, rng)))
         return found
 
-    def _grown(self, links: Links, taken: np.ndarray, size: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    def _grown(self, links: Links, free: np.ndarray, many: int, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Places for ``count`` links, of the ``many`` that are ``free``."""
         if self.growth == "random":
-            return _free(taken, np.sort(rng.choice(size - len(taken), count, replace=False, shuffle=False)))
-        free = np.ones(size, bool)
-        free[taken] = False
-        if self.growth == "gradient":
-            assert links.gradient is not None, "asked for"
-            scores = np.abs(links.gradient)
-        else:
-            scores = ch3_l3(~free.reshape(links.shape[0], -1)).ravel()
-        candidates = _above(scores, _SAMPLED * count, free)
-        if len(candidates) < count:
-            candidates = np.flatnonzero(free)
-        return candidates[np.sort(lowest(-scores[candidates], count, rng))]
+            return nth_places(free, np.sort(rng.choice(many, count, replace=False, shuffle=False)))
+        if self.growth == "structure":
+            there = among(free, np.arange(math.prod(links.shape)))
+            places = np.flatnonzero(there)
+            return _highest(places, ch3_l3(~there.reshape(links.shape)).ravel()[places], count, rng)
+        assert links.steepest, "asked for"
+        for asked in (_ASKED * count, math.prod(links.shape)):
+            places, slopes = links.steepest(asked)
+            there = among(free, places)
+            if np.count_nonzero(there) >= count:
+                break
+        return _highest(places[there], slopes[there], count, rng)
 
 
-def _all_but_the_lowest(scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Which are not the ``count`` lowest, bool; a draw decides between equals."""
-    threshold = np.partition(scores, count - 1)[count - 1]
-    kept = scores > threshold
-    if spared := len(scores) - np.count_nonzero(kept) - count:
-        kept[rng.choice(np.flatnonzero(scores == threshold), spared, replace=False)] = True
+def _all_but_the_lowest(links: Links, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Which are not the ``count`` of smallest |w|, bool; a draw decides between equals."""
+    sizes = _ordered(np.abs(links.weights))
+    threshold = np.partition(sizes, count - 1)[count - 1]
+    kept = sizes > threshold
+    if spared := len(sizes) - np.count_nonzero(kept) - count:
+        tied = np.flatnonzero(sizes == threshold)
+        tied = tied[np.argsort(links.places[tied])]
+        kept[rng.choice(tied, spared, replace=False)] = True
     return kept
 
 
-def _above(scores: np.ndarray, count: int, free: np.ndarray) -> np.ndarray:
-    """The free places of about the ``count`` highest scores, judged by a sample: to look for the highest among fewer.
-
-    All that score as high as the lowest of them are there.
-    """
-    sample = scores[:: max(1, len(scores) // 4096)]
-    rank = max(0, len(sample) - 1 - count * len(sample) // len(scores))
-    found = np.flatnonzero(scores >= np.partition(sample, rank)[rank])
-    return found[free[found]]
+def _highest(places: np.ndarray, scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The ``count`` places of highest score, not negative; a draw decides between equals."""
+    scores = _ordered(scores)
+    threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
+    above, tied = places[scores > threshold], places[scores == threshold]
+    return np.concatenate([above, rng.choice(np.sort(tied), count - len(above), replace=False)])
 
 
-def _free(taken: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """The places of such ranks, ascending, among those that are not ``taken``, which are ascending too."""
-    return ranks + np.searchsorted(taken - np.arange(len(taken)), ranks, side="right")
+def _ordered(scores: np.ndarray) -> np.ndarray:
+    """Numbers that are not negative as whole numbers in the same order, NaN above all others."""
+    return scores.view(np.dtype(f"i{scores.itemsize}"))

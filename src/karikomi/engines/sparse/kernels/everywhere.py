@@ -13,8 +13,11 @@ from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import LANES, absolute, at, kernel, load64, put, splat64, store
 
 _ALL_BITS = np.uint64(2**64 - 1)
-# Gradients from which the size of the others is judged.
-_SAMPLED = 8192
+# How great the greatest gradients are is judged by a sample: of so many places those in one lane of four, of which so
+# many at least are as great. Its inputs are a golden section of all apart: no regular grid, as borders of images are.
+_SAMPLED, _ONE_OF_FOUR, _HITS, _GOLDEN = 8192, np.uint64(0x1111111111111111), 16, 0.6180339887
+# Of a float32 the sign, the exponent, and three bits more.
+_LEADING_BITS = 12
 
 
 class Everywhere(NamedTuple):
@@ -23,13 +26,12 @@ class Everywhere(NamedTuple):
     ``turned`` holds the loss's derivatives by its outputs, with units, of which there is room for ``rows``, as lanes.
     In block b of the examples input i is not 0 in the ``lanes`` from ``starts[b * inputs + i]`` to before
     ``starts[b * inputs + i + 1]``, where it has ``values``. ``sizes`` are those of the gradients that were found, at
-    ``places``; one input of ``every`` is in the sample.
+    ``places``; ``bits`` are the same as whole numbers, ``counts`` how many begin alike.
     """
 
     outputs: int
     inputs: int
     rows: int
-    every: int
     turned: np.ndarray
     lanes: np.ndarray
     values: np.ndarray
@@ -37,25 +39,23 @@ class Everywhere(NamedTuple):
     sums: np.ndarray
     places: np.ndarray
     sizes: np.ndarray
+    bits: np.ndarray
+    counts: np.ndarray
 
     @classmethod
     def of(cls, outputs: int, inputs: int, batch: int) -> Self:
         rows, blocks = padded(outputs, LANES), -(-batch // LANES)
-        size, values = outputs * inputs, blocks * inputs * LANES
+        values, sizes = blocks * inputs * LANES, aligned(outputs * inputs)
         return cls(
-            *(outputs, inputs, rows, max(1, size // _SAMPLED)),
+            *(outputs, inputs, rows),
             *(aligned(blocks * LANES * rows), np.zeros(values, np.uint8), aligned(values)),
-            *(np.zeros(blocks * inputs + 1, np.int64), aligned(LANES), np.empty(size, np.int64), aligned(size)),
+            *(np.zeros(blocks * inputs + 1, np.int64), aligned(LANES), np.empty(sizes.size, np.int64), sizes),
+            *(sizes.view(np.int32), np.empty(1 << _LEADING_BITS, np.int64)),
         )
 
     def greatest(self, many: int) -> tuple[np.ndarray, np.ndarray]:
         """Places and sizes of about the ``many`` greatest gradients, and of all as great as the least of them."""
-        size, bound = self.outputs * self.inputs, np.float32(0)
-        if many < size:
-            sample = self.sizes[: find_greatest(self, bound, self.every)]
-            rank = max(0, len(sample) - 1 - many * len(sample) // size)
-            bound = np.partition(sample, rank)[rank]
-        found = find_greatest(self, bound, 1)
+        found = find_greatest(self, many)
         return self.places[:found], self.sizes[:found]
 
 
@@ -80,13 +80,28 @@ def keep_step(network: Network, number: int, batch: int, room: Everywhere) -> No
 
 
 @kernel
-def find_greatest(room: Everywhere, bound: np.float32, every: int) -> int:
-    """Lists the gradients that are not below ``bound``, with one input of ``every``; returns how many."""
-    found = np.intp(0)
+def find_greatest(room: Everywhere, many: int) -> int:
+    """Lists about the ``many`` greatest gradients; returns how many they are."""
+    size, bound = room.outputs * room.inputs, np.float32(0)
+    if many < size:
+        some, step = min(room.inputs, -(-_SAMPLED // room.outputs)), np.intp(_GOLDEN * room.inputs)
+        sampled = list_above(room, bound, some, step, _ONE_OF_FOUR)
+        bound = _exceeded_by(room, sampled, max(_HITS, many * sampled // size))
+    return list_above(room, bound, room.inputs, np.intp(1), _ALL_BITS)
+
+
+@kernel
+def list_above(room: Everywhere, bound: np.float32, some: int, step: int, lanes: int) -> int:
+    """Lists the gradients that are not below ``bound``; returns how many.
+
+    Of all in ``lanes``, with ``some`` inputs, each so many ``step``s behind the one before.
+    """
+    found, unit = np.intp(0), np.intp(0)
     for row in range(0, room.outputs, LANES):
-        in_use = _ALL_BITS >> np.uint64(LANES - min(room.outputs - row, LANES))
-        # Other inputs for every LANES rows: neighbours are alike.
-        for unit in range(row // LANES % every, room.inputs, every):
+        in_use = lanes & _ALL_BITS >> np.uint64(LANES - min(room.outputs - row, LANES))
+        for _ in range(some):
+            unit += step
+            unit -= room.inputs if unit >= room.inputs else 0
             sums = absolute(_gradient(room, row, unit))
             bits = lanes_at_least(sums, bound) & in_use
             if bits:
@@ -98,6 +113,22 @@ def find_greatest(room: Everywhere, bound: np.float32, every: int) -> int:
                 put(room.sizes, found, at(room.sums, lane))
                 found += 1
     return found
+
+
+@inlined
+def _exceeded_by(room, sampled, many):
+    """A number that at least ``many`` of the sample reach, and few more."""
+    for digit in range(room.counts.size):
+        put(room.counts, digit, 0)
+    for number in range(sampled):
+        digit = at(room.bits, number) >> (32 - _LEADING_BITS)
+        put(room.counts, digit, at(room.counts, digit) + 1)
+    digit, above = np.intp(room.counts.size), np.intp(0)
+    while digit > 0 and above < many:
+        digit -= 1
+        above += at(room.counts, digit)
+    put(room.bits, 0, digit << (32 - _LEADING_BITS))
+    return at(room.sizes, 0)
 
 
 @inlined

@@ -113,7 +113,9 @@ def test_draws_are_those_of_numpy(seed, wanted):
 
 
 @settings(deadline=None)
-@given(arrays(st.sampled_from([np.float32, np.float64]), st.integers(1, 50), elements=st.floats(0, width=32)), st.data())
+@given(
+    arrays(st.sampled_from([np.float32, np.float64]), st.integers(1, 50), elements=st.floats(0, width=32)), st.data()
+)
 def test_the_nth_number_is_that_of_a_sorted_array(numbers, data):
     whole, rank = numbers.view(f"i{numbers.itemsize}"), data.draw(st.integers(0, len(numbers) - 1))
     assert nth(whole, rank) == np.sort(whole)[rank]

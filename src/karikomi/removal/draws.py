@@ -42,10 +42,10 @@ def chosen(state: np.ndarray, many: int, count: int, shuffle: bool) -> np.ndarra
 
 
 @numba.njit(cache=True, nogil=True)
-def _below(state: np.ndarray, last: int) -> int:
+def _below(state: np.ndarray, last: int) -> np.int64:
     """A whole number from 0 to ``last``, all alike (Lemire 2019)."""
     if last == 0:
-        return 0
+        return np.int64(0)
     many = np.uint64(last + 1)
     product = _next32(state) * many
     if product & _LOW < many:
@@ -56,7 +56,7 @@ def _below(state: np.ndarray, last: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _next32(state: np.ndarray) -> int:
+def _next32(state: np.ndarray) -> np.uint64:
     """PCG64's (O'Neill 2014, XSL-RR) next 32 bits; the other half of its 64 comes next."""
     if state[4]:
         state[4] = 0
@@ -72,7 +72,7 @@ def _next32(state: np.ndarray) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _high(one: int, other: int) -> int:
+def _high(one: np.uint64, other: np.uint64) -> np.uint64:
     """The upper 64 bits of a product."""
     a, b, c, d = one >> _HALF, one & _LOW, other >> _HALF, other & _LOW
     middle = a * d + (b * d >> _HALF)

@@ -18,7 +18,7 @@ def drop_lowest(
     """
     threshold = nth(sizes, count - 1)
     kept = sizes > threshold
-    spared = sizes.size - np.count_nonzero(kept) - count
+    spared = sizes.size - count - int(np.count_nonzero(kept))
     if spared:
         tied = np.flatnonzero(sizes == threshold)
         tied = tied[np.argsort(places[tied])]
@@ -56,9 +56,7 @@ def grow_anywhere(free: np.ndarray, many: int, count: int, draws: np.ndarray) ->
 
 
 @numba.njit(cache=True, nogil=True)
-def grow_highest(
-    free: np.ndarray, places: np.ndarray, scores: np.ndarray, count: int, draws: np.ndarray
-) -> np.ndarray:
+def grow_highest(free: np.ndarray, places: np.ndarray, scores: np.ndarray, count: int, draws: np.ndarray) -> np.ndarray:
     """The ``count`` free ones of highest score among ``places``, ascending; none if there are not so many.
 
     ``scores`` are whole numbers, not negative; a draw decides between equals.
@@ -126,13 +124,13 @@ def _has(bits: np.ndarray, number: int) -> bool:
 
 
 @numba.njit(inline="always")
-def _lowest(bits: int) -> int:
+def _lowest(bits: np.uint64) -> np.int64:
     """The number of the lowest bit that is set."""
     return _ones((bits & (~bits + np.uint64(1))) - np.uint64(1))
 
 
 @numba.njit(inline="always")
-def _ones(bits: int) -> int:
+def _ones(bits: np.uint64) -> np.int64:
     """How many bits are set: what compilers know as the instruction for it."""
     bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
     bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))

@@ -8,9 +8,10 @@ from karikomi.engines.contract import Change, Links, Rewiring
 from karikomi.engines.sparse.kernels.everywhere import Everywhere, keep_step
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.changing import Values, change_links
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.placement import Place, padded
-from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, Values, change_links, mark_links, sort_links
+from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, mark_links, sort_links
 from karikomi.networks.subnetwork import Subnetwork
 
 
@@ -88,16 +89,17 @@ class _Sparse:
         )
         moved = aligned(3 * (padded(count, 16) + 16 * tiles))
         self.values = Values(*values, moved, block=aligned(4 * GROUP * TILE))
-        mark_links(self.room, *np.divmod(place.elements, self.inputs))
+        row, column = np.divmod(place.elements, self.inputs)
+        mark_links(self.room, row, column)
         self.order = Order.of(count, tiles, self.room.groups)
         sort_links(self.room, self.lists, self.order)
 
     def change(self, change: Change) -> Place:
         count, old = len(change.kept), self.order
-        new, place = Order.of(count, len(old.links), old.groups), Place(*np.empty((2, count), np.int64))
-        kept = change.kept.view(np.uint8)
-        change_links(self.room, self.lists, old, kept, change.grown, new, *place, self.inputs, self.values)
-        self.order = new
+        self.order = Order.of(count, len(old.links), old.groups)
+        place, kept = Place(*np.empty((2, count), np.int64)), change.kept.view(np.uint8)
+        moves = self.order, place.positions, place.elements, self.inputs, self.values
+        change_links(self.room, self.lists, old, kept, change.grown, *moves)
         return place
 
 

@@ -80,7 +80,7 @@ def keep_step(network: Network, number: int, batch: int, room: Everywhere) -> No
 
 
 @kernel
-def find_greatest(room: Everywhere, many: int) -> int:
+def find_greatest(room: Everywhere, many: int) -> np.intp:
     """Lists about the ``many`` greatest gradients; returns how many they are."""
     size, bound = room.outputs * room.inputs, np.float32(0)
     if many < size:
@@ -91,7 +91,7 @@ def find_greatest(room: Everywhere, many: int) -> int:
 
 
 @kernel
-def list_above(room: Everywhere, bound: np.float32, some: int, step: int, lanes: int) -> int:
+def list_above(room: Everywhere, bound: np.float32, some: int, step: int, lanes: int) -> np.intp:
     """Lists the gradients that are not below ``bound``; returns how many.
 
     Of all in ``lanes``, with ``some`` inputs, each so many ``step``s behind the one before.

@@ -1,4 +1,4 @@
-"""The links of a sparse layer in the order in which the kernels visit them, and moved to where a change puts them."""
+"""The links of a sparse layer in the order in which the kernels visit them."""
 
 from typing import NamedTuple, Self
 
@@ -7,14 +7,13 @@ import numpy as np
 from karikomi.engines.sparse.kernels.fused import bytes_not_zero, lowest_bit
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS, PATTERNS
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, put_four, splat16, store
+from karikomi.engines.sparse.kernels.vector import at, kernel, put, put_four
 
 # Units in one tile: they stay in the first-level cache (most of them) while all rows pass by.
 TILE = 160
 # Patterns of inputs that are looked at together: most of a sparse layer's are 0.
 TOGETHER = 32
 
-_ZERO = np.float32(0)
 # 1 in each of four numbers of 16 bits.
 _FOUR = 0x0001000100010001
 
@@ -175,7 +174,7 @@ def sort_back(lists: Lists, order: Order, inputs: int) -> None:
         put(pointers, number, 0)
     for tile in range(order.links.size):
         for group in range(order.groups):
-            begin, end, _ = _span(order, tile, group)
+            begin, end, _ = span_of(order, tile, group)
             first = group * GROUP // TILE * inputs + tile * TILE
             for number in range(begin, end):
                 place = first + at(order.cells, number) // GROUP
@@ -185,7 +184,7 @@ def sort_back(lists: Lists, order: Order, inputs: int) -> None:
         put(pointers, number, entry)
     for tile in range(order.links.size):
         for group in range(order.groups - 1, -1, -1):
-            begin, end, shift = _span(order, tile, group)
+            begin, end, shift = span_of(order, tile, group)
             first = group * GROUP // TILE * inputs + tile * TILE
             for number in range(end - 1, begin - 1, -1):
                 cell = at(order.cells, number)
@@ -196,114 +195,8 @@ def sort_back(lists: Lists, order: Order, inputs: int) -> None:
 
 
 @inlined
-def _span(order, tile, group):
+def span_of(order, tile, group):
     """The first number of a block's links, the one after the last, and how far from numbers their parameters are."""
     block = tile * order.groups + group
     shift = at(order.links, tile) - at(order.blocks, tile * order.groups)
     return at(order.blocks, block), at(order.blocks, block + 1), shift
-
-
-class Values(NamedTuple):
-    """Parameters and two moments of each; room for those of a layer, and of a block."""
-
-    parameters: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    moved: np.ndarray
-    block: np.ndarray
-
-
-@kernel
-def change_links(
-    room: Room,
-    lists: Lists,
-    old: Order,
-    kept: np.ndarray,
-    grown: np.ndarray,
-    new: Order,
-    positions: np.ndarray,
-    elements: np.ndarray,
-    inputs: int,
-    values: Values,
-) -> None:
-    """Of the ``old`` links some are ``kept``; at the places ``grown``, ascending, there are ``new`` ones, of values 0.
-
-    ``positions`` and ``elements`` become those of all.
-    """
-    _mark_changes(room, old, kept, grown, inputs)
-    sort_links(room, lists, new)
-    if lists.back_pointers.size:
-        sort_back(lists, new, inputs)
-    clear(values.moved)
-    clear(values.block)
-    for tile in range(new.links.size):
-        for group in range(new.groups):
-            _take(old, tile, group, kept, values)
-            _bring(new, tile, group, lists.link, values)
-            _name(new, tile, group, inputs, positions, elements)
-    size = values.moved.size // 3
-    for place in range(0, size, 16):
-        store(values.parameters, lists.link + place, load16(values.moved, place))
-        store(values.first, lists.link + place, load16(values.moved, size + place))
-        store(values.second, lists.link + place, load16(values.moved, 2 * size + place))
-
-
-@inlined
-def _mark_changes(room, old, kept, grown, inputs):
-    for tile in range(old.links.size):
-        for group in range(old.groups):
-            begin, end, _ = _span(old, tile, group)
-            origin = group * room.stride + tile * TILE
-            for number in range(begin, end):
-                cell = at(old.cells, number)
-                place, gone = origin + cell // GROUP, 1 - at(kept, number)
-                put(room.patterns, place, at(room.patterns, place) ^ gone << cell % GROUP)
-    row, begin = np.intp(0), np.intp(0)
-    for number in range(grown.size):
-        while at(grown, number) >= begin + inputs:
-            row += 1
-            begin += inputs
-        place = row // GROUP * room.stride + at(grown, number) - begin
-        put(room.patterns, place, at(room.patterns, place) | 1 << row % GROUP)
-
-
-@inlined
-def _take(old, tile, group, kept, values):
-    """The values of those links of a block that stay, into its room."""
-    begin, end, shift = _span(old, tile, group)
-    for number in range(begin, end):
-        cell, stays = 4 * at(old.cells, number), at(kept, number)
-        one, two = at(values.parameters, number + shift), at(values.first, number + shift)
-        three = at(values.second, number + shift)
-        put(values.block, cell, one if stays else _ZERO)
-        put(values.block, cell + 1, two if stays else _ZERO)
-        put(values.block, cell + 2, three if stays else _ZERO)
-
-
-@inlined
-def _bring(new, tile, group, link, values):
-    """Values from the room of a block to where they go; the room is empty then."""
-    (begin, end, shift), size = _span(new, tile, group), values.moved.size // 3
-    for number in range(begin, end):
-        cell, place = 4 * at(new.cells, number), number + shift - link
-        put(values.moved, place, at(values.block, cell))
-        put(values.moved, size + place, at(values.block, cell + 1))
-        put(values.moved, 2 * size + place, at(values.block, cell + 2))
-        put(values.block, cell, _ZERO)
-        put(values.block, cell + 1, _ZERO)
-        put(values.block, cell + 2, _ZERO)
-
-
-@inlined
-def _name(new, tile, group, inputs, positions, elements):
-    begin, end, shift = _span(new, tile, group)
-    for number in range(begin, end):
-        cell = at(new.cells, number)
-        put(positions, number, number + shift)
-        put(elements, number, (group * GROUP + cell % GROUP) * inputs + tile * TILE + cell // GROUP)
-
-
-@kernel
-def clear(values: np.ndarray) -> None:
-    for place in range(0, values.size, 16):
-        store(values, place, splat16(_ZERO))

@@ -88,7 +88,7 @@ class _Sparse:
             *(int(back[0]) if len(back) else 0, network.back_partner, network.back_link, back),
         )
         moved = aligned(3 * (padded(count, 16) + 16 * tiles))
-        self.values = Values(*values, moved, block=aligned(4 * GROUP * TILE))
+        self.values = Values(*(*values, moved, aligned(4 * GROUP * TILE)))
         row, column = np.divmod(place.elements, self.inputs)
         mark_links(self.room, row, column)
         self.order = Order.of(count, tiles, self.room.groups)

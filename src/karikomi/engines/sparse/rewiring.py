@@ -5,10 +5,10 @@ from typing import Protocol
 import numpy as np
 
 from karikomi.engines.contract import Change, Links, Rewiring
+from karikomi.engines.sparse.kernels.changing import Values, change_links
 from karikomi.engines.sparse.kernels.everywhere import Everywhere, keep_step
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
-from karikomi.engines.sparse.kernels.changing import Values, change_links
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.placement import Place, padded
 from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, mark_links, sort_links
@@ -88,7 +88,8 @@ class _Sparse:
             *(int(back[0]) if len(back) else 0, network.back_partner, network.back_link, back),
         )
         moved = aligned(3 * (padded(count, 16) + 16 * tiles))
-        self.values = Values(*(*values, moved, aligned(4 * GROUP * TILE)))
+        parameters, first, second = values
+        self.values = Values(parameters, first, second, moved, block=aligned(4 * GROUP * TILE))
         row, column = np.divmod(place.elements, self.inputs)
         mark_links(self.room, row, column)
         self.order = Order.of(count, tiles, self.room.groups)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from karikomi.engines.contract import Links
 from karikomi.graphs.prediction import ch3_l3
+from karikomi.removal.draws import chosen, state_of
+from karikomi.removal.places import nth
 from karikomi.removal.rewiring import Decay, Growth, Rewiring
 
 
@@ -22,7 +25,13 @@ def layer(shape, density, seed, ties=False):
     places = np.flatnonzero(rng.random(shape) < density)
     draw = (lambda n: rng.integers(-2, 3, n)) if ties else rng.standard_normal
     weights, gradient = (draw(n).astype(np.float32) for n in (len(places), shape[0] * shape[1]))
-    return Links(shape, places, weights, gradient)
+    slopes = np.abs(gradient)
+
+    def steepest(many):
+        found = rng.permutation(np.flatnonzero(slopes >= np.sort(slopes)[-min(many, len(slopes))]))
+        return found, slopes[found]
+
+    return Links(shape, rng.permutation(places), weights, steepest)
 
 
 @settings(deadline=None)  # the first example compiles
@@ -49,8 +58,9 @@ def test_as_many_grow_as_go_and_the_smallest_go(growth, shape, density, share, t
     assert grown.max() < size
     sizes = np.abs(links.weights)
     assert kept.all() or not kept.any() or sizes[~kept].max() <= sizes[kept].min()
-    assert links.gradient is not None
-    scores = {"gradient": np.abs(links.gradient)}
+    assert links.steepest
+    found, slopes = links.steepest(size)
+    scores = {"gradient": slopes[np.argsort(found)]}
     if growth == "structure":
         mask = np.zeros(size, bool)
         mask[links.places[kept]] = True
@@ -77,6 +87,38 @@ def test_a_change_depends_on_its_step_and_seed_alone():
     assert (one.change(200, {"a": links})["a"].grown == first).all()
     assert (one.change(300, {"a": links})["a"].grown != first).any()
     assert (rule(seed=4, decay="constant").change(200, {"a": links})["a"].grown != first).any()
+
+
+def test_a_network_that_diverged_changes_too():
+    links = layer((20, 30), 0.2, 0)
+    links.weights[::2] = np.nan
+    for growth in ("random", "gradient"):
+        kept, grown = rule(growth, share=0.4, decay="constant").change(100, {"a": links})["a"]
+        assert (~kept).sum() == len(grown) == int(0.4 * len(kept))
+        assert kept[::2].all()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(1, 40_000), st.floats(0, 1), st.booleans()), min_size=1, max_size=4),
+)
+def test_draws_are_those_of_numpy(seed, wanted):
+    draws, rng = state_of(seed), np.random.default_rng(seed)
+    for many, share, shuffle in wanted:
+        expected = rng.choice(many, int(share * many), replace=False, shuffle=shuffle)
+        bits = chosen(draws, many, len(expected), shuffle)
+        there = np.unpackbits(bits.view(np.uint8), count=many, bitorder="little")
+        np.testing.assert_array_equal(np.flatnonzero(there), np.sort(expected))
+
+
+@settings(deadline=None)
+@given(
+    arrays(st.sampled_from([np.float32, np.float64]), st.integers(1, 50), elements=st.floats(0, width=32)), st.data()
+)
+def test_the_nth_number_is_that_of_a_sorted_array(numbers, data):
+    whole, rank = numbers.view(f"i{numbers.itemsize}"), data.draw(st.integers(0, len(numbers) - 1))
+    assert nth(whole, rank) == np.sort(whole)[rank]
 
 
 @pytest.mark.parametrize(("decay", "half"), [("cosine", 0.15), ("constant", 0.3)])

@@ -51,15 +51,17 @@ class Links(NamedTuple):
 
     Attributes:
         shape: of the weight.
-        places: the links that are there, int64, ascending places in the flat weight.
+        places: the links that are there, int64, places in the flat weight in any order.
         weights: theirs, float32.
-        gradient: ∂L/∂w of every place, float32, in the last training step and before it; None where not asked for.
+        steepest: places, in any order, and |∂L/∂w| there, float32, in the last training step and before it, of about
+            as many greatest ones as asked for, and of all that are as great as the least of them; None where gradients
+            are not asked for.
     """
 
     shape: tuple[int, ...]
     places: np.ndarray
     weights: np.ndarray
-    gradient: np.ndarray | None
+    steepest: Callable[[int], tuple[np.ndarray, np.ndarray]] | None
 
 
 class Change(NamedTuple):

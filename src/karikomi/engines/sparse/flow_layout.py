@@ -18,7 +18,6 @@ from karikomi.engines.sparse.kernels.placement import (
     padded,
     place_dense,
     place_sparse,
-    place_way_back,
 )
 from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent
 from karikomi.engines.sparse.kernels.play import PIECE
@@ -243,13 +242,9 @@ def _place_linear(
     layer["activation"], layer["keep"] = ACTIVATIONS[part.activation], -1
     layer["outputs"], layer["inputs"] = mask.shape
     layer["x"], layer["y"] = signals[part.x[0]]["start"], signals[part.y]["start"]
-    row, column = map(np.ascontiguousarray, np.nonzero(mask))  # as kernels read them
-    if is_dense(mask):
-        positions = place_dense(layer, mask, row, column, pools)
-    else:
-        positions = place_sparse(layer, row, column, pools)
-        place_way_back(layer, row, column, positions, pools)
-    places[part.weight] = Place(positions, np.flatnonzero(mask))
+    placed = place_dense(layer, mask, pools) if is_dense(mask) else place_sparse(layer, mask, pools, backward=True)
+    row, column, positions = placed
+    places[part.weight] = Place(positions, row * mask.shape[1] + column)
     layer["bias"] = _place_row(part.bias, len(mask), pools, places)
     return layer
 

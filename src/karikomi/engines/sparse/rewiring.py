@@ -1,14 +1,17 @@
 """Links of a network that is laid out, changed in place."""
 
+from typing import Protocol
+
 import numpy as np
 
 from karikomi.engines.contract import Change, Links, Rewiring
-from karikomi.engines.sparse.kernels.everywhere import Everywhere, gradient_everywhere
-from karikomi.engines.sparse.kernels.layout import Network
+from karikomi.engines.sparse.kernels.changing import Values, change_links
+from karikomi.engines.sparse.kernels.everywhere import Everywhere, keep_step
+from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.placement import Place, padded
-from karikomi.engines.sparse.kernels.sorting import Room, merge_links, move, sort_back, sort_links
+from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, mark_links, sort_links
 from karikomi.networks.subnetwork import Subnetwork
 
 
@@ -35,60 +38,88 @@ class Rewired:
         second = optimizer.second if optimizer.adam else np.zeros_like(optimizer.first)
         self.values = network.parameters, optimizer.first, second
         self.shapes = {layer.weight: subnetwork.weights[layer.weight].shape for layer in linear}  # [outputs, inputs]
-        self.rooms = {name: Room.of(shape[0], shape[1]) for name, shape in self.shapes.items()}
+        self.layers: dict[str, _Layer] = {
+            name: (_Matrix if network.layers[number]["stride"] else _Sparse)(network, number, places[name], self.values)
+            for number, name in enumerate(self.shapes)
+        }
         asked = self.shapes if rewiring.gradient else {}
         self.everywhere = {name: Everywhere.of(shape[0], shape[1], batch) for name, shape in asked.items()}
+        self.steepest = {name: room.greatest for name, room in self.everywhere.items()}
 
     def measure(self) -> None:
-        """Keep the gradient of all links in the step that was just taken."""
-        for number, name in enumerate(self.everywhere):
-            gradient_everywhere(self.network, number, self.batch, self.everywhere[name])
+        """Keep what the gradient of all links in the step that was just taken needs."""
+        for number, room in enumerate(self.everywhere.values()):
+            keep_step(self.network, number, self.batch, room)
 
     def change(self, step: int) -> dict[str, Place]:
         """Links go and grow, after that step; returns where the parameters are then."""
         parameters = self.network.parameters
         links = {
-            name: Links(shape, place.elements, parameters[place.positions], self._gradient(name))
+            name: Links(shape, place.elements, parameters[place.positions], self.steepest.get(name))
             for name, shape in self.shapes.items()
             for place in [self.places[name]]
         }
         changes = self.rewiring.change(step, links)
-        for number, name in enumerate(self.shapes):
-            if name in changes:
-                move_links = self._in_matrix if self.network.layers[number]["stride"] else self._in_lists
-                self.places = {**self.places, name: move_links(number, name, changes[name])}
+        self.places = {**self.places, **{name: self.layers[name].change(change) for name, change in changes.items()}}
         return self.places
 
-    def _gradient(self, name: str) -> np.ndarray | None:
-        return self.everywhere[name].flat(*self.shapes[name]) if self.rewiring.gradient else None
 
-    def _in_lists(self, number: int, name: str, change: Change) -> Place:
-        network, layer, place = self.network, self.network.layers[number], self.places[name]
-        (outputs, inputs), room, count = self.shapes[name], self.rooms[name], len(place.elements)
-        merged, row, column, source, positions = np.empty((5, count), np.int64)
-        merge_links(place.elements, place.positions, change.kept, change.grown, inputs, merged, row, column, source)
-        groups, tiles = -(-outputs // GROUP), int(layer["tiles"])
-        pointers = network.pointers[layer["pointer"] :][: tiles * groups * LISTS + 1]
+class _Layer(Protocol):
+    def __init__(self, network: Network, number: int, place: Place, values: tuple[np.ndarray, ...]) -> None: ...
+
+    def change(self, change: Change) -> Place:
+        """Links go and grow; returns where all are then."""
+        ...
+
+
+class _Sparse:
+    """A layer of lists, all of which are made anew."""
+
+    def __init__(self, network: Network, number: int, place: Place, values: tuple[np.ndarray, ...]) -> None:
+        layer, count = network.layers[number], len(place.elements)
+        self.inputs, tiles = int(layer["inputs"]), int(layer["tiles"])
+        self.room = Room.of(int(layer["outputs"]), self.inputs)
+        pointers = network.pointers[layer["pointer"] :][: tiles * self.room.groups * LISTS + 1]
         links = network.tile_links[layer["tile_link"] :][: tiles + 1]
-        start, entry = int(links[0]), int(pointers[0])
-        sort_links(row, column, groups, room, start, entry, network.partner, pointers, links, positions)
-        if number:
-            back = network.back_pointers[layer["back_pointer"] :][: int(layer["back_tiles"]) * inputs + 1]
-            sort_back(row, column, positions, inputs, int(back[0]), network.back_partner, network.back_link, back)
-        some = np.empty(3 * (padded(count, 16) + 16 * tiles), np.float32)
-        move(*self.values, source, positions, start, some)
-        return Place(positions, merged)
+        back_tiles = int(layer["back_tiles"])
+        back = network.back_pointers[layer["back_pointer"] :][: back_tiles * self.inputs + (back_tiles > 0)]
+        self.lists = Lists(
+            *(int(links[0]), int(pointers[0]), network.partner, pointers, links),
+            *(int(back[0]) if len(back) else 0, network.back_partner, network.back_link, back),
+        )
+        moved = aligned(3 * (padded(count, 16) + 16 * tiles))
+        parameters, first, second = values
+        self.values = Values(parameters, first, second, moved, block=aligned(4 * GROUP * TILE))
+        row, column = np.divmod(place.elements, self.inputs)
+        mark_links(self.room, row, column)
+        self.order = Order.of(count, tiles, self.room.groups)
+        sort_links(self.room, self.lists, self.order)
 
-    def _in_matrix(self, number: int, name: str, change: Change) -> Place:
-        layer, place = self.network.layers[number], self.places[name]
-        elements = np.sort(np.concatenate([place.elements[change.kept], change.grown]))
-        rows, columns = np.divmod(elements, self.shapes[name][1])
-        positions = layer["links"] + rows * layer["stride"] + columns
-        fresh = positions[np.isin(elements, change.grown)]
+    def change(self, change: Change) -> Place:
+        count, old = len(change.kept), self.order
+        self.order = Order.of(count, len(old.links), old.groups)
+        place, kept = Place(*np.empty((2, count), np.int64)), change.kept.view(np.uint8)
+        moves = self.order, place.positions, place.elements, self.inputs, self.values
+        change_links(self.room, self.lists, old, kept, change.grown, *moves)
+        return place
+
+
+class _Matrix:
+    """A layer of mostly all links, with a mask."""
+
+    def __init__(self, network: Network, number: int, place: Place, values: tuple[np.ndarray, ...]) -> None:
+        self.layer, self.keep, self.place, self.values = network.layers[number], network.keep, place, values
+
+    def change(self, change: Change) -> Place:
+        layer, place = self.layer, self.place
+        rows, columns = np.divmod(change.grown, int(layer["inputs"]))
+        fresh, gone = layer["links"] + rows * layer["stride"] + columns, place.positions[~change.kept]
         for values in self.values:
-            values[place.positions[~change.kept]] = 0
+            values[gone] = 0
             values[fresh] = 0
         shift = layer["keep"] - layer["links"]
-        self.network.keep[place.positions + shift] = 0
-        self.network.keep[positions + shift] = 1
-        return Place(positions, elements)
+        self.keep[gone + shift] = 0
+        self.keep[fresh + shift] = 1
+        positions = np.concatenate([place.positions[change.kept], fresh])
+        self.place = Place(positions, np.concatenate([place.elements[change.kept], change.grown]))
+        return self.place

@@ -47,6 +47,21 @@ def lanes_not_zero(builder, vector):
     return builder.bitcast(builder.fcmp_unordered("!=", vector, zero), ir.IntType(vector.type.count))
 
 
+@intrinsic(types.uint64)
+def lanes_at_least(builder, vector, bound):
+    """A bit for each of 64 lanes, set where the lane is not below ``bound``: also where it is NaN."""
+    reached = builder.fcmp_unordered(">=", vector, spread(builder, bound, vector.type.count))
+    return builder.bitcast(reached, ir.IntType(vector.type.count))
+
+
+@intrinsic(types.uint64)
+def bytes_not_zero(builder, array, offset):
+    """A bit for each of 32 bytes, set where it is not 0."""
+    some = read(builder, array.address(offset), 32)
+    bits = builder.icmp_unsigned("!=", some, ir.Constant(some.type, [0] * 32))
+    return builder.zext(builder.bitcast(bits, INT), ir.IntType(64))
+
+
 @intrinsic(types.intp)
 def lowest_bit(builder, bits):
     """The number of the lowest bit that is set; some bit must be."""

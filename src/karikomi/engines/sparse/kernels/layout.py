@@ -17,7 +17,6 @@ from karikomi.engines.sparse.kernels.placement import (
     place_dense,
     place_listed,
     place_sparse,
-    place_way_back,
     worth_listing,
 )
 from karikomi.engines.sparse.kernels.vector import LANES
@@ -191,13 +190,10 @@ def _place(
     for n in sorted(range(len(linear)), key=lambda n: is_dense(blocks[n])):
         layer, block = layers[n], blocks[n]
         layer["outputs"], layer["inputs"] = block.shape
-        row, column = map(np.ascontiguousarray, np.nonzero(block))  # as kernels read them
-        if is_dense(block):
-            positions = place_dense(layer, block, row, column, pools)
-        else:
-            positions = place_sparse(layer, row, column, pools)
-            if backward and n:
-                place_way_back(layer, row, column, positions, pools)
+        way_back = backward and n > 0
+        row, column, positions = (
+            place_dense(layer, block, pools) if is_dense(block) else place_sparse(layer, block, pools, way_back)
+        )
         places[linear[n].weight] = Place(positions, kept[n + 1][row] * masks[n].shape[1] + kept[n][column])
     for layer, one, units in zip(layers, linear, kept[1:], strict=True):
         if one.bias is not None:

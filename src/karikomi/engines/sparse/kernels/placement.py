@@ -8,7 +8,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
-from karikomi.engines.sparse.kernels.sorting import TILE, Room, sort_back, sort_links
+from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, mark_links, sort_back, sort_links
 from karikomi.engines.sparse.kernels.vector import LANES
 
 # What a dense product costs, by its own products; 1 is what visiting a link costs, by its products (LeNet-300-100: with
@@ -89,7 +89,7 @@ def worth_listing(block: np.ndarray, nonzero: np.ndarray, batch: int) -> np.ndar
     return np.zeros(len(nonzero), bool)
 
 
-def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
+def place_dense(layer: Any, block: np.ndarray, pools: Pools) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     layer["stride"] = stride = padded(block.shape[1])
     layer["links"] = pools.reserve(padded(block.shape[0]) * stride)
     pools.longest = max(pools.longest, DENSE_ROWS * stride)
@@ -97,22 +97,42 @@ def place_dense(layer: Any, block: np.ndarray, row: np.ndarray, column: np.ndarr
         keep = np.zeros((padded(block.shape[0]), stride), np.float32)
         keep[: block.shape[0], : block.shape[1]] = block
         layer["keep"] = pools.add("keep", keep.ravel())
-    return layer["links"] + row * stride + column
+    row, column = np.nonzero(block)
+    return row, column, layer["links"] + row * stride + column
 
 
-def place_sparse(layer: Any, row: np.ndarray, column: np.ndarray, pools: Pools) -> np.ndarray:
-    """With room for as many links at any other places."""
-    outputs, inputs, count = int(layer["outputs"]), int(layer["inputs"]), len(row)
-    layer["tiles"] = tiles = -(-inputs // TILE)
-    groups, start = -(-outputs // GROUP), pools.reserve(padded(count, 16) + 16 * tiles)
-    partner, pointers = np.zeros(count, np.uint8), np.empty(tiles * groups * LISTS + 1, np.int64)
-    tile_links, positions = np.empty(tiles + 1, np.int32), np.empty(count, np.int64)
-    room = Room.of(outputs, inputs)
-    sort_links(row, column, groups, room, start, 0, partner, pointers, tile_links, positions)
-    layer["pointer"] = pools.add("pointers", pools.add("partner", partner) + pointers)
-    layer["tile_link"] = pools.add("tile_links", tile_links)
+def place_sparse(
+    layer: Any, block: np.ndarray, pools: Pools, backward: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """With room for as many links at any other places; and, if ``backward``, for the way back to the inputs.
+
+    Returns row, column and position of each link.
+    """
+    outputs, inputs = block.shape
+    row, column = map(np.ascontiguousarray, np.nonzero(block))  # as kernels read them
+    room, count, tiles = Room.of(outputs, inputs), len(row), -(-inputs // TILE)
+    back_tiles = -(-outputs // TILE) if backward else 0
+    lists = Lists(
+        pools.reserve(padded(count, 16) + 16 * tiles),
+        *(0, np.zeros(count, np.uint8), np.empty(tiles * room.groups * LISTS + 1, np.int64)),
+        np.empty(tiles + 1, np.int32),
+        *(0, np.empty(count * backward, np.uint8), np.empty(count * backward, np.int32)),
+        np.empty(back_tiles * inputs + backward, np.int64),
+    )
+    order = Order.of(count, tiles, room.groups)
+    mark_links(room, row, column)
+    sort_links(room, lists, order)
+    layer["tiles"], layer["back_tiles"] = tiles, back_tiles
+    layer["pointer"] = pools.add("pointers", pools.add("partner", lists.partner) + lists.pointers)
+    layer["tile_link"] = pools.add("tile_links", lists.tile_links)
+    if backward:
+        sort_back(lists, order, inputs)
+        layer["back_pointer"] = pools.add(
+            "back_pointers", pools.add("back_partner", lists.back_partner) + lists.back_pointers
+        )
+        pools.add("back_link", lists.back_link)
     pools.longest = max(pools.longest, GROUP * TILE + 32)
-    return positions
+    return order.places()
 
 
 def place_listed(mask: np.ndarray, units: np.ndarray, inputs: np.ndarray, pools: Pools) -> tuple[int, int, Place]:
@@ -128,16 +148,6 @@ def place_listed(mask: np.ndarray, units: np.ndarray, inputs: np.ndarray, pools:
         keep = pools.add("keep", kept)
     pools.longest = max(pools.longest, LANES)
     return links, keep, Place(links + positions, units[row] * mask.shape[1] + inputs[column])
-
-
-def place_way_back(layer: Any, row: np.ndarray, column: np.ndarray, positions: np.ndarray, pools: Pools) -> None:
-    layer["back_tiles"] = tiles = -(-int(layer["outputs"]) // TILE)
-    inputs, count = int(layer["inputs"]), len(row)
-    partner, link = np.empty(count, np.uint8), np.empty(count, np.int32)
-    pointers = np.empty(tiles * inputs + 1, np.int64)
-    sort_back(row, column, positions, inputs, 0, partner, link, pointers)
-    layer["back_pointer"] = pools.add("back_pointers", pools.add("back_partner", partner) + pointers)
-    pools.add("back_link", link)
 
 
 def padded(size: Size, to: int = PADDING) -> Size:

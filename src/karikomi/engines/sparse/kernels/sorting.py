@@ -1,40 +1,95 @@
-"""The links of a sparse layer in the order in which the kernels visit them, and moved to where that puts them."""
+"""The links of a sparse layer in the order in which the kernels visit them."""
 
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.fused import bytes_not_zero, lowest_bit
+from karikomi.engines.sparse.kernels.links import GROUP, LISTS, PATTERNS
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import at, kernel, put
+from karikomi.engines.sparse.kernels.vector import at, kernel, put, put_four
 
 # Units in one tile: they stay in the first-level cache (most of them) while all rows pass by.
 TILE = 160
-# Patterns of inputs that are looked at together, as one number: most of a sparse layer's are 0.
-TOGETHER = 8
+# Patterns of inputs that are looked at together: most of a sparse layer's are 0.
+TOGETHER = 32
+
+# 1 in each of four numbers of 16 bits.
+_FOUR = 0x0001000100010001
+
+
+class Order(NamedTuple):
+    """The links of a layer, numbered as they are visited, in blocks: groups of rows, in one tile after the other.
+
+    ``cells`` says where in its block each one is, GROUP cells for each input in the tile; there is room for more.
+    ``blocks`` says at which number each block begins, and where the last one ends; ``links`` where the parameters of
+    each tile start.
+    """
+
+    groups: int
+    cells: np.ndarray
+    blocks: np.ndarray
+    links: np.ndarray
+
+    @classmethod
+    def of(cls, links: int, tiles: int, groups: int) -> Self:
+        """Room for them."""
+        return cls(
+            *(groups, np.empty(links + 3, np.uint16)),
+            *(np.empty(tiles * groups + 1, np.int64), np.empty(tiles, np.int64)),
+        )
+
+    def places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row, column, and position in the parameters of each link."""
+        tile, group = np.divmod(np.repeat(np.arange(len(self.blocks) - 1), np.diff(self.blocks)), self.groups)
+        column, row = np.divmod(self.cells[: len(tile)], GROUP)
+        shift = self.links - self.blocks[: -1 : self.groups]
+        return group * GROUP + row, tile * TILE + column, np.arange(len(tile)) + shift[tile]
 
 
 class Room(NamedTuple):
     """Room to sort the links of one layer.
 
-    ``patterns`` says of each group of rows and each input which rows read it, one bit for each; the same as numbers of
-    TOGETHER bytes are ``words``. ``starts`` says where the links of the two are. ``counts`` is room for three numbers
-    of each pattern, ``listed`` for the places in one tile that have one.
+    ``patterns`` says of each group of rows and each input which rows read it, one bit for each, in ``stride`` bytes a
+    group. ``rows`` are those of each pattern, four numbers of 16 bits as one. The others are for one block: two numbers
+    of each pattern; the inputs that have one; and of those, sorted by pattern, four cells and how many they are.
     """
 
+    groups: int
+    stride: int
     patterns: np.ndarray
-    words: np.ndarray
-    starts: np.ndarray
+    rows: np.ndarray
     counts: np.ndarray
     listed: np.ndarray
+    fours: np.ndarray
+    many: np.ndarray
 
     @classmethod
     def of(cls, outputs: int, inputs: int) -> Self:
-        """For a layer of so many units."""
-        size = -(-outputs // GROUP) * (-(-inputs // TOGETHER) * TOGETHER)
-        patterns = np.zeros(size, np.uint8)
-        counts, listed = np.empty(3 * (LISTS + 1), np.int64), np.empty(TILE + 1, np.int64)
-        return cls(patterns, patterns.view(np.uint64), np.empty(size, np.int32), counts, listed)
+        """For a layer of so many units without links."""
+        groups, stride = -(-outputs // GROUP), -(-inputs // TOGETHER) * TOGETHER
+        rows = np.zeros((LISTS + 1, 4), np.uint16)
+        for pattern, some in enumerate(PATTERNS, start=1):
+            rows[pattern, : len(some)] = some
+        return cls(
+            *(groups, stride, np.zeros(groups * stride, np.uint8), rows.view(np.uint64).ravel()),
+            *(np.empty(2 * (LISTS + 1), np.int64), np.empty(TILE, np.int64)),
+            *(np.empty(TILE, np.uint64), np.empty(TILE, np.int64)),
+        )
+
+
+class Lists(NamedTuple):
+    """A layer's part of the lists of ``Network``, from ``link`` and ``entry`` on; ``back_pointers`` may be none."""
+
+    link: int
+    entry: int
+    partner: np.ndarray
+    pointers: np.ndarray
+    tile_links: np.ndarray
+    back_entry: int
+    back_partner: np.ndarray
+    back_link: np.ndarray
+    back_pointers: np.ndarray
 
 
 @inlined
@@ -43,154 +98,105 @@ def _bits(pattern):
 
 
 @kernel
-def sort_links(
-    row: np.ndarray,
-    column: np.ndarray,
-    groups: int,
-    room: Room,
-    link: int,
-    entry: int,
-    partner: np.ndarray,
-    pointers: np.ndarray,
-    tile_links: np.ndarray,
-    positions: np.ndarray,
-) -> int:
-    """Where each link goes, ``positions``, and the lists of ``Network``, from ``link`` and ``entry`` on.
-
-    Returns the entry after the last.
-    """
-    patterns, words, starts, counts, listed = room
-    stride = patterns.size // groups
-    for word in range(words.size):
-        words[word] = 0
+def mark_links(room: Room, row: np.ndarray, column: np.ndarray) -> None:
+    """There is a link in each of these rows and columns."""
     for number in range(row.size):
-        place = at(row, number) // GROUP * stride + at(column, number)
-        put(patterns, place, at(patterns, place) | 1 << at(row, number) % GROUP)
-    entries, links, pointer = LISTS + 1, 2 * (LISTS + 1), 0
-    for tile in range(tile_links.size - 1):
-        tile_links[tile] = link
-        first, last = tile * TILE // TOGETHER, min((tile + 1) * TILE, stride) // TOGETHER
-        for group in range(groups):
-            for pattern in range(LISTS + 1):
-                counts[pattern] = 0
-            # Most words of a very sparse layer are 0; in one that is not, a branch for each byte would cost more.
-            found, origin = 0, group * stride
-            for word in range(origin // TOGETHER + first, origin // TOGETHER + last):
-                if words[word]:
-                    for place in range(word * TOGETHER, (word + 1) * TOGETHER):
-                        pattern = at(patterns, place)
-                        put(listed, found, place)
-                        found += pattern != 0
-                        put(counts, pattern, at(counts, pattern) + 1)
+        place = at(row, number) // GROUP * room.stride + at(column, number)
+        put(room.patterns, place, at(room.patterns, place) | 1 << at(row, number) % GROUP)
+
+
+@kernel
+def sort_links(room: Room, lists: Lists, order: Order) -> None:
+    """The ``lists`` and the ``order`` of the links that are marked."""
+    link, entry, pointer, number = lists.link, lists.entry, np.intp(0), np.intp(0)
+    for tile in range(lists.tile_links.size - 1):
+        put(lists.tile_links, tile, link)
+        put(order.links, tile, link)
+        shift = link - number
+        for group in range(room.groups):
+            put(order.blocks, tile * room.groups + group, number)
+            found = _list_inputs(room, group, tile)
+            begin = entry
             for pattern in range(1, LISTS + 1):
-                pointers[pointer], counts[entries + pattern], counts[links + pattern] = entry, entry, link
+                put(lists.pointers, pointer, entry)
+                put(room.counts, LISTS + 1 + pattern, entry - begin)
                 pointer += 1
-                entry += counts[pattern]
-                link += counts[pattern] * _bits(pattern)
-            for number in range(found):
-                place = at(listed, number)
-                pattern = at(patterns, place)
-                here, start = at(counts, entries + pattern), at(counts, links + pattern)
-                put(partner, here, place - origin - tile * TILE)
-                put(counts, entries + pattern, here + 1)
-                put(starts, place, start)
-                put(counts, links + pattern, start + _bits(pattern))
+                entry += at(room.counts, pattern)
+            _sort_inputs(room, group, tile, found, lists.partner, begin)
+            # Four cells are written each time, of which the next ones overwrite those that are not there.
+            for place in range(found):
+                put_four(order.cells, number, at(room.fours, place))
+                number += at(room.many, place)
         # Parameters are updated sixteen at a time.
-        link = (link + 15) // 16 * 16
-    tile_links[tile_links.size - 1], pointers[pointer] = link, entry
-    for number in range(row.size):
-        place = at(row, number) // GROUP * stride + at(column, number)
-        before = at(patterns, place) & ((1 << at(row, number) % GROUP) - 1)
-        put(positions, number, at(starts, place) + _bits(before))
-    return entry
+        link = (number + shift + 15) // 16 * 16
+    put(lists.tile_links, lists.tile_links.size - 1, link)
+    put(lists.pointers, pointer, entry)
+    put(order.blocks, order.blocks.size - 1, number)
+
+
+@inlined
+def _list_inputs(room, group, tile):
+    """The inputs of a block that some row reads, and how many have each pattern; returns how many there are in all."""
+    found, origin = np.intp(0), group * room.stride + tile * TILE
+    for pattern in range(LISTS + 1):
+        put(room.counts, pattern, 0)
+    for first in range(0, min(TILE, room.stride - tile * TILE), TOGETHER):
+        bits = bytes_not_zero(room.patterns, origin + first)
+        while bits:
+            column = first + lowest_bit(bits)
+            bits &= bits - np.uint64(1)
+            pattern = at(room.patterns, origin + column)
+            put(room.listed, found, column)
+            put(room.counts, pattern, at(room.counts, pattern) + 1)
+            found += 1
+    return found
+
+
+@inlined
+def _sort_inputs(room, group, tile, found, partner, begin):
+    """The same inputs by pattern: into ``partner`` from ``begin`` on, and their cells."""
+    origin = group * room.stride + tile * TILE
+    for number in range(found):
+        column = at(room.listed, number)
+        pattern = at(room.patterns, origin + column)
+        place = at(room.counts, LISTS + 1 + pattern)
+        put(room.counts, LISTS + 1 + pattern, place + 1)
+        put(partner, begin + place, column)
+        put(room.fours, place, at(room.rows, pattern) + column * GROUP * _FOUR)
+        put(room.many, place, _bits(pattern))
 
 
 @kernel
-def sort_back(
-    row: np.ndarray,
-    column: np.ndarray,
-    positions: np.ndarray,
-    inputs: int,
-    entry: int,
-    partner: np.ndarray,
-    link: np.ndarray,
-    pointers: np.ndarray,
-) -> None:
-    """The same links for the way back to the inputs, from ``entry`` on."""
+def sort_back(lists: Lists, order: Order, inputs: int) -> None:
+    """The same links for the way back to the inputs."""
+    pointers, entry = lists.back_pointers, lists.back_entry
     for number in range(pointers.size):
-        pointers[number] = 0
-    for number in range(row.size):
-        pointers[row[number] // TILE * inputs + column[number]] += 1
+        put(pointers, number, 0)
+    for tile in range(order.links.size):
+        for group in range(order.groups):
+            begin, end, _ = span_of(order, tile, group)
+            first = group * GROUP // TILE * inputs + tile * TILE
+            for number in range(begin, end):
+                place = first + at(order.cells, number) // GROUP
+                put(pointers, place, at(pointers, place) + 1)
     for number in range(pointers.size):
-        entry += pointers[number]
-        pointers[number] = entry
-    for number in range(row.size - 1, -1, -1):
-        group = row[number] // TILE * inputs + column[number]
-        pointers[group] -= 1
-        partner[pointers[group]] = row[number] % TILE
-        link[pointers[group]] = positions[number]
+        entry += at(pointers, number)
+        put(pointers, number, entry)
+    for tile in range(order.links.size):
+        for group in range(order.groups - 1, -1, -1):
+            begin, end, shift = span_of(order, tile, group)
+            first = group * GROUP // TILE * inputs + tile * TILE
+            for number in range(end - 1, begin - 1, -1):
+                cell = at(order.cells, number)
+                place = at(pointers, first + cell // GROUP) - 1
+                put(pointers, first + cell // GROUP, place)
+                put(lists.back_partner, place, group * GROUP % TILE + cell % GROUP)
+                put(lists.back_link, place, number + shift)
 
 
-@kernel
-def merge_links(
-    elements: np.ndarray,
-    positions: np.ndarray,
-    kept: np.ndarray,
-    grown: np.ndarray,
-    columns: int,
-    merged: np.ndarray,
-    row: np.ndarray,
-    column: np.ndarray,
-    source: np.ndarray,
-) -> None:
-    """The links after a change, ascending: places, rows and columns, and where each one's parameter was (new: -1)."""
-    # Those that stay, first behind one another: without a branch, which could not be foreseen.
-    stay = 0
-    for number in range(elements.size):
-        put(row, stay, at(elements, number))
-        put(column, stay, at(positions, number))
-        stay += kept[number]
-    old, new, stay = 0, 0, elements.size - grown.size
-    for number in range(merged.size):
-        fresh = new < grown.size and (old == stay or at(grown, new) < at(row, old))
-        put(merged, number, at(grown, new) if fresh else at(row, old))
-        put(source, number, -1 if fresh else at(column, old))
-        new += fresh
-        old += not fresh
-    line, begin = 0, 0
-    for number in range(merged.size):
-        place = at(merged, number)
-        while place >= begin + columns:
-            line += 1
-            begin += columns
-        put(row, number, line)
-        put(column, number, place - begin)
-
-
-@kernel
-def move(
-    first: np.ndarray,
-    second: np.ndarray,
-    third: np.ndarray,
-    source: np.ndarray,
-    positions: np.ndarray,
-    start: int,
-    some: np.ndarray,
-) -> None:
-    """Three values of each link from where they were, ``source``, to where they are; those of new links are 0.
-
-    They lie from ``start`` on, in as many places as one of the three rows of ``some``.
-    """
-    size = some.size // 3
-    for number in range(some.size):
-        some[number] = 0
-    for number in range(source.size):
-        was, now = at(source, number), at(positions, number) - start
-        if was >= 0:
-            put(some, now, at(first, was))
-            put(some, size + now, at(second, was))
-            put(some, 2 * size + now, at(third, was))
-    for number in range(size):
-        first[start + number] = some[number]
-        second[start + number] = some[size + number]
-        third[start + number] = some[2 * size + number]
+@inlined
+def span_of(order, tile, group):
+    """The first number of a block's links, the one after the last, and how far from numbers their parameters are."""
+    block = tile * order.groups + group
+    shift = at(order.links, tile) - at(order.blocks, tile * order.groups)
+    return at(order.blocks, block), at(order.blocks, block + 1), shift

@@ -172,6 +172,12 @@ def put(builder, array, offset, value):
     array.put(offset, value)
 
 
+@intrinsic()
+def put_four(builder, array, offset, value):
+    """The four numbers of 16 bits in ``value`` become the elements from ``offset`` on."""
+    builder.store(value, builder.bitcast(array.address(offset), value.type.as_pointer())).align = 2
+
+
 def _loader(lanes: int) -> Any:
     return intrinsic(VECTORS[lanes])(lambda builder, array, offset: read(builder, array.address(offset), lanes))
 

@@ -15,10 +15,11 @@ from markupsafe import Markup
 
 from karikomi.figures.save import VEGA_LITE
 from karikomi.report.charts import arms_of, prepared, width_of
+from karikomi.report.life import Life, payload
 from karikomi.report.words import DEFAULT, words
 
-STYLES = ("page.css", "charts.css")
-SCRIPTS = ("page.js",)
+STYLES = ("page.css", "charts.css", "life.css")
+SCRIPTS = ("page.js", "frames.js", "network.js", "panels.js", "unit.js", "life.js")
 """What is in every page, in this order; the scripts are one module."""
 
 HALF = 600
@@ -65,6 +66,7 @@ def build(
     sections: Sequence[Section],
     facts: Mapping[str, Mapping[str, object]],
     command: str = "",
+    life: Life | None = None,
     language: str = DEFAULT,
 ) -> str:
     """The page as HTML.
@@ -78,6 +80,7 @@ def build(
         facts: what belongs to the record but not to the story, folded away: per group (settings, environment …)
             names and values.
         command: what repeats the run; "" if no command does.
+        life: what the viewer plays; None for a page without.
         language: of the page's own texts, a key of :data:`karikomi.report.words.WORDS`.
     """
     places, charts = itertools.count(), itertools.count()
@@ -95,7 +98,7 @@ def build(
     arms, texts = arms_of([figure.chart for figure in figures]), words(language)
     # What a screen reader says of a chart is its description.
     specs = [{"description": figure.caption, **prepared(figure.chart, arms)} for figure in figures]
-    return _template().render(
+    return _template("page.html").render(
         language=language,
         words=texts,
         title=title,
@@ -106,7 +109,9 @@ def build(
         arms=arms,
         style=Markup("\n".join(map(_part, STYLES))),
         script=Markup("\n".join(map(_part, SCRIPTS))),
-        data=_script_json({"words": texts}),
+        life=life,
+        viewer_part=life and Markup(_template("life.html").render(words=texts, life=life, layers=list(life.layers))),
+        data=_script_json({"words": texts, "life": life and payload(life)}),
         charts=_script_json(specs),
         viewer=_viewer() if specs else None,
         draw=Markup(_part("charts.js")),
@@ -156,8 +161,8 @@ def _part(name: str) -> str:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    return environment.from_string(_part("template.html"))
+    return environment.from_string(_part(name))

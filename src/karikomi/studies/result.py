@@ -155,8 +155,12 @@ class Result:
         from karikomi.report.build import Figure, Section, build
         from karikomi.report.words import words
 
-        texts = words()
-        figures = [Figure(chart, self.study.figures[name].meaning) for name, chart in charts.items()]
+        texts, life = words(), self.study.life and self.study.life(self)
+        figures = [
+            Figure(chart, self.study.figures[name].meaning)
+            for name, chart in charts.items()
+            if life is None or name not in life.replaces
+        ]
         sections = [
             Section(texts["answer"], answer.explanation, answer.tables),
             Section(texts["figures"], figures=figures),
@@ -171,7 +175,7 @@ class Result:
             texts["environment"]: self.folder.environment["sessions"][0],
         }
         kept = [section for section in sections if section.tables or section.figures]
-        return build(title, answer.headline, kept, facts, self.command)
+        return build(title, answer.headline, kept, facts, self.command, life)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

@@ -25,5 +25,6 @@ STUDY = study(
         "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     captions=CAPTIONS,
+    life=True,
     margin=True,
 )

@@ -9,6 +9,7 @@ async function play() {
   const slider = $("step"), drawn = life.pairs.length > 0;
   const network = drawn ? new Network($("network")) : null;
   const masks = drawn ? life.pairs.map((pair, i) => new MaskImage($(`mask-${i}`), pair)) : [];
+  const pixels = drawn && life.pixels ? new PixelImage($("pixels")) : null;
   let colour = drawn ? palette(network.colours) : null, curves, bars, shownUnit = "";
 
   const shown = () => strandFrame(state.strand, state.step);
@@ -31,6 +32,7 @@ async function play() {
     const frame = shown();
     if (!frame) return;
     network.draw(frame, isGone, unit);
+    pixels?.draw(frame.blocks[0], colour);
     masks.forEach((mask, i) => mask.draw(frame.blocks[i], colour, isGone));
     const at = strand.frames[placeAt(strand, step)].at;
     $("network-at").textContent = at === step || strand.removed ? "" : `${words.weights_of} ${life.steps[at]}`;
@@ -77,7 +79,8 @@ async function play() {
   player(state, goTo);
   if (drawn) {
     pointing(network, state, select);
-    const again = () => { network.resize(); colour = palette(network.colours); ask(); };
+    // At once: a canvas that gets another size is empty.
+    const again = () => { network.resize(); colour = palette(network.colours); draw(); };
     new ResizeObserver(again).observe($("network"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   }

@@ -100,10 +100,10 @@ class Life:
     replaces: Sequence[str] = ()
 
 
-def packed(array: np.ndarray) -> dict[str, str]:
-    """An array as ``type`` (int8, uint8, int16, int32 or float32) and ``z``, its bytes, deflated, in base64."""
-    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return {"type": array.dtype.name, "z": base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()}
+def packed(array: np.ndarray, kind: str) -> dict[str, str]:
+    """An array as its ``type`` (int8, uint8, int16, int32 or float32) and ``z``: its bytes, deflated, in base64."""
+    little = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<"))
+    return {"type": kind, "z": base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()}
 
 
 def payload(life: Life) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def payload(life: Life) -> dict[str, Any]:
         "pairs": [list(pair) for pair in life.pairs],
         "hidden": list(life.hidden),
         "pixels": life.pixels,
-        "scores": {name: packed(np.float32(score)) for name, score in life.scores.items()},
+        "scores": {name: packed(score, "float32") for name, score in life.scores.items()},
         **_shared(life.strands, known),
         "curves": [{**vars(curve), "accuracy": _rounded(curve.accuracy)} for curve in life.curves],
     }
@@ -128,6 +128,8 @@ def payload(life: Life) -> dict[str, Any]:
 
 def _shared(strands: Sequence[Strand], known: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """The frames, each once, and the strands, which name theirs: as many as there is room for, evenly spread."""
+    chosen: list[Sequence[Frame]] = []
+    used: list[int] = []
     for fewer in count(1):
         chosen = [_spread(strand.frames, fewer) for strand in strands]
         used = list(dict.fromkeys(id(frame) for frames in chosen for frame in frames))
@@ -144,8 +146,8 @@ def _shared(strands: Sequence[Strand], known: Mapping[int, Mapping[str, Any]]) -
                 "alone": strand.alone,
                 "accuracy": _rounded(strand.accuracy),
                 "frames": [{"at": frame.at, "frame": number[id(frame)]} for frame in frames],
-                "classes": None if strand.classes is None else packed(np.float32(strand.classes)),
-                "removed": None if strand.removed is None else packed(np.int32(strand.removed)),
+                "classes": None if strand.classes is None else packed(strand.classes, "float32"),
+                "removed": None if strand.removed is None else packed(strand.removed, "int32"),
             }
             for strand, frames in zip(strands, chosen, strict=True)
         ],
@@ -165,9 +167,9 @@ def _parts(frame: Mapping[str, Any]) -> list[Mapping[str, str]]:
 def _frame(frame: Frame) -> dict[str, Any]:
     return {
         "blocks": [_block(weight, mask) for weight, mask in zip(frame.weights, frame.masks, strict=True)],
-        "alive": packed(np.uint8(frame.alive)),
-        "loss": None if frame.loss_rise is None else packed(np.float32(frame.loss_rise)),
-        "drop": None if frame.class_drop is None else packed(np.int16(np.round(1e4 * np.nan_to_num(frame.class_drop)))),
+        "alive": packed(frame.alive, "uint8"),
+        "loss": None if frame.loss_rise is None else packed(frame.loss_rise, "float32"),
+        "drop": None if frame.class_drop is None else packed(np.round(1e4 * np.nan_to_num(frame.class_drop)), "int16"),
     }
 
 
@@ -177,10 +179,10 @@ def _block(weight: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
     most = min(STRONGEST, int(mask.sum()))
     strongest = np.argsort(-strength, kind="stable")[:most]
     return {
-        "mask": packed(np.packbits(mask, bitorder="little")),
-        "weights": packed(np.int8(np.round(weight / scale))),
+        "mask": packed(np.packbits(mask, bitorder="little"), "uint8"),
+        "weights": packed(np.round(weight / scale), "int8"),
         "scale": float(f"{scale:.6g}"),
-        "strongest": packed(np.int32(strongest)),
+        "strongest": packed(strongest, "int32"),
     }
 
 

@@ -32,6 +32,22 @@ class MaskImage {
   }
 }
 
+// Links of each pixel: as dense in colour as there are many.
+class PixelImage {
+  constructor(canvas) {
+    [canvas.height, canvas.width] = life.pixels;
+    this.context = canvas.getContext("2d");
+    this.image = this.context.createImageData(canvas.width, canvas.height);
+    this.dots = new Uint32Array(this.image.data.buffer);
+  }
+
+  draw({ outOf }, colour) {
+    const most = outOf.reduce((a, b) => Math.max(a, b), 1), full = colour[255] & 0xffffff;
+    outOf.forEach((links, pixel) => { this.dots[pixel] = ((Math.round((255 * links) / most) << 24) | full) >>> 0; });
+    this.context.putImageData(this.image, 0, 0);
+  }
+}
+
 function svg(name, attributes, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);

@@ -61,12 +61,12 @@ def write_snapshots(path: Path, setup: Setup[Any], snapshots: Mapping[int, Snaps
     arrays: dict[str, np.ndarray] = {}
     for at, seen in snapshots.items():
         kept = {"class_accuracy": seen.class_accuracy, **{name: getattr(seen, name) for name in COSTS}}
-        arrays |= {f"{at}/{name}": np.float32(array) for name, array in kept.items() if array is not None}
+        arrays |= {f"{at}/{name}": array.astype(np.float32) for name, array in kept.items() if array is not None}
         for block in range(len(seen.graph.pairs) if seen.graph else 0):
             assert seen.graph is not None
             mask, weights = seen.graph.masks[block], seen.graph.weights[block]
             arrays[f"{at}/mask/{block}"] = np.packbits(mask)
-            arrays[f"{at}/weights/{block}"] = np.float16(np.clip(weights[mask], -65504, 65504))
+            arrays[f"{at}/weights/{block}"] = np.clip(weights[mask], -65504, 65504).astype(np.float16)
     graph = next((seen.graph for seen in snapshots.values() if seen.graph), None)
     about = {"layers": graph.layers, "sizes": graph.sizes, "pairs": graph.pairs} if graph else {}
     shape = setup.data.sample_shape

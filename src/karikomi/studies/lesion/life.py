@@ -42,6 +42,5 @@ def life(result: Result) -> Life | None:
         curves.append(Curve(f"{RANDOM}, mean", RANDOM, orders.CONTROLS[RANDOM], by_chance))
     scores = read_scores(result.folder, REPLICATE)
     own = {name: scores[name] for name in s.criteria if name in scores}
-    return played(
-        [f"{step} units removed" for step in range(units + 1)], {0: seen}, pixels, strands, curves, scores=own
-    )
+    steps = [f"{step} units removed" for step in range(units + 1)]
+    return played(steps, {0: seen}, pixels, strands, curves, scores=own)

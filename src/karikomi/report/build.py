@@ -18,9 +18,9 @@ from karikomi.report.charts import arms_of, prepared, width_of
 from karikomi.report.life import Life, payload
 from karikomi.report.words import DEFAULT, words
 
-STYLES = ("page.css", "charts.css", "life.css")
-SCRIPTS = ("page.js", "frames.js", "network.js", "panels.js", "unit.js", "life.js")
-"""What is in every page, in this order; the scripts are one module."""
+PAGE = ("page.css", "charts.css", "page.js")
+VIEWER = ("life.css", "frames.js", "network.js", "panels.js", "unit.js", "life.js")
+"""What is in every page, and in one with a viewer, in this order; the scripts are one module."""
 
 HALF = 600
 """A chart at most about so wide, in pixels, stands beside another."""
@@ -95,6 +95,7 @@ def build(
         for section in sections
     ]
     figures = [figure for section in sections for figure in section.figures]
+    parts = PAGE + VIEWER if life else PAGE
     arms, texts = arms_of([figure.chart for figure in figures]), words(language)
     # What a screen reader says of a chart is its description.
     specs = [{"description": figure.caption, **prepared(figure.chart, arms)} for figure in figures]
@@ -107,8 +108,8 @@ def build(
         facts={group: {name: _fact(value) for name, value in values.items()} for group, values in facts.items()},
         command=command,
         arms=arms,
-        style=Markup("\n".join(map(_part, STYLES))),
-        script=Markup("\n".join(map(_part, SCRIPTS))),
+        style=_joined(parts, ".css"),
+        script=_joined(parts, ".js"),
         life=life,
         viewer_part=life and Markup(_template("life.html").render(words=texts, life=life, layers=list(life.layers))),
         data=_script_json({"words": texts, "life": life and payload(life)}),
@@ -152,6 +153,10 @@ def _viewer() -> Markup:
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     # In strings and regular expressions, where alone these can stand, the backslash changes nothing.
     return Markup(bundle.replace("</script", r"<\/script").replace("<!--", r"<\!--"))
+
+
+def _joined(parts: Sequence[str], ending: str) -> Markup:
+    return Markup("\n".join(_part(name) for name in parts if name.endswith(ending)))
 
 
 @functools.cache

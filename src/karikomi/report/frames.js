@@ -13,7 +13,7 @@ async function unpacked(packed) {
 // Hidden units are numbered through: where the first one of each hidden layer is, and a unit's layer and place in it.
 const firstUnit = new Map();
 const places = [];
-for (const layer of life?.hidden ?? []) {
+for (const layer of life.hidden) {
   firstUnit.set(layer, places.length);
   for (let index = 0; index < life.layers[layer].units; index++) places.push({ layer, index });
 }

@@ -64,6 +64,7 @@ async function play() {
     if (classes) bars = new Bars($("classes"), classes.length / life.steps.length);
     await goTo(state.step);
     for (const { frame } of drawn ? state.strand.frames : []) await frameAt(frame);
+    document.querySelector(".life").dataset.ready = "";
   }
 
   function select(unit) {
@@ -88,7 +89,6 @@ async function play() {
     for (const line of document.querySelectorAll("#curves .curve")) line.style.display = detail.includes(line.dataset.arm) ? "none" : "";
   });
   await choose(0);
-  document.querySelector(".life").dataset.ready = "";
 }
 
 // The network that a step shows; undefined until it is unpacked.
@@ -145,4 +145,4 @@ function pointing(network, state, select) {
   });
 }
 
-if (life) play();
+play();

@@ -36,10 +36,10 @@ def played(
     return Life(f"replicate {REPLICATE}", steps, layers, pairs, hidden, strands, curves, pixels, **more)
 
 
-def classes(snapshots: Mapping[int, Snapshot]) -> np.ndarray | None:
-    """Accuracy by class of every snapshot, ``[snapshots, classes]``; None where it was not measured."""
-    found = [seen.class_accuracy for seen in snapshots.values()]
-    return None if any(each is None for each in found) else np.array(found)
+def classes(snapshots: Mapping[int, Snapshot], steps: int) -> np.ndarray:
+    """Accuracy by class in the snapshots, one after the other, ``[steps, classes]``; NaN behind the last one."""
+    found = np.array([seen.class_accuracy for seen in snapshots.values()])
+    return np.vstack([found, np.full((steps - len(found), found.shape[1]), np.nan)])
 
 
 def _frame(at: int, graph: LayeredGraph, seen: Snapshot) -> Frame:

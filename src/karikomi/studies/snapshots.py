@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from karikomi.engines import sparse
 from karikomi.errors import InputError
 from karikomi.graphs.layered import LayeredGraph
 from karikomi.networks.subnetwork import Subnetwork
@@ -29,24 +30,25 @@ class Snapshot:
     """A network at one time.
 
     Attributes:
-        graph: its layers and links; None where they are too many, or no fixed weights between units.
+        graph: its layers and links, those between hidden units in the order in which these are numbered; None where
+            they are too many, or there are no fixed weights between units.
         class_accuracy: test accuracy by class, 0 … 1, ``[classes]``.
         loss_rise: what the loss of each hidden unit alone costs on the test set, nats, ``[units]``; of perceptrons.
         class_drop: the same by class, in accuracy, ``[units, classes]``.
     """
 
     graph: LayeredGraph | None
-    class_accuracy: np.ndarray | None = None
+    class_accuracy: np.ndarray
     loss_rise: np.ndarray | None = None
     class_drop: np.ndarray | None = None
 
 
 def snapshot(setup: Setup[Any], network: Subnetwork) -> Snapshot:
-    """What is kept of a network. Units are removed alone only in perceptrons, where that takes a moment."""
+    """What is kept of a network. Units are removed alone in perceptrons only: the sparse engine takes a moment."""
     test, graph = setup.data.test, _graph(network)
     if setup.architecture.perceptron is None:
         return Snapshot(graph, setup.engine.evaluate([network], test)[0].class_accuracy)
-    alone = setup.engine.knock_out(network, test)
+    alone = sparse.knock_out(network, test)
     accuracy = alone.class_accuracy
     return Snapshot(graph, accuracy[0], alone.loss[1:] - alone.loss[0], accuracy[0] - accuracy[1:])
 
@@ -95,12 +97,14 @@ def _read(arrays: Mapping[str, np.ndarray], at: int, about: Mapping[str, Any]) -
             weights.append(weight)
         pairs = tuple((first, last) for first, last in about["pairs"])
         graph = LayeredGraph(tuple(about["layers"]), tuple(weights), tuple(masks), pairs)
-    return Snapshot(graph, *(arrays.get(f"{at}/{name}") for name in ("class_accuracy", *COSTS)))
+    return Snapshot(graph, arrays[f"{at}/class_accuracy"], *(arrays.get(f"{at}/{name}") for name in COSTS))
 
 
 def _graph(network: Subnetwork) -> LayeredGraph | None:
     try:
-        graph = LayeredGraph.from_subnetwork(network)
+        graph, units = LayeredGraph.from_subnetwork(network), network.architecture.hidden_units
     except InputError:  # not all of its layers can be told as a graph
         return None
-    return graph if sum(mask.size for mask in graph.masks) <= LARGEST else None
+    sizes = dict(zip(graph.layers, graph.sizes, strict=True))
+    same = [(name, sizes[name]) for name in graph.hidden] == list(units.items())
+    return graph if same and sum(mask.size for mask in graph.masks) <= LARGEST else None

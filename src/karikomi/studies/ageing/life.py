@@ -52,9 +52,9 @@ def _by_cycle(table: pd.DataFrame, which: Which, steps: Sequence[int]) -> list[f
     return [*start, *(float(own.get(number, np.nan)) for number in steps[len(start) :])]
 
 
-def _classes(table: pd.DataFrame, which: Which, healthy: np.ndarray | None, steps: Sequence[int]) -> np.ndarray | None:
+def _classes(table: pd.DataFrame, which: Which, healthy: np.ndarray, steps: Sequence[int]) -> np.ndarray:
     own = table[(table["replicate"] == REPLICATE) & (table["arm"] == which.arm) & (table["pattern"] == which.pattern)]
-    if healthy is None or own.empty:
-        return None
-    later = own.pivot(index="cycle", columns="class", values=AFTER).reindex(list(steps[1:]))
+    later = own.pivot(index="cycle", columns="class", values=AFTER).reindex(
+        index=list(steps[1:]), columns=range(len(healthy))
+    )
     return np.vstack([healthy, later.to_numpy()])

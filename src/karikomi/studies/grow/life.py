@@ -25,7 +25,7 @@ def life(result: Result) -> Life | None:
         accuracy = [_at(own, iteration) for iteration in seen]
         places = {iteration: place for place, iteration in enumerate(seen)}
         shown = ARMS[arm]
-        strands.append(Strand(shown.label, frames(seen, places), accuracy, classes(seen), group=group))
+        strands.append(Strand(shown.label, frames(seen, places), accuracy, classes(seen, last + 1), group=group))
         curves.append(Curve(shown.label, shown.label, shown.colour, accuracy, group))
     if not strands:
         return None

@@ -29,7 +29,7 @@ def life(result: Result) -> Life | None:
     accuracy = [whole, *(whole - units["accuracy_drop"].to_numpy()[order])]
     removed = np.empty(len(order), np.int32)
     removed[order] = 1 + np.arange(len(order))
-    by_class = None if seen.class_accuracy is None else seen.class_accuracy - np.vstack([0 * drops[0], drops[order]])
+    by_class = seen.class_accuracy - np.vstack([0 * drops[0], drops[order]])
     places = list(zip(units["layer"], units["index"], strict=True))
     steps = ["the whole network", *("without {}, unit {}".format(*places[unit]) for unit in order)]
     curve = Curve("without one unit", "", COLOURS[0], accuracy)

@@ -1,5 +1,7 @@
 """The life of a lottery's tickets, round by round."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -13,31 +15,30 @@ from karikomi.studies.snapshots import REPLICATE
 
 def life(result: Result) -> Life | None:
     """Replicate 0's tickets of every variant, and the accuracy of its networks in every arm; None without snapshots."""
-    s, table = result.settings, result.table[result.table["replicate"] == REPLICATE]
-    rounds, strands, curves, seen, pixels = list(range(s.rounds + 1)), [], [], {}, None
-    for variant in s.variants:
-        label = variant.label
+    table = result.table[result.table["replicate"] == REPLICATE]
+    dense = ticket_snapshots(result.folder, 0)
+    if dense is None:
+        return None
+    (whole, pixels), rounds, strands, curves = dense, range(1 + table["round"].max()), [], []
+    start = frames(whole)
+    for label in [variant.label for variant in result.settings.variants]:
         own = table[table["variant"].isin(["", label])] if "variant" in table else table
-        found = {number: ticket_snapshots(result.folder, number, label) for number in rounds}
-        there = {number: each for number, each in found.items() if each is not None}
         by_arm = {str(arm): _by_round(rows, rounds) for arm, rows in own.groupby("arm", sort=False)}
-        if 0 in there:
-            seen, pixels = {number: each[0][number] for number, each in there.items()}, there[0][1]
-            accuracy = [by_arm["dense"][0], *by_arm.get("ticket", [])[1:]]
-            every = classes(seen)
-            strands.append(Strand(label or "ticket", frames(seen), accuracy, every, group=label))
+        found = [ticket_snapshots(result.folder, number, label) for number in rounds[1:]]
+        tickets = {number: seen for each in found if each is not None for number, seen in each[0].items()}
+        accuracy = [by_arm["dense"][0], *by_arm.get("ticket", [])[1:]]
+        by_class = classes(whole | tickets, len(rounds))
+        strands.append(Strand(label or "ticket", [*start, *frames(tickets)], accuracy, by_class, group=label))
         for arm, values in by_arm.items():
             shown = theme.ARMS[arm]
-            whole = [values[0]] * len(rounds) if arm == "dense" else values
-            curves.append(Curve(shown.label, shown.label, shown.colour, whole, label))
-    if not strands:
-        return None
+            across = [values[0]] * len(rounds) if arm == "dense" else values
+            curves.append(Curve(shown.label, shown.label, shown.colour, across, label))
     left = table.groupby("round")["density"].mean()
-    steps = [f"round {number}, {theme.percent(float(left.get(number, np.nan)))} of the links" for number in rounds]
-    return played(steps, seen, pixels, strands, curves, replaces=["first_layer_mask"])
+    steps = [f"round {number}, {theme.percent(left[number])} of the links" for number in rounds]
+    return played(steps, whole, pixels, strands, curves, replaces=["first_layer_mask"])
 
 
-def _by_round(rows: pd.DataFrame, rounds: list[int]) -> list[float]:
+def _by_round(rows: pd.DataFrame, rounds: Iterable[int]) -> list[float]:
     """Test accuracy; of several re-initializations of a ticket the mean."""
     means = rows.groupby("round")["test_accuracy"].mean()
     return [float(means.get(number, np.nan)) for number in rounds]

@@ -1,5 +1,7 @@
 // The charts: drawn when they come near the window, the others when nothing else is to be done.
-const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false }, scaleFactor: 2 };
+const actions = { export: true, source: false, compiled: false, editor: false };
+// Errors alone: where all arms of an axis are off, Vega warns of an axis without data.
+const options = { renderer: "svg", actions, scaleFactor: 2, logLevel: 1 };
 const specs = JSON.parse(document.getElementById("charts").textContent);
 const failed = JSON.parse(document.getElementById("data").textContent).words.chart_failed;
 const views = new Map();

@@ -1,20 +1,23 @@
 """What a run keeps of replicate 0's networks for the viewer of its page: links, costs of units, accuracy by class."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from karikomi.engines import sparse
 from karikomi.errors import InputError
 from karikomi.graphs.layered import LayeredGraph
-from karikomi.networks.subnetwork import Subnetwork
 from karikomi.runs.files import read_arrays, write_arrays
 from karikomi.runs.folder import RunFolder
-from karikomi.studies.setup import Setup
+
+if TYPE_CHECKING:
+    from karikomi.networks.subnetwork import Subnetwork
+    from karikomi.studies.setup import Setup
 
 REPLICATE = 0
 """Whose networks are kept."""
@@ -48,6 +51,8 @@ def snapshot(setup: Setup[Any], network: Subnetwork) -> Snapshot:
     test, graph = setup.data.test, _graph(network)
     if setup.architecture.perceptron is None:
         return Snapshot(graph, setup.engine.evaluate([network], test)[0].class_accuracy)
+    from karikomi.engines import sparse  # loads the compiler, which reading does not need
+
     alone = sparse.knock_out(network, test)
     accuracy = alone.class_accuracy
     return Snapshot(graph, accuracy[0], alone.loss[1:] - alone.loss[0], accuracy[0] - accuracy[1:])

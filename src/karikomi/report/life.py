@@ -103,7 +103,7 @@ class Life:
 def packed(array: np.ndarray, kind: str) -> dict[str, str]:
     """An array as its ``type`` (int8, uint8, int16, int32 or float32) and ``z``: its bytes, deflated, in base64."""
     little = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<"))
-    return {"type": kind, "z": base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()}
+    return {"type": kind, "z": base64.b64encode(zlib.compress(little.tobytes())).decode()}
 
 
 def payload(life: Life) -> dict[str, Any]:

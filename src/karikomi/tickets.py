@@ -115,7 +115,7 @@ def save_ticket(
         write_whole(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
         write_whole(
             folder / "README.md",
-            card(config, f"karikomi {run.study.name} {run.settings.flags}".strip(), _accuracies(run, ticket)).encode(),
+            card(config, run.command, _accuracies(run, ticket)).encode(),
         )
     except OSError as problem:
         raise InputError(f"cannot write {to}: {problem.strerror}") from problem

@@ -62,7 +62,7 @@ def test_numbers_are_set_to_the_right_and_verdicts_are_badges():
     badges = [(text, attributes["class"]) for _, attributes, text in page.all("span")]
     assert badges == [("winning ticket", "badge good"), ("not shown", "badge open"), ("lost", "badge bad")]
     assert [text for text in page.texts("td") if text] == [cell for row in TABLE.rows for cell in row[:3]]
-    assert page.texts("h3") == [TABLE.title]
+    assert page.texts("caption") == [TABLE.title]
 
 
 def test_a_column_with_a_word_in_it_is_not_one_of_numbers():
@@ -78,7 +78,7 @@ def test_text_has_paragraphs_and_facts_are_folded_away():
     facts = {"Settings": {"arms": ("dense", "ticket"), "rate": 0.2}, "Environment": {"packages": {"torch": "2.13"}}}
     page = Page(build("Title", "Lead.", [Section("Heading", "One\nline.\n\n\nTwo.")], facts))
     assert page.texts("h1") == ["Title"]
-    assert page.texts("p") == ["Lead.", "One\nline.", "Two."]
+    assert page.texts("p")[:3] == ["Lead.", "One\nline.", "Two."]
     assert page.texts("summary") == ["Settings", "Environment"]
     found = list(zip(page.texts("dt"), page.texts("dd"), strict=True))
     assert found == [("arms", "dense, ticket"), ("rate", "0.2"), ("packages", "torch 2.13")]
@@ -97,13 +97,13 @@ def test_figures_are_numbered_through_and_their_definitions_are_in_the_page():
     ]
     data = next(text for _, attributes, text in page.all("script") if attributes.get("id") == "charts")
     assert [spec["description"] for spec in json.loads(data)] == ["First.", "Second."]
-    assert [{**spec, "description": None} for spec in json.loads(data)] == [
-        {**chart(word).to_dict(), "description": None} for word in ("x", "y")
-    ]
+    for spec, word in zip(json.loads(data), ("x", "y"), strict=True):
+        same = ("datasets", "data", "encoding")
+        assert {key: spec[key] for key in same} == {key: chart(word).to_dict()[key] for key in same}
 
 
 def test_a_page_without_figures_carries_no_viewer():
-    assert len(build("t", "l", [Section("h")], {})) < 20_000
+    assert len(build("t", "l", [Section("h")], {})) < 30_000
 
 
 def test_hostile_text_stays_text():
@@ -111,10 +111,10 @@ def test_hostile_text_stays_text():
         HOSTILE, HOSTILE, [Words(HOSTILE, (HOSTILE,), [(HOSTILE,)])], [Figure(chart(HOSTILE).to_dict(), HOSTILE)]
     )
     harmless = Section("h", "p", [Words("t", ("c",), [("x",)])], [Figure(chart("w").to_dict(), "f")])
-    page = Page(build(HOSTILE, HOSTILE, [hostile], {HOSTILE: {HOSTILE: HOSTILE}}))
-    plain = Page(build("t", "l", [harmless], {"g": {"n": "v"}}))
+    page = Page(build(HOSTILE, HOSTILE, [hostile], {HOSTILE: {HOSTILE: HOSTILE}}, HOSTILE))
+    plain = Page(build("t", "l", [harmless], {"g": {"n": "v"}}, "c"))
     assert [tag for tag, _, _ in page.elements] == [tag for tag, _, _ in plain.elements]
-    for tag in ("title", "h1", "h2", "h3", "th", "td", "summary", "dt", "dd"):
+    for tag in ("title", "h1", "h2", "caption", "th", "td", "summary", "dt", "dd", "code"):
         assert HOSTILE in page.texts(tag)
     (spec,) = json.loads(next(text for _, attributes, text in page.all("script") if attributes.get("id") == "charts"))
     assert next(iter(spec["datasets"].values()))[0]["word"] == HOSTILE
@@ -125,7 +125,8 @@ def test_the_page_refers_to_nothing_outside_itself():
     html = build("t", "l", [Section("h", tables=[TABLE], figures=[Figure(chart().to_dict(), "c")])], {"g": {"a": "b"}})
     page = Page(html)
     for _, attributes, _ in page.all(*{tag for tag, _, _ in page.elements}):
-        assert not {"src", "href", "srcset", "data", "action", "poster"} & set(attributes)
+        assert not {"src", "srcset", "data", "action", "poster"} & set(attributes)
+        assert (attributes.get("href") or "#").startswith("#")
     (style,) = page.texts("style")
     assert "url(" not in style
     assert "@import" not in style

@@ -57,7 +57,6 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
     base = alt.Chart().encode(
         x=alt.X("x:Q", title=X[against], scale=alt.Scale(domain=[0, 100], reverse=against != "share_removed")),
         color=orders.colour_of(criteria, controls, grey),
-        strokeDash=alt.StrokeDash("first:N", scale=theme.scale(dashes), legend=legend),
         detail=["kind:N", "first:N"],
         tooltip=[
             alt.Tooltip("kind:N", title="order"),
@@ -67,7 +66,8 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
         ],
     )
     band = base.mark_area(clip=True, opacity=0.15).encode(y=alt.Y("low:Q", title=title, **y), y2="high:Q")
-    line = base.mark_line(clip=True, strokeWidth=1.6).encode(y=alt.Y("mean:Q", title=title, **y))
+    dash = alt.StrokeDash("first:N", scale=theme.scale(dashes), legend=legend)
+    line = base.mark_line(clip=True, strokeWidth=1.6).encode(y=alt.Y("mean:Q", title=title, **y), strokeDash=dash)
     fields = ["panel", "kind", "first", "x", "mean", "low", "high"]
     return orders.panels(alt.layer(band, line), shown[fields], criteria)
 

@@ -14,6 +14,16 @@ import vl_convert
 from markupsafe import Markup
 
 from karikomi.figures.save import VEGA_LITE
+from karikomi.report.charts import arms_of, prepared, width_of
+from karikomi.report.life import Life, payload
+from karikomi.report.words import DEFAULT, words
+
+PAGE = ("page.css", "charts.css", "page.js")
+VIEWER = ("life.css", "frames.js", "network.js", "panels.js", "unit.js", "life.js")
+"""What is in every page, and in one with a viewer, in this order; the scripts are one module."""
+
+HALF = 600
+"""A chart at most about so wide, in pixels, stands beside another."""
 
 _NUMBER = re.compile(r"[<≈]?\s*[+\-−]?\.?\d.*|[–—]")
 
@@ -50,7 +60,15 @@ class Section:
     figures: Sequence[Figure] = ()
 
 
-def build(title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, Mapping[str, object]]) -> str:
+def build(
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    facts: Mapping[str, Mapping[str, object]],
+    command: str = "",
+    life: Life | None = None,
+    language: str = DEFAULT,
+) -> str:
     """The page as HTML.
 
     All text is escaped. Verdicts become badges in the colour of their tone; columns of numbers are set to the right.
@@ -61,26 +79,43 @@ def build(title: str, lead: str, sections: Sequence[Section], facts: Mapping[str
         sections: in the order of the page.
         facts: what belongs to the record but not to the story, folded away: per group (settings, environment …)
             names and values.
+        command: what repeats the run; "" if no command does.
+        life: what the viewer plays; None for a page without.
+        language: of the page's own texts, a key of :data:`karikomi.report.words.WORDS`.
     """
-    charts, tables = itertools.count(), itertools.count()
+    places, charts = itertools.count(), itertools.count()
     shown = [
         {
+            "number": next(places),
             "heading": section.heading,
             "paragraphs": _paragraphs(section.text),
-            "tables": [{"number": next(tables), **_table(table)} for table in section.tables],
-            "figures": [(next(charts), figure.caption) for figure in section.figures],
+            "tables": [_table(table) for table in section.tables],
+            "figures": [(next(charts), figure.caption, width_of(figure.chart) > HALF) for figure in section.figures],
         }
         for section in sections
     ]
+    figures = [figure for section in sections for figure in section.figures]
+    parts = PAGE + VIEWER if life else PAGE
+    arms, texts = arms_of([figure.chart for figure in figures]), words(language)
     # What a screen reader says of a chart is its description.
-    specs = [{"description": figure.caption, **figure.chart} for section in sections for figure in section.figures]
-    return _template().render(
+    specs = [{"description": figure.caption, **prepared(figure.chart, arms)} for figure in figures]
+    return _template("page.html").render(
+        language=language,
+        words=texts,
         title=title,
         lead=_paragraphs(lead),
         sections=shown,
         facts={group: {name: _fact(value) for name, value in values.items()} for group, values in facts.items()},
+        command=command,
+        arms=arms,
+        style=_joined(parts, ".css"),
+        script=_joined(parts, ".js"),
+        life=life,
+        viewer_part=life and Markup(_template("life.html").render(words=texts, life=life, layers=list(life.layers))),
+        data=_script_json({"words": texts, "life": life and payload(life)}),
         charts=_script_json(specs),
         viewer=_viewer() if specs else None,
+        draw=Markup(_part("charts.js")),
     )
 
 
@@ -120,10 +155,19 @@ def _viewer() -> Markup:
     return Markup(bundle.replace("</script", r"<\/script").replace("<!--", r"<\!--"))
 
 
+def _joined(parts: Sequence[str], ending: str) -> Markup:
+    return Markup("\n".join(_part(name) for name in parts if name.endswith(ending)))
+
+
 @functools.cache
-def _template() -> jinja2.Template:
-    source = importlib.resources.files("karikomi.report").joinpath("template.html").read_text(encoding="utf-8")
+def _part(name: str) -> str:
+    """A file of this folder."""
+    return importlib.resources.files("karikomi.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    return environment.from_string(source)
+    return environment.from_string(_part(name))

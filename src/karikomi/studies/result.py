@@ -131,6 +131,11 @@ class Result:
         return replace(network, provenance={**network.provenance, **where, "run": self.folder.identity})
 
     @property
+    def command(self) -> str:
+        """The command that computes it."""
+        return f"karikomi {self.study.name} {self.settings.flags}".strip()
+
+    @property
     def page(self) -> Path:
         """Where the report page is."""
         return self.folder.path / "report.html"
@@ -148,20 +153,29 @@ class Result:
 
     def _html(self, answer: Answer, charts: Mapping[str, dict[str, Any]]) -> str:
         from karikomi.report.build import Figure, Section, build
+        from karikomi.report.words import words
 
-        figures = [Figure(chart, self.study.figures[name].meaning) for name, chart in charts.items()]
+        texts, life = words(), self.study.life and self.study.life(self)
+        figures = [
+            Figure(chart, self.study.figures[name].meaning)
+            for name, chart in charts.items()
+            if life is None or name not in life.replaces
+        ]
         sections = [
-            Section("Answer", answer.explanation, answer.tables),
-            Section("Figures", figures=figures),
-            Section("Details", tables=answer.details),
+            Section(texts["answer"], answer.explanation, answer.tables),
+            Section(texts["figures"], figures=figures),
+            Section(texts["details"], tables=answer.details),
         ]
         title = f"{self.study.name.capitalize()}: {self.settings.title} on {self.settings.data}"
+        replicates = self.folder.settings["replicates"]
         facts = {
-            "Settings": self.folder.settings,
-            "Run": {"folder": self.folder.path.name, "identity": self.folder.identity},
-            "Machine": self.folder.environment["sessions"][0],
+            texts["settings"]: self.folder.settings,
+            texts["seeds"]: {"seed": self.folder.settings["seed"], "replicates": replicates},
+            texts["run"]: {"folder": self.folder.path.name, "identity": self.folder.identity},
+            texts["environment"]: self.folder.environment["sessions"][0],
         }
-        return build(title, answer.headline, sections, facts)
+        kept = [section for section in sections if section.tables or section.figures]
+        return build(title, answer.headline, kept, facts, self.command, life)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

@@ -13,6 +13,8 @@ from karikomi.studies.settings import StudySettings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from karikomi.report.life import Life
+    from karikomi.studies.result import Result
     from karikomi.studies.setup import Setup
     from karikomi.studies.show import Answer
     from karikomi.studies.stage import Saved, Stage
@@ -44,6 +46,7 @@ class Study:
         compared: which of those tell two runs apart, and how they are written.
         figures: by name what draws a figure from a result (None where it has no meaning), with its caption.
         margin: whether verdicts depend on a margin of accuracy.
+        life: from a result to what the viewer of its page plays, None where the run has not kept it; no viewer without.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Study:
     compared: Mapping[str, MeasureFormat]
     figures: Registry[Entry]
     margin: bool = False
+    life: Callable[[Result], Life | None] | None = None
 
 
 def study(
@@ -68,11 +72,13 @@ def study(
     prepare: str = "stages:prepare",
     saved: str = "tables:saved",
     margin: bool = False,
+    life: bool = False,
 ) -> Study:
     """The study in the folder ``karikomi/studies/<name>``; nothing of it is imported before it is needed.
 
     Its module ``stages`` holds ``stages``, and ``prepare`` unless that is elsewhere; ``tables`` holds ``tables`` and
-    ``saved``; ``summary`` holds ``summarize`` and ``by_replicate``; ``pictures`` a function per figure.
+    ``saved``; ``summary`` holds ``summarize`` and ``by_replicate``; ``pictures`` a function per figure; ``life`` the
+    function ``life``, of a study whose page has a viewer.
     """
 
     def within(where: str) -> Callable[..., Any]:
@@ -91,4 +97,5 @@ def study(
         compared=compared,
         figures=Registry("figure", drawn),
         margin=margin,
+        life=within("life:life") if life else None,
     )

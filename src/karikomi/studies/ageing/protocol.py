@@ -21,9 +21,10 @@ from karikomi.removal.remaining import remaining
 from karikomi.runs.progress import Advance
 from karikomi.studies.ageing.lives import HEALTHY, Aged, Life, Past
 from karikomi.studies.ageing.measures import measure
-from karikomi.studies.ageing.schedule import AgeingSetup, dead, dying
-from karikomi.studies.ageing.settings import REGROWTH, SCRATCH, SHAM, TRAINED
+from karikomi.studies.ageing.schedule import AgeingSetup, dead, dying, shown_cycles
+from karikomi.studies.ageing.settings import NONE, REGROWTH, SCRATCH, SHAM, TRAINED
 from karikomi.studies.healthy.scoring import scoring_examples
+from karikomi.studies.snapshots import REPLICATE, Snapshot, snapshot
 
 BEFORE, AFTER = "before", "after"
 """When a network is measured: after the deaths of a cycle, and after what followed on them."""
@@ -41,10 +42,11 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Cycle:
-    """What a cycle gives: rows of the table, and by replicate every life as it is now."""
+    """What a cycle gives: rows of the table, by replicate every life as it is now, and what the page shows of some."""
 
     rows: list[dict[str, Any]]
     lives: dict[int, dict[Life, Aged]]
+    seen: dict[Life, Snapshot]
 
 
 def run_cycle(setup: AgeingSetup, advance: Advance, number: int, pasts: Mapping[int, Past]) -> Cycle:
@@ -56,7 +58,16 @@ def run_cycle(setup: AgeingSetup, advance: Advance, number: int, pasts: Mapping[
     lives: dict[int, dict[Life, Aged]] = {replicate: {} for replicate in pasts}
     for entry in entries:
         lives[entry.replicate][entry.life] = entry.after
-    return Cycle(_rows(setup, number, [*entries, *scratch], pasts), lives)
+    rows = _rows(setup, number, [*entries, *scratch], pasts)
+    return Cycle(rows, lives, _seen(setup, number, entries, pasts))
+
+
+def _seen(setup: AgeingSetup, number: int, entries: Sequence[Entry], pasts: Mapping[int, Past]) -> dict[Life, Snapshot]:
+    """The networks that the page shows, at some ages; in the arm none all that changes is who is left."""
+    shown = [entry for entry in entries if entry.replicate == REPLICATE and entry.life.arm != NONE]
+    if not shown or number not in shown_cycles(pasts[REPLICATE].schedule):
+        return {}
+    return {entry.life: snapshot(setup, entry.after.network) for entry in shown}
 
 
 def healthy_rows(setup: AgeingSetup, healthy: Mapping[int, Subnetwork]) -> list[dict[str, Any]]:

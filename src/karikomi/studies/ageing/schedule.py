@@ -32,6 +32,9 @@ Score = Callable[[int, str], np.ndarray]
 
 UNITS = "units"
 
+SHOWN = 12
+"""Cycles after which the page shows networks, at most."""
+
 
 def draw_schedules(setup: AgeingSetup, healthy: Sequence[Subnetwork], score: Score) -> tuple[int, list[Schedule]]:
     """How many cycles a life has, and who dies in each of them, by replicate.
@@ -50,6 +53,12 @@ def draw_schedules(setup: AgeingSetup, healthy: Sequence[Subnetwork], score: Sco
         {pattern: {UNITS: _when(in_cycles(units, counts, layers), layers)} for pattern, units in by_pattern.items()}
         for by_pattern in orders
     ]
+
+
+def shown_cycles(schedule: Schedule) -> list[int]:
+    """The cycles after which the page shows networks: up to ``SHOWN``, spread evenly, with the last."""
+    last = max(int(when.max(initial=0)) for by_name in schedule.values() for when in by_name.values())
+    return sorted({round(last * part / SHOWN) for part in range(1, SHOWN + 1)} - {0})
 
 
 def dying(when: Arrays, cycle: int) -> Deaths:

@@ -29,10 +29,13 @@ from karikomi.studies.ageing.tables import (
     deaths_file,
     drawn,
     layout_file,
+    life_snapshot_file,
     read_schedule,
 )
 from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, training
 from karikomi.studies.healthy.scoring import evidence, try_criteria
+from karikomi.studies.healthy.viewing import viewing
+from karikomi.studies.snapshots import write_snapshots
 from karikomi.studies.stage import Stage, Task, records
 
 
@@ -72,6 +75,7 @@ def prepare(settings: AgeingSettings, data: Dataset | None = None, models: Seque
 def stages(setup: AgeingSetup) -> list[Stage]:
     return [
         training(setup),
+        viewing(),
         Stage(DEATHS, _draws, _draw, _write_draw, load_healthy, lockstep=True, here=True),
         Stage(CYCLES, _cycles, run_cycle, _write_cycle, _past, lockstep=True, tidy=_drop_past),
     ]
@@ -133,6 +137,8 @@ def _past(setup: AgeingSetup, folder: RunFolder, task: Task) -> Past:
 def _write_cycle(setup: AgeingSetup, folder: RunFolder, number: int, cycle: Cycle) -> dict[str, Any]:
     for replicate, aged in cycle.lives.items():
         write_lives(aged_file(folder, replicate, number), aged, setup, replicate, number)
+    for life, seen in cycle.seen.items():
+        write_snapshots(life_snapshot_file(folder, life, number), setup, {number: seen})
     return {"rows": cycle.rows}
 
 

@@ -28,5 +28,6 @@ STUDY = study(
         "life": MeasureFormat("accuracy over life", "%", 100, 2),
     },
     captions=CAPTIONS,
+    life=True,
     margin=True,
 )

@@ -10,12 +10,13 @@ import pandas as pd
 from karikomi.networks.modular import Layout
 from karikomi.runs.files import read_arrays
 from karikomi.runs.folder import RunFolder
-from karikomi.studies.ageing.lives import HEALTHY, lives
+from karikomi.studies.ageing.lives import HEALTHY, Life, lives
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
 from karikomi.studies.ageing.regions import links
 from karikomi.studies.ageing.schedule import UNITS
 from karikomi.studies.ageing.settings import AgeingSettings
 from karikomi.studies.healthy.tables import healthy_rows, network_file
+from karikomi.studies.snapshots import snapshots_file
 from karikomi.studies.stage import Saved, journaled, records
 
 DEATHS, CYCLES = "deaths", "cycles"
@@ -30,6 +31,11 @@ def deaths_file(folder: RunFolder, replicate: int) -> Path:
 def aged_file(folder: RunFolder, replicate: int, number: int) -> Path:
     """Where the lives of a replicate are as cycle ``number`` left them."""
     return folder.subnetworks / f"replicate-{replicate}-cycle-{number}.safetensors"
+
+
+def life_snapshot_file(folder: RunFolder, life: Life, number: int) -> Path:
+    """Where it is kept what the page shows of a life after cycle ``number``."""
+    return snapshots_file(folder, *filter(None, life), number)
 
 
 def layout_file(folder: RunFolder) -> Path:

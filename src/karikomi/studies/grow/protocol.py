@@ -18,6 +18,7 @@ from karikomi.studies.grow.settings import GROWTH, SPARSE, GrowSettings
 from karikomi.studies.grow.tables import CURVE
 from karikomi.studies.grow.wiring import Wiring
 from karikomi.studies.setup import Setup
+from karikomi.studies.snapshots import REPLICATE, Snapshot, snapshot
 
 GrowSetup = Setup[GrowSettings]
 
@@ -32,12 +33,16 @@ class Entry(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of it: its row, its learning curve, rows and links per input on the way, and the network."""
+    """What became of it: its row, its learning curve, rows and links per input on the way, and the network.
+
+    ``seen`` is what the page shows of replicate 0's sparse networks, by iteration.
+    """
 
     row: dict[str, Any]
     curve: dict[str, list[float]]
     wiring: dict[str, list[dict[str, Any]]]
     network: Checkpoint
+    seen: dict[int, Snapshot]
 
 
 def full_masks(setup: GrowSetup) -> Masks:
@@ -158,4 +163,6 @@ def _outcome(
         density=entry.density,
         test_accuracy=final.accuracy,
     )
-    return Outcome(row, points, wiring.seen, Checkpoint(result.final, {}, provenance))
+    shown = {0: network, **result.snapshots} if entry.replicate == REPLICATE and entry.arm in SPARSE else {}
+    seen = {iteration: snapshot(setup, each) for iteration, each in shown.items()}
+    return Outcome(row, points, wiring.seen, Checkpoint(result.final, {}, provenance), seen)

@@ -23,8 +23,9 @@ from karikomi.studies.grow.protocol import (
     train,
 )
 from karikomi.studies.grow.settings import GrowSettings
-from karikomi.studies.grow.tables import ARMS, DENSE, NETWORK, ROUNDS, network_file, round_file
+from karikomi.studies.grow.tables import ARMS, DENSE, NETWORK, ROUNDS, growth_file, network_file, round_file
 from karikomi.studies.grow.tickets import last_rounds, pruned, rounds_of, train_rewound
+from karikomi.studies.snapshots import write_snapshots
 from karikomi.studies.stage import Stage, Task
 
 
@@ -45,7 +46,7 @@ def stages(setup: GrowSetup) -> list[Stage]:
     return [
         Stage(DENSE, _dense_tasks, _train_dense, _write, lockstep=True),
         Stage(ROUNDS, _round_tasks, _prune, _write_round, _before, lockstep=True),
-        Stage(ARMS, _arm_tasks, _train_arms, _write, _before_ticket, lockstep=True),
+        Stage(ARMS, _arm_tasks, _train_arms, _write, _before_ticket, lockstep=True, lesions=True),
     ]
 
 
@@ -119,4 +120,6 @@ def _train_arms(
 def _write(setup: GrowSetup, folder: RunFolder, step: float, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     for outcome in outcomes:
         outcome.network.save(network_file(folder, *(outcome.row[name] for name in NETWORK)))
+        if outcome.seen:
+            write_snapshots(growth_file(folder, outcome.row["arm"], outcome.row["density"]), setup, outcome.seen)
     return {"outcomes": [{name: getattr(one, name) for name in ("row", "curve", "wiring")} for one in outcomes]}

@@ -21,4 +21,5 @@ STUDY = study(
         "new": MeasureFormat("new links", "%", 100, 1),
     },
     captions=CAPTIONS,
+    life=True,
 )

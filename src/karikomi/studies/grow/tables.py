@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from karikomi.runs.folder import RunFolder
+from karikomi.studies.snapshots import snapshots_file
 from karikomi.studies.stage import Saved, journaled
 
 DENSE, ROUNDS, ARMS = "dense", "tickets", "arms"
@@ -25,6 +26,11 @@ def round_file(folder: RunFolder, replicate: int, number: int) -> Path:
 def network_file(folder: RunFolder, replicate: int, arm: str, density: float) -> Path:
     """Where a network is, as it was at the end of its training."""
     return folder.subnetworks / f"replicate-{replicate}-{arm}-{density:.6g}.safetensors"
+
+
+def growth_file(folder: RunFolder, arm: str, density: float) -> Path:
+    """Where it is kept what the page shows of an arm on the way."""
+    return snapshots_file(folder, arm, f"{density:.6g}")
 
 
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:

@@ -11,6 +11,7 @@ from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, training
 from karikomi.studies.healthy.scoring import suited
+from karikomi.studies.healthy.viewing import viewing
 from karikomi.studies.importance.protocol import measure
 from karikomi.studies.importance.settings import ImportanceSettings
 from karikomi.studies.importance.tables import KNOCK_OUTS, SCORE
@@ -30,7 +31,7 @@ def prepare(
 
 
 def stages(setup: Setup[ImportanceSettings]) -> list[Stage]:
-    return [training(setup), Stage(KNOCK_OUTS, _tasks, measure, _write, load_healthy, lesions=True)]
+    return [training(setup), viewing(), Stage(KNOCK_OUTS, _tasks, measure, _write, load_healthy, lesions=True)]
 
 
 def _tasks(setup: Setup[ImportanceSettings], folder: RunFolder) -> dict[Task, int]:

@@ -25,5 +25,6 @@ STUDY = study(
     ImportanceSettings,
     compared={"loss_rise": MeasureFormat("mean unit importance", "10⁻³ nats", 1000, 2)},
     captions=CAPTIONS,
+    life=True,
     saved="karikomi.studies.healthy.tables:saved",
 )

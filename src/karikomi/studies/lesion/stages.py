@@ -12,6 +12,7 @@ from karikomi.runs.files import write_arrays
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.healthy.networks import load_healthy, prepare_healthy, training
 from karikomi.studies.healthy.scoring import suited
+from karikomi.studies.healthy.viewing import viewing
 from karikomi.studies.lesion.arms import all_arms, controls_of
 from karikomi.studies.lesion.protocol import Lesioned, LesionSetup, lesion, score
 from karikomi.studies.lesion.settings import LesionSettings
@@ -34,6 +35,7 @@ def prepare(settings: LesionSettings, data: Dataset | None = None, models: Seque
 def stages(setup: LesionSetup) -> list[Stage]:
     return [
         training(setup),
+        viewing(),
         Stage(SCORES, _scorings, score, _write_scores, load_healthy),
         Stage(LESIONS, _orders, lesion, _write_curves, _scored, lesions=True),
     ]

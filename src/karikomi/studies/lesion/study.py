@@ -23,5 +23,6 @@ STUDY = study(
         "f50": MeasureFormat("f50", "% of the units", 100, 1),
     },
     captions=CAPTIONS,
+    life=True,
     saved="karikomi.studies.healthy.tables:saved",
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from karikomi.data.dataset import Dataset
+from karikomi.networks.subnetwork import Subnetwork
 from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
@@ -12,10 +13,11 @@ from karikomi.studies.lottery.arms import networks_per_round
 from karikomi.studies.lottery.protocol import Outcome, done_before, run_round
 from karikomi.studies.lottery.pruning import check_criteria
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.lottery.tables import ROUNDS, ticket_file
+from karikomi.studies.lottery.tables import ROUNDS, SNAPSHOTS, snapshot_file, ticket_file
 from karikomi.studies.lottery.transfer import check_start
 from karikomi.studies.setup import Setup
 from karikomi.studies.setup import prepare as prepare_any
+from karikomi.studies.snapshots import REPLICATE, Snapshot, snapshot, write_snapshots
 from karikomi.studies.stage import Stage, Task
 
 
@@ -28,7 +30,12 @@ def prepare(settings: LotterySettings, data: Dataset | None = None, models: Any 
 
 
 def stages(setup: Setup[LotterySettings]) -> list[Stage]:
-    return [Stage(ROUNDS, _tasks, _compute, _write, _past, lockstep=True), anatomy(), exemplars()]
+    return [
+        Stage(ROUNDS, _tasks, _compute, _write, _past, lockstep=True),
+        anatomy(),
+        exemplars(),
+        Stage(SNAPSHOTS, _snapshots, _look, _write_snapshot, _ticket, lesions=True),
+    ]
 
 
 def _tasks(setup: Setup[LotterySettings], folder: RunFolder) -> dict[Task, int]:
@@ -69,3 +76,25 @@ def _write(
             row = outcome.row
             outcome.ticket.save(ticket_file(folder, row["replicate"], number, row.get("variant", "")))
     return {"rows": [outcome.row for outcome in outcomes], "curves": [outcome.curve for outcome in outcomes]}
+
+
+def _snapshots(setup: Setup[LotterySettings], folder: RunFolder) -> dict[Task, int]:
+    """The tickets that the page shows, by round and variant."""
+    labels = [variant.label for variant in setup.settings.variants]
+    which = [(number, label) for number in range(setup.settings.rounds + 1) for label in (labels if number else [""])]
+    tickets = [Task(REPLICATE, one) for one in which]
+    return {task: 1 for task in tickets if ticket_file(folder, REPLICATE, *task.step).exists()}
+
+
+def _ticket(setup: Setup[LotterySettings], folder: RunFolder, task: Task) -> Subnetwork:
+    return read_network(ticket_file(folder, REPLICATE, *task.step), setup.architecture).trained
+
+
+def _look(setup: Setup[LotterySettings], advance: Advance, task: Task, ticket: Subnetwork) -> Snapshot:
+    advance(1)
+    return snapshot(setup, ticket)
+
+
+def _write_snapshot(setup: Setup[LotterySettings], folder: RunFolder, task: Task, seen: Snapshot) -> dict[str, Any]:
+    write_snapshots(snapshot_file(folder, *task.step), setup, {task.step[0]: seen})
+    return {}

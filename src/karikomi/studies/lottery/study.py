@@ -34,5 +34,6 @@ STUDY = study(
         "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     captions=CAPTIONS,
+    life=True,
     margin=True,
 )

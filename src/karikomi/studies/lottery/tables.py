@@ -8,10 +8,11 @@ import pandas as pd
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.lottery.anatomy_tables import anatomy_tables
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.snapshots import Snapshot, read_snapshots, snapshots_file
 from karikomi.studies.stage import Saved, journaled, records
 
-ROUNDS = "rounds"
-"""The stage of a lottery."""
+ROUNDS, SNAPSHOTS = "rounds", "snapshots"
+"""The stages of a lottery: its rounds, and what its page shows of replicate 0's tickets."""
 
 CURVE = ("iteration", "train_loss", "validation_loss", "validation_accuracy")
 NETWORK = ("variant", "replicate", "arm", "reinit", "round", "density")
@@ -21,6 +22,19 @@ def ticket_file(folder: RunFolder, replicate: int, number: int, variant: str = "
     """Where the ticket of a replicate, a round (0: the dense network) and a variant (by its label) is."""
     which = f"-{quote(variant, safe=' ,')}" if variant else ""
     return folder.subnetworks / f"replicate-{replicate}-round-{number}{which}.safetensors"
+
+
+def ticket_snapshots(
+    folder: RunFolder, number: int, variant: str = ""
+) -> tuple[dict[int, Snapshot], tuple[int, int] | None] | None:
+    """As :func:`karikomi.studies.snapshots.read_snapshots`: that of a ticket; None if there is none."""
+    path = snapshot_file(folder, number, variant)
+    return read_snapshots(path) if path.exists() else None
+
+
+def snapshot_file(folder: RunFolder, number: int, variant: str = "") -> Path:
+    """Where the snapshot of a round's ticket is; that of round 0 is one for all variants."""
+    return snapshots_file(folder, number, *([quote(variant, safe=" ,")] if number and variant else []))
 
 
 def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:

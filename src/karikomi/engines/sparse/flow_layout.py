@@ -121,7 +121,7 @@ def _place_slopes(low: Lowered, operations: np.ndarray, signals: np.ndarray) -> 
     for number in range(len(operations) - 1, -1, -1):
         operation: Any = operations[number]
         kind = low.kinds[number]
-        given = [sames[operation[what]] for what in ("x", "z") if operation[f"back_{what}"]]
+        given = [int(sames[operation[what]]) for what in ("x", "z") if operation[f"back_{what}"]]
         for same in given if kind != "normalization" else given[-1:] if operation["back_z"] else []:
             if same not in there and same not in low.rows:
                 places = free[_geometry(signals[same])]

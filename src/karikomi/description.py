@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from karikomi.engines.choice import why_not_sparse
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
@@ -59,7 +60,8 @@ def describe(model: nn.Module, x: Any = None) -> Answer:
     """
     model = unwrapped(model)
     inputs, named = inputs_of(x, first_tensor(model))
-    anatomy = Architecture(model, None if x is None else inputs, named).anatomy
+    architecture = Architecture(model, None if x is None else inputs, named)
+    anatomy = architecture.anatomy
     if not anatomy.found:
         raise InputError("the model has no layers with units")
     tables = [
@@ -72,10 +74,15 @@ def describe(model: nn.Module, x: Any = None) -> Answer:
     outputs = ", ".join(anatomy.outputs) or "none"
     return Answer(
         headline=f"{total:,} units in {len(anatomy.parts)} layers; output: {outputs}.",
-        explanation=DEFINITION,
+        explanation=f"{DEFINITION} {_trained_by(architecture)}",
         tables=[table for table in tables if table.rows],
         details=[],
     )
+
+
+def _trained_by(architecture: Architecture) -> str:
+    reason = why_not_sparse(architecture)
+    return f"Trained by the population engine ({reason})." if reason else "Trained by the sparse engine on a CPU."
 
 
 def _rows(anatomy: Anatomy) -> list[tuple[str, ...]]:

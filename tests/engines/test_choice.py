@@ -1,5 +1,6 @@
 """Which engine trains which network."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import torch
 from torch import nn
 
 from karikomi.data.dataset import Dataset
-from karikomi.engines import population, sparse
-from karikomi.engines.choice import choose
+from karikomi.description import describe
+from karikomi.engines import convolutional, population, sparse
+from karikomi.engines.choice import choose, why_not_sparse
 from karikomi.engines.contract import Recipe
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
@@ -52,18 +54,54 @@ def test_it_trains_perceptrons(module: nn.Module) -> None:
     "module",
     [
         nn.Sequential(nn.ReLU()),
-        nn.Sequential(nn.ReLU(), nn.Linear(4, 3)),
         nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Linear(3, 2)),
         nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 2)),
-        nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Tanh()),
-        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4, 3)),
         nn.Sequential(nn.Flatten(0), nn.Linear(4, 3)),
     ],
 )
 def test_other_networks_are_for_the_population_engine(module: nn.Module) -> None:
     assert choose("auto", Architecture(module)) is population
-    with pytest.raises(InputError, match="perceptrons only"):
+    with pytest.raises(InputError, match="cannot train this network"):
         choose("sparse", Architecture(module))
+
+
+class Whimsical(nn.Module):
+    """Another network in training than in evaluation."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x if self.training else x
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (nn.GELU(), "1, gelu: not among the operations that it knows"),
+        (nn.Dropout(0.1), "1, dropout: draws in training"),
+        (nn.Conv2d(4, 4, 3, dilation=2), "1, conv2d: dilation"),
+        (nn.Conv2d(4, 4, 3).requires_grad_(False), "1, conv2d: its weight is computed, not trained"),
+        (nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 3)), "1, conv2d: its weight is computed"),
+        (nn.BatchNorm2d(4, track_running_stats=False), "1, batch_norm: no batch normalization with running statistics"),
+        (nn.BatchNorm2d(4, momentum=None), "1, batch_norm: no batch normalization with running statistics"),
+        (nn.AvgPool2d(2, padding=1, count_include_pad=False), "1, avg_pool2d: windows with holes or of different"),
+        (nn.AdaptiveAvgPool2d(5), "1, adaptive_avg_pool2d: windows of different sizes"),
+        (Whimsical(), "1: does something else in training than in evaluation"),
+    ],
+)
+def test_it_is_told_which_layer_is_in_the_way(part: nn.Module, reason: str) -> None:
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), part, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    architecture = Architecture(module, (torch.rand(3, 1, 14, 14),))
+    assert choose("auto", architecture) is population
+    with pytest.raises(InputError, match=re.escape(reason)):
+        choose("sparse", architecture)
+    assert reason in describe(module, torch.rand(3, 1, 14, 14)).explanation
+    without = nn.Sequential(module[0], *module[2:])
+    assert choose("auto", Architecture(without, (torch.rand(3, 1, 14, 14),))) is convolutional
+
+
+def test_weights_used_twice_are_for_the_population_engine() -> None:
+    shared = nn.Linear(4, 4)
+    reason = why_not_sparse(Architecture(nn.Sequential(shared, nn.ReLU(), shared), (torch.rand(3, 4),)))
+    assert reason and "used twice" in reason
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from karikomi.networks.architecture import Architecture
 def choose(name: str, architecture: Architecture, recipe: Recipe | None = None) -> Engine:
     """The engine called ``name`` (``auto``, ``sparse``, ``population``) for networks of ``architecture``.
 
-    ``auto`` is the sparse engine for multilayer perceptrons where no GPU is computed on and the recipe of their
-    training has no extras, else the population engine.
+    ``auto`` is the sparse engine where no GPU is computed on and the recipe of their training has no extras, if it
+    trains such networks, else the population engine.
 
     Raises:
         InputError: if the sparse engine is asked for and cannot train them.
@@ -23,21 +23,35 @@ def choose(name: str, architecture: Architecture, recipe: Recipe | None = None) 
         return population
     if extras:
         raise InputError(f"the sparse engine does not know {', '.join(extras)}; use the engine population")
-    if architecture.perceptron is not None:
-        from karikomi.engines import sparse  # loads the compiler
+    reason = why_not_sparse(architecture)
+    if reason and name == "sparse":
+        raise InputError(f"the sparse engine cannot train this network ({reason}); use the engine population")
+    if reason:
+        return population
+    from karikomi.engines import convolutional, sparse  # loads the compiler
 
-        return sparse
-    if name == "sparse":
-        raise InputError("the sparse engine trains multilayer perceptrons only; use the engine population")
-    return population
+    return convolutional if architecture.perceptron is None else sparse
+
+
+def why_not_sparse(architecture: Architecture) -> str | None:
+    """The layer or operation for which the sparse engine does not train such networks; None if it does."""
+    if architecture.perceptron is not None:
+        return None
+    try:
+        _ = architecture.program
+    except InputError as reason:
+        return str(reason)
+    return None
 
 
 def warm_up(engine: Engine, say: Callable[[str], None], *, lesions: bool = False) -> None:
     """Have the engine's kernels compiled, saying so where that takes long enough to be noticed."""
     if engine is population:
         return
+    from karikomi.engines import convolutional
     from karikomi.engines.sparse.compilation import compile_kernels, compiled
 
-    if not compiled(lesions=lesions):
-        say("Compiling the kernels for this processor: 10 to 30 seconds, once.")
-        compile_kernels(lesions=lesions)
+    kernels = {"lesions": lesions, "flows": engine is convolutional}
+    if not compiled(**kernels):
+        say("Compiling the kernels for this processor: 10 to 60 seconds, once.")
+        compile_kernels(**kernels)

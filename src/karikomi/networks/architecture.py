@@ -14,6 +14,7 @@ from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.belongings import Belonging, of_anatomy, of_chain, weights_of
 from karikomi.networks.layering import layers_of_anatomy, layers_of_chain
 from karikomi.networks.layers import Layer, Linear, Numbers, check_numbers
+from karikomi.networks.program import Program, program_of
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record
 from karikomi.networks.tracing import LINKED, Chain, Step, follow
@@ -211,6 +212,24 @@ class Architecture:
             bias = None if stage.part.bias is None else f"{prefix}bias"
             layers.append(Linear(f"{prefix}weight", bias, bend))
         return tuple(layers)
+
+    @property
+    def program(self) -> Program:
+        """The forward as a program of known parts.
+
+        Raises:
+            InputError: with the layer or operation that is none of them.
+        """
+        if isinstance(self._programmed, InputError):
+            raise self._programmed
+        return self._programmed
+
+    @cached_property
+    def _programmed(self) -> Program | InputError:
+        try:
+            return program_of(self.module, self.anatomy)
+        except InputError as problem:
+            return problem
 
     def unit_numbers(self, removed: Numbers | Mapping[str, Numbers]) -> np.ndarray:
         """Sorted int64 numbers of the hidden units ``removed``, given as such or as indices within each layer.

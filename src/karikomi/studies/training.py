@@ -69,7 +69,8 @@ class TrainingSettings(BaseModel):
     )
     engine: Annotated[Literal["auto", "sparse", "population"], TRAINING] = Field(
         default="auto",
-        description="sparse: perceptrons on CPU, cost falls with density; population: torch, any network.",
+        description="sparse: perceptrons and convolutional networks on CPU, cost falls with density; population: torch,"
+        " any network.",
     )
     device: Annotated[Literal["cpu", "cuda"] | None, TRAINING] = Field(
         default=None, description="Where the population engine computes; by default on a GPU if there is one."

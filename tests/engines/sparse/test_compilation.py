@@ -7,14 +7,15 @@ from karikomi.engines import sparse
 from karikomi.engines.contract import Recipe
 from karikomi.engines.sparse.compilation import compile_kernels, compiled
 from karikomi.engines.sparse.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
+from karikomi.engines.sparse.kernels.play import evaluate_flow, train_flow
 from karikomi.engines.sparse.kernels.steps import train_steps
 from karikomi.networks import build
 
 
-@pytest.mark.parametrize("lesions", [False, True])
-def test_compiled_once_for_all(lesions) -> None:
-    compile_kernels(lesions=lesions)
-    assert compiled(lesions=lesions)
+@pytest.mark.parametrize("kernels", [{}, {"lesions": True}, {"flows": True}], ids=str)
+def test_compiled_once_for_all(kernels) -> None:
+    compile_kernels(**kernels)
+    assert compiled(**kernels)
 
 
 def test_what_is_compiled_ahead_serves_any_network_and_data(make, data) -> None:
@@ -25,4 +26,12 @@ def test_what_is_compiled_ahead_serves_any_network_and_data(make, data) -> None:
     sparse.train([trial], data, Recipe(1, 60, "adam", 1e-3, 0.0, 0.0, 1))
     sparse.knock_out(trial.subnetwork, data.test)
     sparse.remove_in_order(trial.subnetwork, np.arange(4)[None], data.test)
+    assert [len(kernel.signatures) for kernel in kernels] == before
+
+
+def test_flows_too(make, data) -> None:
+    compile_kernels(flows=True)
+    kernels = (train_flow, evaluate_flow)
+    before = [len(kernel.signatures) for kernel in kernels]
+    sparse.train([make.trial(build("conv-2-small", (28, 28), 10), 0.7)], data, Recipe(1, 60, "adam", 1e-3, 0.0, 0.0, 1))
     assert [len(kernel.signatures) for kernel in kernels] == before

@@ -91,7 +91,7 @@ def by_kernels(case: Case) -> Passed:
         write(deltas, y, number * block, case.dy[number * ROW :])
         write(deltas, x, number * block, case.before[number * ROW :])
         convolve(convolutions, 0, units, number * block, parameters, rectify)
-        convolve_back(convolutions, 0, units, deltas, number * block, add, rectified)
+        convolve_back(convolutions, 0, units, deltas, deltas, number * block, add, rectified)
         convolution_gradient(convolutions, 0, units, deltas, number * block, gradient, layer["weights"])
         convolution_bias_gradient(convolutions, 0, deltas, number * block, biases, 0)
     weight = np.zeros(mask.shape)

@@ -10,8 +10,10 @@ from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Recipe
 from karikomi.engines.sparse.input import source_of
 from karikomi.engines.sparse.kernels.circuits import make_orders, make_state
+from karikomi.engines.sparse.kernels.flow_layout import lay_out_flow
 from karikomi.engines.sparse.kernels.layout import lay_out
 from karikomi.engines.sparse.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
+from karikomi.engines.sparse.kernels.play import evaluate_flow, train_flow
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.lesions import Room, Whole, empty_tally
 from karikomi.engines.sparse.training import optimizer_of
@@ -22,22 +24,24 @@ Calls = list[tuple[Any, tuple[Any, ...]]]
 """Kernels with arguments of the types they always have."""
 
 
-def compiled(*, lesions: bool = False) -> bool:
-    """Whether the kernels (with ``lesions`` those too) are loaded, or in Numba's cache on disk."""
+def compiled(*, lesions: bool = False, flows: bool = False) -> bool:
+    """Whether the kernels (with ``lesions`` those too; those of ``flows`` alone) are loaded, or in Numba's cache."""
     return all(
         kernel.signatures or kernel._cache.load_overload(tuple(map(numba.typeof, arguments)), kernel.targetctx)
-        for kernel, arguments in _entry_points(lesions)
+        for kernel, arguments in _entry_points(lesions, flows)
     )
 
 
-def compile_kernels(*, lesions: bool = False) -> None:
+def compile_kernels(*, lesions: bool = False, flows: bool = False) -> None:
     """Compile the kernels, or load them: some seconds, once per machine and version of this package."""
-    for kernel, arguments in _entry_points(lesions):
+    for kernel, arguments in _entry_points(lesions, flows):
         kernel(*arguments)
 
 
-def _entry_points(lesions: bool) -> Calls:
+def _entry_points(lesions: bool, flows: bool) -> Calls:
     examples = Examples(np.zeros((2, 1), np.uint8), np.arange(2))
+    if flows:
+        return _of_flows(examples)
     weights = {f"{name}.weight": np.zeros((2, width), np.float32) for name, width in (("0", 1), ("2", 2))}
     biases = {f"{name}.bias": np.zeros(2, np.float32) for name in ("0", "2")}
     architecture = Architecture(nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2)))
@@ -52,6 +56,19 @@ def _of_training(subnetwork: Subnetwork, examples: Examples) -> Calls:
     return [
         (train_steps, (source, chosen[None].copy(), network, optimizer, 0, 0)),
         (evaluate_all, (source, chosen, network, correct)),
+    ]
+
+
+def _of_flows(examples: Examples) -> Calls:
+    convolution = {"1.weight": np.zeros((2, 1, 1), np.float32), "1.bias": np.zeros(2, np.float32)}
+    module = nn.Sequential(nn.Unflatten(1, (1, 1)), nn.Conv1d(1, 2, 1), nn.Flatten())
+    subnetwork = Subnetwork.full(Architecture(module, sample_shape=(1,)), convolution)
+    source, chosen, correct = source_of(examples), np.arange(2), np.zeros(2, np.int64)
+    flow, _ = lay_out_flow(subnetwork, 2)
+    optimizer = optimizer_of(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), flow.network)
+    return [
+        (train_flow, (source, chosen[None].copy(), flow, optimizer, 0, 0)),
+        (evaluate_flow, (source, chosen, flow, correct)),
     ]
 
 

@@ -1,6 +1,7 @@
 """What the sparse engine is given, checked and in the form that its kernels read."""
 
 import numpy as np
+import torch
 
 from karikomi.data.dataset import Examples
 from karikomi.engines.sparse.kernels.gather import Source
@@ -9,19 +10,29 @@ from karikomi.networks.subnetwork import Subnetwork
 
 
 def check(subnetwork: Subnetwork, examples: Examples) -> None:
-    """Raise an InputError if the network is not a multilayer perceptron or does not fit ``examples``."""
+    """Raise an InputError if the network is not of the kinds that it trains, or does not fit ``examples``."""
     layers = subnetwork.architecture.perceptron
     if layers is None:
-        raise InputError(
-            "the sparse engine trains perceptrons: Flatten, then Linear layers with ReLU, Tanh or nothing behind them;"
-            " use the population engine for other networks"
-        )
-    pixels, inputs = examples.x[0].size, subnetwork.weights[layers[0].weight].shape[1]
-    if pixels != inputs:
-        raise InputError(f"the network takes {inputs} values per example; the data have {pixels}")
-    highest, outputs = examples.y.max(), subnetwork.weights[layers[-1].weight].shape[0]
+        outputs = _check_program(subnetwork, examples)
+    else:
+        pixels, inputs = examples.x[0].size, subnetwork.weights[layers[0].weight].shape[1]
+        if pixels != inputs:
+            raise InputError(f"the network takes {inputs} values per example; the data have {pixels}")
+        outputs = subnetwork.weights[layers[-1].weight].shape[0]
+    highest = examples.y.max()
     if highest >= outputs:
         raise InputError(f"the network has {outputs} outputs, too few for the label {highest}")
+
+
+def _check_program(subnetwork: Subnetwork, examples: Examples) -> int:
+    """The number of outputs."""
+    architecture = subnetwork.architecture
+    anatomy = architecture.anatomy_on((torch.from_numpy(examples.x[:3]).float(),))
+    program = architecture.program
+    expected, given = tuple(anatomy.tape.values[0].shape[1:]), examples.x.shape[1:]
+    if given != expected:
+        raise InputError(f"the network takes examples of the shape {list(expected)}; these are {list(given)}")
+    return program.signals[program.output].shape.channels
 
 
 def source_of(examples: Examples) -> Source:

@@ -1,4 +1,4 @@
-"""Training and evaluation of multilayer perceptrons: one network per core, surviving links only."""
+"""Training and evaluation of perceptrons and convolutional networks: one network per core, surviving links only."""
 
 import threading
 import time
@@ -19,9 +19,12 @@ from karikomi.engines.contract import (
     stacked_minibatches,
 )
 from karikomi.engines.sparse.input import check, nonzero_fraction, source_of
+from karikomi.engines.sparse.kernels.flow import Flow
+from karikomi.engines.sparse.kernels.flow_layout import lay_out_flow
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_out
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
+from karikomi.engines.sparse.kernels.play import evaluate_flow, train_flow
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.kernels.vector import LANES
 from karikomi.engines.sparse.rewiring import Rewired
@@ -72,8 +75,8 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: 
     everything = _alike_together(source, np.arange(len(examples)))
 
     def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event) -> Evaluation:
-        network, _ = lay_out(subnetwork, nonzero, LANES, keep_idle=False, backward=False)
-        return _evaluate(network, source, everything)
+        played, _ = _laid_out(subnetwork, nonzero, LANES, keep_idle=False, backward=False)
+        return _evaluate(played, source, everything)
 
     return run(job, subnetworks, threads, None)
 
@@ -85,7 +88,8 @@ def _train(
     # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
     rewiring = trial.rewiring
     moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
-    network, places = lay_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
+    played, places = _laid_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
+    network, steps = (played.network, train_flow) if isinstance(played, Flow) else (played, train_steps)
     optimizer = optimizer_of(recipe, network)
     taken = 0 if trial.state is None else trial.state.steps
     if trial.state is not None:
@@ -98,12 +102,12 @@ def _train(
     goals = _goals(trial, recipe)
     orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
     validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
-    best = network.parameters.copy(), places
-    snapshots = {0: best} if 0 in recipe.snapshots else {}
+    best = network.parameters.copy(), places, 0
+    snapshots: dict[int, tuple[np.ndarray, dict[str, Place], int]] = {0: best} if 0 in recipe.snapshots else {}
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
     for goal, order in zip(goals, orders, strict=True):
-        loss += train_steps(source, order, network, optimizer, done, taken + done)
+        loss += steps(source, order, played, optimizer, done, taken + done)
         report(goal - done)
         done = goal
         if stop.is_set():
@@ -112,14 +116,14 @@ def _train(
         if due:
             due.measure()  # before validation takes the minibatch's place
         if done in recipe.snapshots:
-            snapshots[done] = network.parameters.copy(), places
+            snapshots[done] = network.parameters.copy(), places, done
         if done == validations[len(curve)]:
-            seen = _evaluate(network, source, validation)
+            seen = _evaluate(played, source, validation)
             curve.append((done, loss / (done - since), seen.loss, seen.accuracy))
             since, loss = done, 0.0
             if early_stop == 0 or seen.loss < lowest:
                 lowest, early_stop = (np.inf if np.isnan(seen.loss) else seen.loss), done
-                best = network.parameters.copy(), places
+                best = network.parameters.copy(), places, done
         if due:
             places = due.change(done)
             if trial.link_cost is not None:
@@ -128,7 +132,7 @@ def _train(
     iteration, train_loss, validation_loss, accuracy = (np.array(column) for column in zip(*curve, strict=True))
     return Trained(
         best=_restored(trial, *best),
-        final=_restored(trial, network.parameters, places),
+        final=_restored(trial, network.parameters, places, done),
         snapshots={at: _restored(trial, *then) for at, then in snapshots.items()},
         state=OptimizerState(
             taken + done, *(_spread(trial.subnetwork, places, moment) for moment in (optimizer.first, optimizer.second))
@@ -163,10 +167,19 @@ def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
     )
 
 
-def _evaluate(network: Network, source: Source, examples: np.ndarray) -> Evaluation:
+def _laid_out(
+    subnetwork: Subnetwork, nonzero: np.ndarray, batch: int, *, backward: bool = True, **settings: bool
+) -> tuple[Network | Flow, dict[str, Place]]:
+    if subnetwork.architecture.perceptron is None:
+        return lay_out_flow(subnetwork, batch, backward=backward)
+    return lay_out(subnetwork, nonzero, batch, backward=backward, **settings)  # type: ignore[call-arg]
+
+
+def _evaluate(played: Network | Flow, source: Source, examples: np.ndarray) -> Evaluation:
+    network, evaluator = (played.network, evaluate_flow) if isinstance(played, Flow) else (played, evaluate_all)
     classes = int(network.layers[-1]["outputs"])
     correct = np.zeros(classes, np.int64)
-    loss = evaluate_all(source, examples, network, correct) / len(examples)
+    loss = evaluator(source, examples, played, correct) / len(examples)
     present = np.bincount(source.labels[examples], minlength=classes)
     with np.errstate(invalid="ignore"):
         return Evaluation(loss, float(correct.sum() / len(examples)), correct / present)
@@ -179,16 +192,25 @@ def _fill(values: np.ndarray, places: dict[str, Place], arrays: Arrays) -> None:
 
 def _spread(subnetwork: Subnetwork, places: dict[str, Place], values: np.ndarray) -> dict[str, np.ndarray]:
     """An array for every parameter, 0 where ``values`` has nothing for it."""
-    arrays = {name: np.zeros(weight.shape, np.float32) for name, weight in subnetwork.weights.items()}
+    buffers = {name for name, _ in subnetwork.module.named_buffers()}
+    arrays = {
+        name: np.zeros(weight.shape, np.float32) for name, weight in subnetwork.weights.items() if name not in buffers
+    }
     for name, place in places.items() if values.size else ():
+        if name in buffers:
+            continue
         arrays[name].ravel()[place.elements] = values[place.positions]
     return arrays
 
 
-def _restored(trial: Trial, parameters: np.ndarray, places: dict[str, Place]) -> Subnetwork:
-    """The network with these parameters, and if its links change with those that are there."""
+def _restored(trial: Trial, parameters: np.ndarray, places: dict[str, Place], steps: int) -> Subnetwork:
+    """The network with these parameters after so many steps, and if its links change with those that are there."""
     network = trial.subnetwork
-    weights = {name: np.array(weight, np.float32, order="C") for name, weight in network.weights.items()}
+    # Whole numbers count the updates of running statistics.
+    weights = {
+        name: weight + steps if weight.dtype.kind == "i" else np.array(weight, np.float32, order="C")
+        for name, weight in network.weights.items()
+    }
     masks = {name: np.array(mask) for name, mask in network.masks.items()}
     for name, place in places.items():
         weights[name].ravel()[place.elements] = parameters[place.positions]

@@ -150,12 +150,13 @@ def convolve_back(
     convolutions: Convolutions,
     number: int,
     units: np.ndarray,
-    deltas: np.ndarray,
+    by_outputs: np.ndarray,
+    by_inputs: np.ndarray,
     block: int,
     add: bool,
     rectified: bool,
 ) -> None:
-    """The loss's derivatives by the inputs of layer ``number``, from those by its outputs, both in ``deltas``.
+    """The loss's derivatives by the inputs of layer ``number``, from those by its outputs.
 
     If ``add``, what other readers of the inputs brought is kept. If the inputs were ``rectified``, the derivatives are
     by what they were before: 0 where they are not positive.
@@ -164,4 +165,4 @@ def convolve_back(
     start, end = ADDED if add else FRESH, GATED if rectified else PLAIN
     no_bias = np.intp(-1)  # a literal would be compiled as a type of its own
     for way in range(layer.passes + 1, layer.passes + 1 + layer.backs):
-        add_all_taps(convolutions, way, block, deltas, convolutions.turned, no_bias, deltas, start, end, units)
+        add_all_taps(convolutions, way, block, by_outputs, convolutions.turned, no_bias, by_inputs, start, end, units)

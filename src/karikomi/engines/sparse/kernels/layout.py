@@ -104,7 +104,7 @@ class Network(NamedTuple):
     listed: Listed
 
 
-_POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "back_pointers", "keep")
+POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "back_pointers", "keep")
 
 
 def lay_out(
@@ -153,7 +153,7 @@ def lay_out(
     network = Network(
         layers,
         parameters,
-        *(pools.array(name) for name in _POOLED),
+        *(pools.array(name) for name in POOLED),
         block=int(starts[-1]),
         units=aligned(blocks * starts[-1]),
         deltas=aligned(blocks * starts[-1] if backward else 0),
@@ -162,15 +162,15 @@ def lay_out(
         unit_starts=numbers * LANES,
         lane_starts=numbers[:LANES] * np.int32(DENSE_COLUMNS),
         longest=int(max(pools.longest, *rows)),
-        pieces=_pieces(slots, unused),
+        pieces=pieces_of(slots, unused),
         slots=slots,
         example_starts=np.zeros(LANES, np.int64),
-        listed=_room_for_lists(first, len(chosen), padded(len(kept[1]), LANES), links, keep, blocks),
+        listed=room_for_lists(first, len(chosen), padded(len(kept[1]), LANES), links, keep, blocks),
     )
     return network, places
 
 
-def _room_for_lists(first: int, inputs: int, rows: int, links: int, keep: int, blocks: int) -> Listed:
+def room_for_lists(first: int, inputs: int, rows: int, links: int, keep: int, blocks: int) -> Listed:
     values = blocks * inputs * LANES
     return Listed(
         *(first, inputs, rows if inputs else 0, links, keep),
@@ -213,7 +213,7 @@ def aligned(size: int) -> np.ndarray:
     return raw[start : start + size]
 
 
-def _pieces(slots: np.ndarray, unused: int) -> np.ndarray:
+def pieces_of(slots: np.ndarray, unused: int) -> np.ndarray:
     """Starts of the runs of sixteen pixels to gather: those with a pixel in use; the last run may overlap another."""
     starts = np.minimum(np.arange(0, len(slots), 16), max(len(slots) - 16, 0))
     return np.array([start for start in starts if (slots[start : start + 16] != unused).any()], np.int64)

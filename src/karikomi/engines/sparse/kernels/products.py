@@ -63,9 +63,12 @@ def bias_of(parameters: np.ndarray, start: int, row: int) -> np.float32:
 
 
 @kernel
-def back(network: Network, number: int, block: int) -> None:
-    """The loss's derivatives by the outputs of the layer before, from those by the layer's own; before activations."""
-    layer, activation = network.layers[number], network.layers[number - 1].activation
+def back(network: Network, number: int, block: int, activation: int) -> None:
+    """The loss's derivatives by the outputs of the layer before, from those by the layer's own; before activations.
+
+    ``activation`` is that of the layer before.
+    """
+    layer = network.layers[number]
     units, deltas, parameters = network.units, network.deltas, network.parameters
     x, y = block + layer.x, block + layer.y
     zero = np.float32(0)

@@ -35,7 +35,8 @@ def train_steps(
         pace = pace_of(optimizer, optimizer.rates[done + step], taken + step + 1)
         for number in range(network.layers.size - 1, -1, -1):
             for first in range(0, batch if number else 0, LANES):
-                back(network, number, first // LANES * network.block)
+                activation = network.layers[number - 1].activation
+                back(network, number, first // LANES * network.block, activation)
             learn(network, number, optimizer, pace, batch)
     return total
 

@@ -1,0 +1,302 @@
+"""A subnetwork whose forward is a program, as the flat arrays that kernels play."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from karikomi.engines.sparse.kernels.activations import ACTIVATIONS, IDENTITY, RELU
+from karikomi.engines.sparse.kernels.convolution_layout import Shape, collected, halo_of_outputs, place_convolution
+from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
+from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
+from karikomi.engines.sparse.kernels.layout import LAYER, POOLED, Network, aligned, pieces_of, room_for_lists
+from karikomi.engines.sparse.kernels.lowering import Lowered, lowered
+from karikomi.engines.sparse.kernels.placement import (
+    Place,
+    Pools,
+    is_dense,
+    padded,
+    place_dense,
+    place_sparse,
+    place_way_back,
+)
+from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent
+from karikomi.engines.sparse.kernels.play import PIECE
+from karikomi.engines.sparse.kernels.vector import LANES
+from karikomi.networks.program import Part
+from karikomi.networks.subnetwork import Subnetwork
+
+
+def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -> tuple[Flow, dict[str, Place]]:
+    """As :func:`~karikomi.engines.sparse.kernels.layout.lay_out`; nothing is left out but removed links."""
+    low = lowered(subnetwork.architecture.program)
+    signals, block, row_block = _place_signals(low)
+    operations, pools, places = _operations(low), Pools(), dict[str, Place]()
+    convolutions, linear = list[Any](), list[Any]()
+    steps = [*zip(low.kinds, low.parts, operations, strict=True)]
+    moments = 0
+    for kind, part, operation in steps:  # what is learned by planes comes first
+        if kind == "convolution":
+            operation["number"] = len(convolutions)
+            convolutions.append(_place_convolution(subnetwork, part, operation, signals, pools, places))
+        elif kind == "statistics":
+            channels = low.signals[part.y].shape.channels
+            operation["weight"], operation["bias"] = (
+                _place_row(name, channels, pools, places) for name in (part.weight, part.bias)
+            )
+            operation["moments"], moments = moments, moments + 4 * channels
+    learned = pools.parameters
+    for number, (kind, part, operation) in enumerate(steps):
+        channels = low.signals[part.y].shape.channels
+        if kind == "linear":
+            operation["number"] = len(linear)
+            linear.append(_place_linear(subnetwork, part, signals, pools, places))
+        elif kind == "statistics":
+            operation["mean"], operation["variance"] = (
+                _place_row(name, channels, pools, places) for name in (part.mean, part.variance)
+            )
+        elif kind == "normalization":
+            for field in ("weight", "bias", "mean", "variance", "moments"):
+                operation[field] = operations[number - 1][field]
+    pools.longest = max(pools.longest, PIECE)
+    parameters = aligned(pools.parameters)
+    for name, place in places.items():
+        parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
+    blocks, slots = -(-batch // ROW), _slots(signals[0])
+    slopes, slope_block = _place_slopes(low, operations, signals)
+    deltas = aligned(blocks * slope_block if backward else 0)
+    flow = Flow(
+        _network(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
+        collected(convolutions, pools),
+        operations,
+        signals,
+        slopes,
+        _segments(low.kinds),
+        block=block,
+        units=aligned(blocks * block),
+        slope_block=slope_block,
+        deltas=deltas,
+        address=deltas.ctypes.data,
+        learned=learned,
+        gradient=aligned(learned + 16),
+        moments=np.zeros(moments),
+        real=(np.arange(blocks * ROW) < batch).astype(np.float32),
+        held=_held(subnetwork, places),
+        pieces=pieces_of(slots, -1),
+        slots=slots,
+    )
+    return flow, places
+
+
+def _place_signals(low: Lowered) -> tuple[np.ndarray, int, int]:
+    """Where each signal is, and the elements of a block of planes and of one of rows."""
+    signals = np.zeros(len(low.signals), PLANES)
+    for record, signal in zip(signals, low.signals, strict=True):
+        record["channels"], record["height"], record["width"] = signal.shape
+    sames = np.array([signal.same for signal in low.signals])
+    halos = np.zeros(len(signals), np.int64)
+    for kind, part in zip(low.kinds, low.parts, strict=True):
+        if kind == "convolution":
+            x, y = sames[part.x[0]], sames[part.y]
+            halos[x] = max(halos[x], *part.padding)
+            halos[y] = max(halos[y], halo_of_outputs(_shape_of(part)))
+    ends = {False: 0, True: 0}
+    for number in np.unique(sames):
+        in_rows = number in low.rows
+        group = sames == number
+        signals["start"][group], signals["halo"][group] = ends[in_rows], halos[number]
+        whole = signals[number]
+        ends[in_rows] += padded(int(whole["channels"])) * LANES if in_rows else padded(extent(whole), 64)
+    return signals, ends[False], ends[True]
+
+
+def _place_slopes(low: Lowered, operations: np.ndarray, signals: np.ndarray) -> tuple[np.ndarray, int]:
+    """Where the derivatives by each signal are, and the elements of a block.
+
+    Signals of one shape share places, so that a border of zeros stays one.
+    """
+    sames = np.array([signal.same for signal in low.signals])
+    free, there, end = defaultdict[tuple[int, ...], list[int]](list), dict[int, int](), 0
+    read = sames[operations["slopes"]]
+    for number in range(len(operations) - 1, -1, -1):
+        operation, kind = operations[number], low.kinds[number]
+        given = [sames[operation[what]] for what in ("x", "z") if operation[f"back_{what}"]]
+        for same in given if kind != "normalization" else given[-1:] if operation["back_z"] else []:
+            if same not in there and same not in low.rows:
+                places = free[_geometry(signals[same])]
+                if not places:
+                    places.append(end)
+                    end += padded(extent(signals[same]), 64)
+                there[same] = places.pop()
+        if read[number] in there and read[number] not in read[:number]:
+            free[_geometry(signals[read[number]])].append(there[read[number]])
+    slopes = signals.copy()
+    slopes["start"] = [there.get(same, 0) for same in sames]
+    return slopes, end
+
+
+def _geometry(signal: Any) -> tuple[int, ...]:
+    return tuple(int(signal[side]) for side in ("channels", "height", "width", "halo"))
+
+
+def _operations(low: Lowered) -> np.ndarray:
+    operations = np.zeros(len(low.parts), OPERATION)
+    for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
+        operation["kind"], operation["activation"] = KINDS.index(kind), ACTIVATIONS[part.activation]
+        operation["x"], operation["z"], operation["y"] = part.x[0], part.x[-1], part.y
+        operation["bent"], operation["slopes"] = operation["activation"], part.y
+        for what in ("kernel", "stride", "padding"):
+            operation[f"{what}_height"], operation[f"{what}_width"] = getattr(part, what)
+        operation["momentum"], operation["epsilon"] = part.momentum, part.epsilon
+        for what in ("weight", "bias", "mean", "variance", "number"):
+            operation[what] = -1
+    _mark_ways_back(low, operations)
+    return operations
+
+
+def _mark_ways_back(low: Lowered, operations: np.ndarray) -> None:
+    """Derivatives are asked for by what depends on parameters; the last reader is the first to give them.
+
+    The first reader is the last one, so it can see to the slope of ReLU as well if it is a convolution.
+    """
+    sames = [signal.same for signal in low.signals]
+    learning, read, there, makers = set[int](), set[int](), {sames[low.output]}, dict[int, Any]()
+    steps = []
+    for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
+        reads = list(zip(("x", "z"), map(sames.__getitem__, part.x), strict=False))
+        steps.append((kind, part, operation, reads[1:] if kind == "normalization" else reads))
+    for kind, part, operation, reads in steps:
+        for what, same in reads:
+            operation[f"back_{what}"] = same in learning
+            first, maker = same not in read, makers.get(same)
+            read.add(same)
+            if kind == "convolution" and first and maker is not None and maker["activation"] == RELU:
+                operation["gated"], maker["bent"] = True, IDENTITY
+        if part.weight or part.bias or any(sames[number] in learning for number in part.x):
+            learning.add(sames[part.y])
+        if kind != "statistics":
+            makers[sames[part.y]] = operation
+    for _, _, operation, reads in reversed(steps):
+        for what, same in reads:
+            operation[f"fresh_{what}"] = same not in there
+            there.add(same)
+    counts = Counter(same for *_, reads in steps for _, same in reads)
+    for number, kind in enumerate(low.kinds):
+        # The derivatives by both terms of a sum are those by the sum.
+        operation, maker = operations[number], makers.get(int(operations[number]["z"]))
+        if kind == "normalization" and operation["z"] != operation["x"] and maker is not None:
+            plain = maker["kind"] == NORMALIZATION and maker["bent"] == IDENTITY and counts[int(operation["z"])] == 1
+            if plain:
+                operation["back_z"] = False
+                made = np.isin(operations["kind"], (STATISTICS, NORMALIZATION)) & (operations["y"] == operation["z"])
+                operations["slopes"][made] = operation["y"]
+
+
+def _segments(kinds: Sequence[str]) -> np.ndarray:
+    """Ranges of operations that a block passes before the next one does, and whether they are linear layers."""
+    starts = [
+        number
+        for number, kind in enumerate(kinds)
+        if number == 0 or kind == "normalization" or (kind == "linear") != (kinds[number - 1] == "linear")
+    ]
+    ends = [*starts[1:], len(kinds)]
+    rows = [(start, end, kinds[start] == "linear") for start, end in zip(starts, ends, strict=True)]
+    return np.array(rows, np.int64)
+
+
+def _shape_of(part: Part) -> Shape:
+    return Shape(part.kernel, part.stride, part.padding, groups=part.groups)
+
+
+def _place_row(name: str | None, size: int, pools: Pools, places: dict[str, Place]) -> int:
+    if not name:
+        return -1
+    start = pools.reserve(size)
+    places[name] = Place(start + np.arange(size), np.arange(size))
+    return start
+
+
+def _place_convolution(
+    subnetwork: Subnetwork, part: Part, operation: Any, signals: np.ndarray, pools: Pools, places: dict[str, Place]
+) -> Any:
+    assert part.weight
+    mask = subnetwork.masks[part.weight]
+    layer, found = place_convolution(
+        *(_shape_of(part), mask.reshape(*mask.shape[:2], *part.kernel), signals[part.x[0]], signals[part.y], pools),
+        bias=part.bias is not None,
+        backward=bool(operation["back_x"]),
+    )
+    places[part.weight] = found["weight"]
+    if part.bias:
+        places[part.bias] = found["bias"]
+    operation["weight"], operation["bias"] = layer["weights"], layer["bias"]
+    return layer
+
+
+def _place_linear(
+    subnetwork: Subnetwork, part: Part, signals: np.ndarray, pools: Pools, places: dict[str, Place]
+) -> Any:
+    assert part.weight
+    layer, mask = np.zeros(1, LAYER)[0], subnetwork.masks[part.weight]
+    layer["activation"], layer["keep"] = ACTIVATIONS[part.activation], -1
+    layer["outputs"], layer["inputs"] = mask.shape
+    layer["x"], layer["y"] = signals[part.x[0]]["start"], signals[part.y]["start"]
+    row, column = map(np.ascontiguousarray, np.nonzero(mask))  # as kernels read them
+    if is_dense(mask):
+        positions = place_dense(layer, mask, row, column, pools)
+    else:
+        positions = place_sparse(layer, row, column, pools)
+        place_way_back(layer, row, column, positions, pools)
+    places[part.weight] = Place(positions, np.flatnonzero(mask))
+    layer["bias"] = _place_row(part.bias, len(mask), pools, places)
+    return layer
+
+
+def _network(
+    linear: Sequence[Any], result: Any, block: int, blocks: int, parameters: np.ndarray, pools: Pools, backward: bool
+) -> Network:
+    """The linear layers, and behind them one without links that is the outputs."""
+    layers = np.zeros(len(linear) + 1, LAYER)
+    layers[:-1] = linear
+    last = layers[-1]
+    last["outputs"], last["activation"], last["y"] = result["channels"], IDENTITY, result["start"]
+    widest = int(layers["stride"].max())
+    rows = padded(int(max(layers["inputs"].max(), layers["outputs"].max())))
+    numbers = np.arange(max(rows, LANES), dtype=np.int32)
+    return Network(
+        layers,
+        parameters,
+        *(pools.array(name) for name in POOLED),
+        block=block,
+        units=aligned(blocks * block),
+        deltas=aligned(blocks * block if backward else 0),
+        scratch=aligned(3 * LANES),
+        transposed=aligned(blocks * LANES * widest if backward else 0),
+        unit_starts=numbers * LANES,
+        lane_starts=numbers[:LANES] * np.int32(DENSE_COLUMNS),
+        longest=int(max(pools.longest, rows)),
+        pieces=np.zeros(0, np.int64),
+        slots=np.zeros(0, np.int32),
+        example_starts=np.zeros(LANES, np.int64),
+        listed=room_for_lists(0, 0, 0, -1, -1, blocks),
+    )
+
+
+def _held(subnetwork: Subnetwork, places: dict[str, Place]) -> np.ndarray:
+    """Where parameters are that have a mask but no links."""
+    links = subnetwork.architecture.link_weights
+    found = [
+        place.positions[~subnetwork.masks[name].ravel()[place.elements]]
+        for name, place in places.items()
+        if name in subnetwork.masks and name not in links
+    ]
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
+def _slots(signal: Any) -> np.ndarray:
+    """Where in a block each number of an example goes, int32."""
+    channel, y, x = np.indices([signal["channels"], signal["height"], signal["width"]])
+    height, width = signal["height"] + 2 * signal["halo"], signal["width"] + 2 * signal["halo"]
+    rows = (channel * height + y + signal["halo"]) * width + x + signal["halo"]
+    return (signal["start"] + rows.ravel() * ROW).astype(np.int32)

@@ -1,0 +1,151 @@
+"""Batch normalization (Ioffe & Szegedy 2015), by the minibatch in training and by running statistics in evaluation.
+
+In training all blocks pass :func:`gather_moments` before the first one passes :func:`normalize`, and on the way back
+:func:`gather_sums` before :func:`normalize_back`. Each channel has four moments: mean, 1 / standard deviation, and the
+sums of the derivatives by the outputs, alone and times what was normalized.
+"""
+
+import numpy as np
+
+from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU
+from karikomi.engines.sparse.kernels.elementwise import line_of, rectified, sloped
+from karikomi.engines.sparse.kernels.flow import Flow
+from karikomi.engines.sparse.kernels.fused import total
+from karikomi.engines.sparse.kernels.planes import ROW
+from karikomi.engines.sparse.kernels.rows import inlined
+from karikomi.engines.sparse.kernels.vector import at, kernel, load16, multiply_add, put, splat16, store
+
+_ZERO, _ONE = np.float32(0), np.float32(1)
+
+
+@inlined
+def gain_of(flow: Flow, start: int, channel: int) -> np.float32:
+    return at(flow.network.parameters, start + channel) if start >= 0 else _ONE
+
+
+@kernel
+def gather_moments(flow: Flow, number: int, block: int, batch: int) -> None:
+    """Mean and sum of squared distances from it, of the block and those before it (Chan et al. 1983).
+
+    With the last block they become mean and 1 / standard deviation, and the running statistics follow.
+    """
+    operation, moments, parameters = flow.operations[number], flow.moments, flow.network.parameters
+    signal, start = flow.signals[operation.x], block * flow.block
+    size = signal.height * signal.width
+    before = float(block * ROW * size)
+    count = float(min(batch - block * ROW, ROW) * size)
+    for channel in range(signal.channels):
+        place = operation.moments + 4 * channel
+        middle = sum_of(flow, signal, channel, start, block, _ZERO, False) / count
+        spread = sum_of(flow, signal, channel, start, block, np.float32(middle), True)
+        if block:
+            lead = middle - moments[place]
+            middle = moments[place] + lead * count / (before + count)
+            spread = moments[place + 1] + spread + lead * lead * before * count / (before + count)
+        moments[place], moments[place + 1] = middle, spread
+        if (block + 1) * ROW >= batch:
+            whole = before + count
+            moments[place + 1] = 1 / np.sqrt(spread / whole + operation.epsilon)
+            follow(parameters, operation.mean + channel, middle, operation.momentum)
+            follow(parameters, operation.variance + channel, spread / max(whole - 1, 1.0), operation.momentum)
+
+
+@kernel
+def sum_of(flow: Flow, signal, channel: int, start: int, block: int, middle: np.float32, squared: bool) -> float:
+    """Σ (value − ``middle``), or of its square, over all places of a channel and the examples of a block."""
+    sums = splat16(_ZERO)
+    for y in range(signal.height):
+        row = line_of(signal, start, channel, y)
+        for place in range(row, row + signal.width * ROW, ROW):
+            value = load16(flow.units, place) - splat16(middle)
+            sums = multiply_add(value, value, sums) if squared else sums + value
+    return float(total(sums * load16(flow.real, block * ROW)))
+
+
+@inlined
+def follow(parameters: np.ndarray, place: int, value: float, momentum: float) -> None:
+    put(parameters, place, np.float32((1 - momentum) * at(parameters, place) + momentum * value))
+
+
+@kernel
+def normalize(flow: Flow, number: int, block: int, running: bool) -> None:
+    """By the minibatch's moments or by the ``running`` statistics; what else is read is added."""
+    operation, parameters, units = flow.operations[number], flow.network.parameters, flow.units
+    signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
+    beside, two = flow.signals[operation.z], operation.z != operation.x
+    for channel in range(signal.channels):
+        middle, inverse = (
+            flow.moments[operation.moments + 4 * channel],
+            flow.moments[operation.moments + 4 * channel + 1],
+        )
+        if running:
+            middle = float(at(parameters, operation.mean + channel))
+            inverse = 1 / np.sqrt(at(parameters, operation.variance + channel) + operation.epsilon)
+        gain = gain_of(flow, operation.weight, channel) * inverse
+        bias = at(parameters, operation.bias + channel) if operation.bias >= 0 else _ZERO
+        scale, shift = splat16(np.float32(gain)), splat16(np.float32(bias - middle * gain))
+        for y in range(signal.height):
+            source, place = line_of(signal, start, channel, y), line_of(target, start, channel, y)
+            other = line_of(beside, start, channel, y)
+            for x in range(0, signal.width * ROW, ROW):
+                value = multiply_add(load16(units, source + x), scale, shift)
+                if two:
+                    value = value + load16(units, other + x)
+                store(units, place + x, rectified(value) if operation.activation == RELU else value)
+
+
+@kernel
+def gather_sums(flow: Flow, number: int, block: int, fresh: bool) -> None:
+    """Of the derivatives by the outputs; with ``fresh`` they begin at 0. Those by gain and bias grow along.
+
+    What else was read gets its derivatives.
+    """
+    operation, units, deltas = flow.operations[number], flow.units, flow.deltas
+    signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
+    slopes, beside, slope_start = flow.slopes[operation.slopes], flow.slopes[operation.z], block * flow.slope_block
+    for channel in range(signal.channels):
+        moments = operation.moments + 4 * channel
+        middle = splat16(np.float32(flow.moments[moments]))
+        products, sums = splat16(_ZERO), splat16(_ZERO)
+        for y in range(signal.height):
+            source, place = line_of(slopes, slope_start, channel, y), line_of(signal, start, channel, y)
+            made, other = line_of(target, start, channel, y), line_of(beside, slope_start, channel, y)
+            for x in range(0, signal.width * ROW, ROW):
+                slope = load16(deltas, source + x)
+                if operation.bent != IDENTITY:
+                    slope = sloped(operation.bent, slope, load16(units, made + x))
+                    store(deltas, source + x, slope)
+                if operation.back_z:
+                    store(deltas, other + x, slope if operation.fresh_z else slope + load16(deltas, other + x))
+                sums = sums + slope
+                products = multiply_add(slope, load16(units, place + x) - middle, products)
+        by_bias, by_gain = float(total(sums)), total(products) * flow.moments[moments + 1]
+        flow.moments[moments + 2] = by_bias + (0.0 if fresh else flow.moments[moments + 2])
+        flow.moments[moments + 3] = by_gain + (0.0 if fresh else flow.moments[moments + 3])
+        if operation.weight >= 0:
+            flow.gradient[operation.weight + channel] = np.float32(flow.moments[moments + 3])
+        if operation.bias >= 0:
+            flow.gradient[operation.bias + channel] = np.float32(flow.moments[moments + 2])
+
+
+@kernel
+def normalize_back(flow: Flow, number: int, block: int, batch: int) -> None:
+    """From the derivatives by the outputs to those by the inputs."""
+    operation, units, deltas = flow.operations[number], flow.units, flow.deltas
+    signal, slopes, goal = flow.signals[operation.x], flow.slopes[operation.slopes], flow.slopes[operation.x]
+    start, slope_start = block * flow.block, block * flow.slope_block
+    count = batch * signal.height * signal.width
+    for channel in range(signal.channels):
+        moments = operation.moments + 4 * channel
+        inverse = flow.moments[moments + 1]
+        middle, gain = splat16(np.float32(flow.moments[moments])), gain_of(flow, operation.weight, channel) * inverse
+        scale = splat16(np.float32(gain)) * load16(flow.real, block * ROW)
+        lower = splat16(np.float32(-flow.moments[moments + 2] / count))
+        tilt = splat16(np.float32(-inverse * flow.moments[moments + 3] / count))
+        for y in range(signal.height):
+            source, value = line_of(slopes, slope_start, channel, y), line_of(signal, start, channel, y)
+            place = line_of(goal, slope_start, channel, y)
+            for x in range(0, signal.width * ROW, ROW):
+                slope = load16(deltas, source + x) + lower
+                slope = multiply_add(tilt, load16(units, value + x) - middle, slope) * scale
+                store(deltas, place + x, slope if operation.fresh_x else slope + load16(deltas, place + x))

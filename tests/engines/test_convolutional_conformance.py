@@ -1,0 +1,215 @@
+"""What both engines must do with networks of convolutions, pooling, normalization and sums; plain PyTorch says what."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from karikomi.data.dataset import Examples
+from karikomi.engines import convolutional
+from karikomi.engines.choice import choose
+from karikomi.engines.contract import Recipe
+from karikomi.engines.recipe import learning_rates
+from karikomi.networks import build
+from karikomi.networks.architecture import Architecture
+
+ADAM = Recipe(200, 60, "adam", 5e-4, 0.0, 0.0, 50)
+SGD = replace(ADAM, optimizer="sgd", learning_rate=0.01, momentum=0.9, weight_decay=1e-3)
+SHORT = replace(SGD, iterations=30, validate_every=10)
+
+
+class Block(nn.Module):
+    """A shortcut around two convolutions, one of them in groups, between normalizations."""
+
+    def __init__(self, channels: int, units: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, units, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(units, units, 3, padding=1, groups=2)
+        self.bn1, self.bn2 = nn.BatchNorm2d(units), nn.BatchNorm2d(units, affine=False)
+        self.shortcut = nn.Conv2d(channels, units, 1, stride) if stride > 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return (inner + self.shortcut(x)).relu()
+
+
+class Residual(nn.Module):
+    """A normalization behind a linear layer, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.bn = nn.Conv2d(1, 4, 5, 2, 2), nn.BatchNorm2d(4, momentum=0.3)
+        self.blocks = nn.Sequential(Block(4, 4, 1), Block(4, 6, 2))
+        self.hidden, self.norm, self.output = nn.Linear(6, 12, bias=False), nn.BatchNorm1d(12), nn.Linear(12, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(torch.relu(self.bn(self.stem(x.unflatten(1, (1, -1))))))
+        return self.output(torch.tanh(self.norm(self.hidden(x.mean((2, 3))))))
+
+
+class Branches(nn.Module):
+    """Signals with two readers, windows that overlap or are padded, kernels and strides of two sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image, self.stem = nn.Unflatten(1, (1, -1)), nn.Conv2d(1, 4, (5, 3), (2, 1), (0, 2))
+        self.left, self.right = nn.Conv2d(4, 6, 3), nn.Conv2d(4, 6, 1, bias=False)
+        self.hidden, self.beside, self.output = nn.Linear(126, 20), nn.Linear(20, 20), nn.Linear(20, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.stem(self.image(x)))
+        left = nn.functional.max_pool2d(torch.relu(self.left(x)), 3, 2)
+        right = nn.functional.avg_pool2d(torch.relu(self.right(x)), 6, 2)
+        pooled = nn.functional.max_pool2d(torch.relu(left + right), 2, padding=1)
+        hidden = torch.relu(self.hidden(pooled.flatten(1)))
+        return self.output(hidden + self.beside(hidden))
+
+
+def rows_of_pixels() -> nn.Sequential:
+    """Images as 28 channels of 28 places."""
+    return nn.Sequential(
+        *(nn.Conv1d(28, 8, 5, 2, 2), nn.BatchNorm1d(8), nn.ReLU(), nn.MaxPool1d(3, 2, 1), nn.Conv1d(8, 8, 3, groups=8)),
+        *(nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(16, 10)),
+    )
+
+
+NETWORKS = {
+    "conv-2-small": build("conv-2-small", (28, 28), 10),
+    "lenet-5": build("lenet-5", (28, 28), 10),
+    "residual": Residual(),
+    "branches": Branches(),
+    "pixels": rows_of_pixels(),
+}
+EVERY = pytest.mark.parametrize("module", NETWORKS.values(), ids=NETWORKS.keys())
+
+
+@pytest.fixture(scope="module")
+def noisy(data):
+    """Where patches were equal, the order of additions would tell which place of a window is the largest."""
+    noise = np.random.default_rng(0).integers(0, 32, data.train.x.shape, np.uint8)
+    return replace(data, train=Examples(data.train.x // 8 * 7 + noise, data.train.y))
+
+
+@pytest.fixture(params=["population", "convolutional"], scope="module")
+def engine(request):
+    return importlib.import_module(f"karikomi.engines.{request.param}")
+
+
+@EVERY
+def test_the_sparse_engine_is_chosen(module):
+    assert choose("auto", Architecture(module, (torch.rand(3, 28, 28),))) is convolutional
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("recipe", "density"),
+    [(ADAM, 0.3), (SGD, 1.0), (replace(SGD, batch=70, learning_rate=learning_rates(0.01, "cosine", 20, 200)), 0.3)],
+    ids=["adam", "sgd-dense", "sgd-cosine-batch-70"],
+)
+def test_trains_like_plain_pytorch(engine, make, oracle, noisy, module, density, recipe):
+    trial = make.trial(module, density)
+    expected = oracle(trial, noisy, recipe)
+    [trained] = engine.train([trial], noisy, replace(recipe, validate_every=1))
+    np.testing.assert_allclose(trained.curve.train_loss, expected.losses, rtol=0, atol=2e-4)
+    held_back = noisy.train.take(trial.split.validation)
+    assert trained.curve.validation_loss[-1] == pytest.approx(expected.loss(held_back.x, held_back.y), abs=2e-4)
+    for name, value in expected.weights().items():
+        np.testing.assert_allclose(trained.final.weights[name], value, rtol=0, atol=2e-3, err_msg=name)
+        assert trained.final.weights[name].dtype == value.dtype
+
+
+@EVERY
+def test_removed_links_stay_exactly_0(engine, make, data, module):
+    trial = make.trial(module, 0.3)
+    [trained] = engine.train([trial], data, replace(SHORT, snapshots=(20,)))
+    for network in (trained.best, trained.final, trained.snapshots[20]):
+        for name, mask in trial.subnetwork.masks.items():
+            np.testing.assert_array_equal(network.masks[name], mask)
+            assert not network.weights[name][~mask].any()
+            assert not trained.state.first[name][~mask].any()
+
+
+def test_other_parameters_that_are_masked_stay_0(engine, make, data):
+    """What removed units leave: biases, gains and shifts."""
+    trial = make.trial(NETWORKS["residual"])
+    gone = {
+        name: np.arange(len(w)) > 1
+        for name, w in trial.subnetwork.weights.items()
+        if name.endswith(("bn.weight", "bn.bias", "stem.bias"))
+    }
+    network = trial.subnetwork.masked({**trial.subnetwork.masks, **gone})
+    [trained] = engine.train([replace(trial, subnetwork=network)], data, replace(SHORT, optimizer="adam"))
+    for name, mask in gone.items():
+        assert not trained.final.weights[name][~mask].any()
+        assert trained.final.weights[name][mask].all()
+
+
+@EVERY
+def test_snapshot_is_a_run_that_stops_there(engine, make, data, module):
+    trial = make.trial(module, 0.5)
+    [whole] = engine.train([trial], data, replace(SHORT, snapshots=(0, 17)))
+    [stopped] = engine.train([trial], data, replace(SHORT, iterations=17))
+    for name, value in stopped.final.weights.items():
+        np.testing.assert_array_equal(whole.snapshots[17].weights[name], value, err_msg=name)
+        np.testing.assert_array_equal(whole.snapshots[0].weights[name], trial.subnetwork.weights[name], err_msg=name)
+
+
+@EVERY
+def test_goes_on_where_an_earlier_training_ended(engine, make, oracle, noisy, module):
+    recipe = replace(ADAM, iterations=15, validate_every=1)
+    trial = make.trial(module, 0.5)
+    [first] = engine.train([trial], noisy, recipe)
+    later = replace(trial, subnetwork=first.final, state=first.state, order=np.random.SeedSequence(7))
+    [second] = engine.train([later], noisy, recipe)
+    expected = oracle(trial, noisy, recipe, (later, recipe))
+    assert second.state.steps == 30
+    assert {*second.state.first} == {name for name, _ in module.named_parameters()}
+    np.testing.assert_allclose(second.curve.train_loss, expected.losses[15:], rtol=0, atol=1e-4)
+
+
+@EVERY
+def test_best_is_evaluated_as_it_was_validated(engine, make, data, module):
+    trial = make.trial(module, 0.5)
+    [trained] = engine.train([trial], data, replace(SHORT, learning_rate=0.1, validate_every=3))
+    place = int(trained.curve.validation_loss.argmin())
+    assert trained.early_stop_iteration == trained.curve.iteration[place]
+    [found] = engine.evaluate([trained.best], data.train.take(trial.split.validation))
+    assert found.loss == pytest.approx(trained.curve.validation_loss[place], rel=1e-5)
+    assert found.accuracy == pytest.approx(trained.curve.validation_accuracy[place], abs=1e-9)
+
+
+def test_links_that_cost_something_are_paid_for(engine, make, oracle, noisy):
+    module = NETWORKS["branches"]
+    recipe = replace(ADAM, iterations=40, validate_every=1)
+    costs = {name: np.full(mask.shape, 1e-2, np.float32) for name, mask in make.subnetwork(module).masks.items()}
+    dear = replace(make.trial(module, 0.5), link_cost=costs)
+    [paid] = engine.train([dear], noisy, recipe)
+    np.testing.assert_allclose(paid.curve.train_loss, oracle(dear, noisy, recipe).losses, rtol=0, atol=1e-4)
+
+
+def test_company_and_threads_change_nothing_to_the_bit(make, data):
+    trials = [make.trial(module, 0.5, seed) for seed, module in enumerate(NETWORKS.values())]
+    recipe = replace(SHORT, snapshots=(10,))
+    together = convolutional.train(trials, data, recipe, threads=3)
+    for trial, found in zip(trials, together, strict=True):
+        [alone] = convolutional.train([trial], data, recipe, threads=1)
+        for one, other in ((alone.final, found.final), (alone.best, found.best)):
+            for name, value in one.weights.items():
+                np.testing.assert_array_equal(value, other.weights[name], err_msg=name)
+        np.testing.assert_array_equal(alone.curve.validation_loss, found.curve.validation_loss)
+        np.testing.assert_array_equal(alone.curve.train_loss, found.curve.train_loss)
+
+
+@EVERY
+def test_is_deterministic_and_changes_nothing_it_is_given(engine, make, data, module):
+    trial = make.trial(module, 0.5)
+    before = {name: value.copy() for name, value in trial.subnetwork.weights.items()}
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    [one], [other] = (engine.train([trial], data, SHORT) for _ in range(2))
+    for name, value in one.final.weights.items():
+        np.testing.assert_array_equal(value, other.final.weights[name], err_msg=name)
+        np.testing.assert_array_equal(trial.subnetwork.weights[name], before[name])
+        assert torch.equal(module.state_dict()[name], state[name])

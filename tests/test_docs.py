@@ -1,5 +1,4 @@
-"""What README and the pages show works: every command is parsed as it stands, and run with small settings; every block of
-Python is run with them.
+"""What README and pages show works: every command is parsed as it stands, and run with small settings, as is Python.
 
 Not run: ``pip install .``, and what ``make`` does, of which the targets and their commands are checked; commands on a
 cluster, which are in a page of their own.
@@ -8,12 +7,12 @@ cluster, which are in a page of their own.
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from tests.documents import TOP, Block, blocks, make_small, run_python, smaller, write_small_data
 from torch.utils.data import DataLoader, TensorDataset
 
 import karikomi
@@ -21,7 +20,6 @@ from karikomi.cli import app
 from karikomi.networks import build
 from karikomi.studies import STUDIES, find_study
 from karikomi.studies.result import Result
-from tests.documents import DATA, TOP, Block, blocks, make_small, run_python, smaller, write_small_data
 
 STUDY_PAGES = [f"docs/studies/{name}.md" for name in STUDIES]
 PAGES = ["README.md", "docs/index.md", "docs/own-model.md", "docs/from-notebook.md", "docs/networks.md", "docs/runs.md"]

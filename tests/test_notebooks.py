@@ -4,9 +4,9 @@ import json
 from unittest import mock
 
 import pytest
+from tests.documents import TOP, make_small, run_python, write_small_data
 
 from karikomi.studies.result import Result
-from tests.documents import TOP, make_small, run_python, write_small_data
 
 NOTEBOOKS = sorted((TOP / "docs/notebooks").glob("*.ipynb"))
 SMALL_CELLS = {"your-own-model": "steps, examples, permutations = 5, 50, 2"}

@@ -23,8 +23,7 @@ test: $(READY) lint
 
 # The site, in site/; fails for a link or an anchor that leads nowhere.
 docs: $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Twenty to forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes
 # and writes nothing. sparseprop needs g++ and AVX2, and pybind11 to build, which it does not ask for; it may be missing.
@@ -60,4 +59,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .ruff_cache .hypothesis

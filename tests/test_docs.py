@@ -4,8 +4,11 @@ Not run: ``pip install .``, and what ``make`` does, of which the targets and the
 cluster, which are in a page of their own.
 """
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from unittest import mock
 
@@ -109,6 +112,18 @@ def _layers(model: torch.nn.Module) -> dict[str, int]:
     return dict(zip(graph.layers, graph.sizes, strict=True))
 
 
+def test_commands_within_sentences_are_right() -> None:
+    """Those of all pages, but for what is said in general (RUN) or in part (…), and of what test_contributing.py adds."""
+    added = [TOP / "docs/extending.md", TOP / "docs/a-study.md"]
+    pages = [page.read_text() for page in (*(TOP / "docs").rglob("*.md"), *TOP.glob("*.md")) if page not in added]
+    said = [" ".join(command.split()) for page in pages for command in re.findall(r"`((?:karikomi|make) [^`]+)`", page)]
+    whole = [shlex.split(command) for command in said if not re.search(r"…|[A-Z]{3,}|path/to", command)]
+    for first, *words in whole:
+        for given in make_recipe(*words) if first == "make" else [words] if words[1:] else []:
+            parsed(given)
+    assert len(whole) > 50
+
+
 @pytest.mark.parametrize("page", ["README.md", "README.ja.md", "CONTRIBUTING.md"])
 def test_links_from_outside_the_site_lead_to_files(page: str) -> None:
     text = (TOP / page).read_text()
@@ -131,3 +146,11 @@ def test_figures_are_small_and_shown() -> None:
     for figure in (TOP / "docs/figures").iterdir():
         assert figure.stat().st_size < 200_000
         assert f"figures/{figure.name}" in shown
+
+
+def test_the_site_is_built_and_all_of_its_links_lead_somewhere(tmp_path) -> None:
+    pytest.importorskip("mkdocs")
+    build_site = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build_site, cwd=TOP, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert {"index.html", "ja", "studies", "python"} <= {path.name for path in tmp_path.iterdir()}

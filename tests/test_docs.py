@@ -113,7 +113,7 @@ def _layers(model: torch.nn.Module) -> dict[str, int]:
 
 
 def test_commands_within_sentences_are_right() -> None:
-    """Those of all pages, but for what is said in general (RUN) or in part (…), and what test_contributing.py follows."""
+    """Those of all pages, but for what is said in general (RUN) or in part (…), and what test_contributing.py does."""
     added = [TOP / "docs/extending.md", TOP / "docs/a-study.md"]
     pages = [page.read_text() for page in (*(TOP / "docs").rglob("*.md"), *TOP.glob("*.md")) if page not in added]
     said = [" ".join(command.split()) for page in pages for command in re.findall(r"`((?:karikomi|make) [^`]+)`", page)]

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-lesion demo-importance demo-ageing test bench dist lint format clean
+.PHONY: demo demo-lesion demo-importance demo-ageing test docs bench dist lint format clean
 
 demo: $(READY)
 	$(BIN)/karikomi lottery --preset blog --replicates 5
@@ -20,6 +20,10 @@ demo-ageing: $(READY)
 
 test: $(READY) lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+# The site, in site/; fails for a link or an anchor that leads nowhere.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Twenty to forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes
 # and writes nothing. sparseprop needs g++ and AVX2, and pybind11 to build, which it does not ask for; it may be missing.
@@ -55,4 +59,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and docs/a-study.md, followed word for word in a copy of the package."""
+"""docs/extending.md and docs/a-study.md, followed word for word in a copy of the package."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 from scipy.io import savemat
 
 TOP = Path(__file__).parents[1]
-BLOCKS = re.findall(r"```python\n(.*?)```", (TOP / "CONTRIBUTING.md").read_text(), re.DOTALL)
+BLOCKS = re.findall(r"```python\n(.*?)```", (TOP / "docs/extending.md").read_text(), re.DOTALL)
 LISTED = re.findall(
     r"`(src/karikomi/\S+\.py)`\n\n```python\n(.*?)```", (TOP / "docs/a-study.md").read_text(), re.DOTALL
 )

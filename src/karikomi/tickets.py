@@ -94,7 +94,10 @@ def save_ticket(
     Args:
         source: a result or a run folder.
         to: the folder; older files of these names in it are replaced, each at once by the whole new one.
-        replicate, round, density, where: as in :func:`karikomi.load_ticket`.
+        replicate: as in :func:`karikomi.load_ticket`.
+        round: as in :func:`karikomi.load_ticket`.
+        density: as in :func:`karikomi.load_ticket`.
+        where: as in :func:`karikomi.load_ticket`.
 
     Returns:
         The folder.

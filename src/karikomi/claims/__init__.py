@@ -7,7 +7,11 @@ from importlib.resources import files
 from typing import Any
 
 SETS: Mapping[str, str] = {
-    "post": "tmtk's replication of the lottery ticket paper: LeNet-300-100 on MNIST, one trial",
+    "post": "tmtk's replication of the lottery ticket paper",
+    "notebooks": "Shin_Miz's neuro-age-task: neurons removed, retraining",
+    "lottery-paper": "Frankle & Carbin 2019, LeNet-300-100",
+    "sanity": "Su et al. 2020, Frankle et al. 2021: do masks made before training matter",
+    "growth": "Evci et al. 2020, RigL on LeNet-300-100",
 }
 """The sets of claims by name, each with a line about it. What is in them: ``<name>.toml`` in this folder."""
 

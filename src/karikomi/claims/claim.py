@@ -55,7 +55,7 @@ class Selection(_Entry):
 class Measure(Selection):
     """A selection; or it minus another, or over another, replicate by replicate.
 
-    The other one says what differs from the first. ``times`` brings the number into the claim's unit.
+    The other one says what differs from the first. ``times`` it, and then ``plus``, bring the number into the claim's unit.
     """
 
     run: str
@@ -65,6 +65,7 @@ class Measure(Selection):
     minus: Selection | None = None
     over: Selection | None = None
     times: float = 1
+    plus: float = 0
 
     @model_validator(mode="after")
     def _one_other(self) -> Self:

@@ -32,7 +32,7 @@ def values(measure: Measure, results: Mapping[str, Result]) -> pd.Series:
     for other in others:
         first, other = first.align(other, join="inner")
         first = first - other if measure.minus is not None else first / other
-    return measure.times * first
+    return measure.times * first + measure.plus
 
 
 def _selected(selection: Selection, results: Mapping[str, Result]) -> pd.Series:

@@ -13,8 +13,19 @@ source = "A test"
 
 [runs.small]
 study = "lottery"
-settings = {{ data = {data}, network = "mlp-12-8", rounds = 2, rate = 0.5, iterations = 60, batch = 20, validation = 200, validate_every = 20, replicates = 3, engine = "population" }}
 full = {{ iterations = 80 }}
+
+[runs.small.settings]
+data = {data}
+network = "mlp-12-8"
+rounds = 2
+rate = 0.5
+iterations = 60
+batch = 20
+validation = 200
+validate_every = 20
+replicates = 3
+engine = "population"
 
 [claims.learns]
 claim = "The dense network learns."
@@ -30,17 +41,29 @@ claim = "The ticket loses more than half."
 place = "here"
 theirs = "below −50"
 unit = "points"
-measure = {{ run = "small", column = "test_accuracy", where = {{ arm = "ticket", round = 2 }}, minus = {{ where = {{ arm = "dense", round = 0 }} }}, times = 100 }}
 holds = {{ below = -50 }}
 margin = "none"
+
+[claims.ticket-lower.measure]
+run = "small"
+column = "test_accuracy"
+where = {{ arm = "ticket", round = 2 }}
+minus = {{ where = {{ arm = "dense", round = 0 }} }}
+times = 100
 
 [claims.longer]
 claim = "It learns more when trained longer."
 place = "there"
 theirs = "more"
-measure = {{ run = "small", table = "measures", column = "test_accuracy", where = {{ arm = "ticket" }}, over = {{ where = {{ arm = "reinit" }} }} }}
 holds = {{ above = 0.5, below = 2 }}
 scale = "full"
+
+[claims.longer.measure]
+run = "small"
+table = "measures"
+column = "test_accuracy"
+where = {{ arm = "ticket" }}
+over = {{ where = {{ arm = "reinit" }} }}
 """
 
 

@@ -25,7 +25,10 @@ def test_it_follows_from_where_the_interval_lies(values, region):
     # A rounding error off an end either way is as good.
     if any(abs(end - bound) < 1e-6 for end in (low, high) for bound in region.bounds):
         return
-    above, below = (-np.inf if region.above is None else region.above), (np.inf if region.below is None else region.below)
+    above, below = (
+        (-np.inf if region.above is None else region.above),
+        (np.inf if region.below is None else region.below),
+    )
     inside, outside = above < low and high < below, high < above or low > below
     expected = HOLDS if inside else FAILS if outside else UNDECIDED
     assert verdict(float(mean), p_of(values, region), region) == expected

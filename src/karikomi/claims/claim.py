@@ -45,6 +45,16 @@ class Selection(_Entry):
     ``table`` is one of the run's, or ``measures``: those by which ``karikomi compare`` tells runs apart.
     """
 
+    run: str
+    table: str = "table"
+    column: str
+    where: dict[str, Value | list[Value]] = {}
+    aggregate: Aggregate = "mean"
+
+
+class Change(_Entry):
+    """In what a second selection differs from the first; of ``where`` the columns named."""
+
     run: str | None = None
     table: str | None = None
     column: str | None = None
@@ -53,17 +63,13 @@ class Selection(_Entry):
 
 
 class Measure(Selection):
-    """A selection; or it minus another, or over another, replicate by replicate.
+    """A selection; or it minus another one, or over another one, replicate by replicate.
 
-    The other one says what differs from the first. ``times`` it, and then ``plus``, bring the number into the claim's unit.
+    Multiplied by ``times``, and ``plus`` added, it is in the claim's unit.
     """
 
-    run: str
-    table: str = "table"
-    column: str
-    aggregate: Aggregate = "mean"
-    minus: Selection | None = None
-    over: Selection | None = None
+    minus: Change | None = None
+    over: Change | None = None
     times: float = 1
     plus: float = 0
 
@@ -75,13 +81,13 @@ class Measure(Selection):
 
     @property
     def selections(self) -> list[Selection]:
-        """The first, and the other one in full if there is one."""
+        """The first, and the other one if there is one."""
         first = Selection(**{name: getattr(self, name) for name in Selection.model_fields})
         other = self.minus or self.over
         if other is None:
             return [first]
-        changed = {name: value for name in Selection.model_fields if (value := getattr(other, name)) is not None}
-        return [first, first.model_copy(update={**changed, "where": {**first.where, **other.where}})]
+        where = {**first.where, **other.where}
+        return [first, first.model_copy(update={**other.model_dump(exclude_none=True), "where": where})]
 
 
 class Region(_Entry):
@@ -156,7 +162,7 @@ class ClaimSet(_Entry):
         for name, claim in self.claims.items():
             for run in (selection.run for selection in claim.measure.selections):
                 if run not in self.runs:
-                    raise InputError(f"claim {name}: {unknown('run', str(run), self.runs)}")
+                    raise InputError(f"claim {name}: {unknown('run', run, self.runs)}")
         return self
 
 
@@ -191,5 +197,6 @@ def _explained(problem: ValidationError) -> str:
     error = problem.errors(include_url=False)[0]
     path = ".".join(str(key) for key in error["loc"])
     cause = error.get("ctx", {}).get("error")
-    said = str(cause) if isinstance(cause, InputError) else error["msg"].replace("Input should", "should")
-    return f"{path}: {said}" if path else said
+    said = error["msg"].replace("Input should", "should")
+    said = {"extra_forbidden": "there is no such key", "missing": "is missing"}.get(error["type"], said)
+    return ": ".join(filter(None, (path, str(cause) if isinstance(cause, InputError) else said)))

@@ -10,7 +10,7 @@ import pandas as pd
 from karikomi.figures import theme
 
 OURS, THEIRS, HOLDS = "#0072B2", "#D55E00", "#009E73"
-WIDTH, HEIGHT = 420, 26
+COLUMNS, WIDTH, HEIGHT = 2, 300, 26
 AXIS = alt.Axis(tickCount=5, grid=False)
 MARGIN = 0.12
 """Of a strip's width, on either side of what is in it."""
@@ -25,10 +25,11 @@ def forest(claims: pd.DataFrame) -> alt.TopLevelMixin:
         claims: with columns name, unit, verdict, mean, low, high, published (NaN where there is no number), above and
             below (the ends of where the claim holds; NaN where it has no end).
     """
-    return alt.vconcat(*(_strip(row) for row in claims.to_dict("records")), spacing=14)
+    strips = [_strip(row) for row in claims.to_dict("records")]
+    return alt.concat(*strips, columns=COLUMNS, spacing={"row": 14, "column": 30})
 
 
-def _strip(row: Mapping[str, Any]) -> alt.LayerChart:
+def _strip(row: Mapping[str, Any]) -> alt.TopLevelMixin:
     known = [row[name] for name in ("mean", "low", "high", "published", "above", "below") if np.isfinite(row[name])]
     room = MARGIN * (max(known) - min(known)) or 1.0
     low, high = min(known) - room, max(known) + room
@@ -55,7 +56,7 @@ def _strip(row: Mapping[str, Any]) -> alt.LayerChart:
         .encode(x=x, tooltip=alt.Tooltip("x:Q", title="theirs", format=",.4~g")),
     ]
     unit = f", {row['unit']}" if row["unit"] else ""
-    title = alt.Title(f"{row['name']}{unit}: {row['verdict']}", anchor="start", offset=4)
+    title = alt.Title(f"{row['name']}{unit}: {row['verdict']}", anchor="start", frame="group", offset=4)
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title)
 
 

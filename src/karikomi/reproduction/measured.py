@@ -36,8 +36,8 @@ def values(measure: Measure, results: Mapping[str, Result]) -> pd.Series:
 
 
 def _selected(selection: Selection, results: Mapping[str, Result]) -> pd.Series:
-    name, column = str(selection.table), str(selection.column)
-    rows = _table(results[str(selection.run)], name)
+    name, column = selection.table, selection.column
+    rows = _table(results[selection.run], name)
     for asked in (column, *selection.where):
         if asked not in rows:
             raise unknown(f"column of the table {name}", asked, map(str, rows.columns))
@@ -49,7 +49,7 @@ def _selected(selection: Selection, results: Mapping[str, Result]) -> pd.Series:
         rows = matching
     if not pd.api.types.is_numeric_dtype(rows[column]):
         raise InputError(f"the column {column} of the table {name} holds no numbers")
-    return rows.groupby(REPLICATE)[column].agg(AGGREGATES[selection.aggregate or "mean"]).astype(float)
+    return rows.groupby(REPLICATE)[column].agg(AGGREGATES[selection.aggregate]).astype(float)
 
 
 def _table(result: Result, name: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ SETS: Mapping[str, str] = {
     "notebooks": "Shin_Miz's neuro-age-task: neurons removed, retraining",
     "lottery-paper": "Frankle & Carbin 2019, LeNet-300-100",
     "sanity": "Su et al. 2020, Frankle et al. 2021: do masks made before training matter",
+    "masks": "Zhou et al. 2019, what a ticket owes to signs, zeros and its mask",
     "growth": "Evci et al. 2020, RigL on LeNet-300-100",
 }
 """The sets of claims by name, each with a line about it. What is in them: ``<name>.toml`` in this folder."""

@@ -29,7 +29,7 @@ def forest(claims: pd.DataFrame) -> alt.TopLevelMixin:
     return alt.concat(*strips, columns=COLUMNS, spacing={"row": 14, "column": 30})
 
 
-def _strip(row: Mapping[str, Any]) -> alt.TopLevelMixin:
+def _strip(row: Mapping[str, Any]) -> alt.LayerChart | alt.FacetChart:
     known = [row[name] for name in ("mean", "low", "high", "published", "above", "below") if np.isfinite(row[name])]
     room = MARGIN * (max(known) - min(known)) or 1.0
     low, high = min(known) - room, max(known) + room

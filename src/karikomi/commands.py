@@ -23,7 +23,8 @@ Cluster = Annotated[
 Run = Annotated[str, Parameter(help="A run folder, or the (beginning of the) name of one in karikomi-runs.")]
 Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts: 0.002 (the default) is 0.2 points.")]
 
-CLAIMS = f"{'; '.join(f'{name}: {about}' for name, about in SETS.items())}; or TOML files of your own."
+CLAIMS = "\n".join([*(f"{name}: {about}" for name, about in SETS.items()), "FILE.toml: claims of your own"])
+"""Which claims there are, a line each."""
 
 
 def __getattr__(name: str) -> Callable[..., None]:

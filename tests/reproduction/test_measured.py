@@ -53,6 +53,10 @@ def test_it_is_what_a_loop_gives(rows, aggregate, relation):
         with pytest.raises(InputError, match="no row of the table"):
             values(measure, results(table_of(rows)))
         return
+    if relation and not set(a) & set(b):
+        with pytest.raises(InputError, match="no replicate has both"):
+            values(measure, results(table_of(rows)))
+        return
     combine = {"minus": lambda x, y: x - y, "over": lambda x, y: x / y}
     expected = {r: combine[relation](x, b[r]) for r, x in a.items() if r in b} if relation else a
     found = values(measure, results(table_of(rows)))
@@ -62,6 +66,14 @@ def test_it_is_what_a_loop_gives(rows, aggregate, relation):
 def test_a_missing_value_is_not_averaged_away():
     rows = [(0, "a", 0, 1.0), (0, "a", 1, float("nan")), (1, "a", 0, 2.0)]
     found = values(Measure(run="one", column="x"), results(table_of(rows)))
+    assert found.isna().tolist() == [True, False]
+
+
+def test_nothing_over_zero_is_missing():
+    measure = Measure.model_validate(
+        {"run": "one", "column": "x", "where": {"arm": "a"}, "over": {"where": {"arm": "b"}}}
+    )
+    found = values(measure, results(table_of([(0, "a", 0, 1.0), (0, "b", 0, 0.0), (1, "a", 0, 1.0), (1, "b", 0, 2.0)])))
     assert found.isna().tolist() == [True, False]
 
 

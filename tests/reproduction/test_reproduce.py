@@ -46,7 +46,11 @@ def test_it_leaves_tables_a_figure_and_a_page(found):
     assert len(pd.read_csv(found.folder / "claims.csv")) == 3
     assert {path.name for path in (found.folder / "figures").iterdir()} == {"own.png", "own.svg"}
     page = found.page.read_text()
-    for text in ("Of 3 claims 1 hold, 1 do not hold and 1 are not decided", "The dense network learns.", "My claims"):
+    for text in (
+        "Of 3 claims 1 holds, 1 does not hold and 1 is not decided at scale quick.",
+        "The dense network learns.",
+        "My claims",
+    ):
         assert text in page
         assert text in found._repr_html_()
     assert len(found.headline.split()) <= 25
@@ -127,3 +131,9 @@ def test_a_run_folder_is_not_written_over(found, own):
     [run] = (found.folder / "runs").iterdir()
     with pytest.raises(InputError, match="is a run folder"):
         karikomi.reproduce(own, scale="quick", out=run)
+
+
+def test_two_files_of_one_name_are_refused(own, tmp_path):
+    (tmp_path / own.name).write_bytes(own.read_bytes())
+    with pytest.raises(InputError, match="two sets of claims are called own"):
+        karikomi.reproduce(own, tmp_path / own.name, scale="quick", out=tmp_path / "out")

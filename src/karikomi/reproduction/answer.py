@@ -30,9 +30,10 @@ CAPTION = (
 
 def in_a_sentence(found: pd.DataFrame, scale: Scale) -> str:
     """How many claims hold, do not hold, and are not decided."""
+    verbs = {HOLDS: ("holds", "hold"), FAILS: ("does not hold", "do not hold")}
+    verbs |= {UNDECIDED: (f"is not decided at scale {scale}", f"are not decided at scale {scale}")}
     counts = found["verdict"].value_counts()
-    verbs = {HOLDS: "hold", FAILS: "do not hold", UNDECIDED: f"are not decided at scale {scale}"}
-    parts = [f"{counts[verdict]} {verb}" for verdict, verb in verbs.items() if verdict in counts]
+    parts = [f"{counts[verdict]} {verbs[verdict][counts[verdict] > 1]}" for verdict in verbs if verdict in counts]
     return headline([f"of {len(found)} claims {listed(parts)}"])
 
 
@@ -68,20 +69,17 @@ def _with_unit(number: str, row: Mapping[str, Any]) -> str:
 
 
 def page(
-    reproduction: "Reproduction", sets: Mapping[str, ClaimSet], charts: Mapping[str, Mapping[str, Any]], scale: Scale
+    reproduction: "Reproduction",
+    sets: Mapping[str, ClaimSet],
+    charts: Mapping[str, Mapping[str, Any]],
+    runs: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """The page as HTML: a section per set, its table, its forest plot, the tests."""
+    """The page as HTML: a section per set, its table, its tests and its forest plot; folded away the settings."""
     from karikomi.report.build import Figure, Section, build
 
     sections = [
-        Section(
-            name,
-            "\n\n".join(filter(None, (claims.source, claims.link))),
-            [main, more],
-            [Figure(charts[name], CAPTION)],
-        )
-        for (name, claims), main, more in zip(sets.items(), reproduction.tables, reproduction.details, strict=True)
+        Section(name, "\n\n".join(filter(None, (claims.source, claims.link))), shown, [Figure(charts[name], CAPTION)])
+        for (name, claims), *shown in zip(sets.items(), reproduction.tables, reproduction.details, strict=True)
     ]
-    facts = {"Scale": {"scale": scale}}
     about = Section("Verdicts", reproduction.explanation)
-    return build(f"Published claims: {', '.join(sets)}", reproduction.headline, [*sections, about], facts)
+    return build(f"Published claims: {', '.join(sets)}", reproduction.headline, [*sections, about], runs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from karikomi.claims.claim import Aggregate, Measure, Selection
@@ -23,7 +24,7 @@ AGGREGATES: Mapping[Aggregate, Callable[[pd.Series], float]] = {
 
 
 def values(measure: Measure, results: Mapping[str, Result]) -> pd.Series:
-    """The measure by replicate; of two selections, for the replicates that both have.
+    """The measure by replicate; of two selections, for the replicates that both have. Nothing over 0 is NaN.
 
     Raises:
         InputError: for a table or a column that a run does not have, or rows that match nothing.
@@ -31,7 +32,9 @@ def values(measure: Measure, results: Mapping[str, Result]) -> pd.Series:
     first, *others = (_selected(selection, results) for selection in measure.selections)
     for other in others:
         first, other = first.align(other, join="inner")
-        first = first - other if measure.minus is not None else first / other
+        if first.empty:
+            raise InputError("no replicate has both of what is compared")
+        first = first - other if measure.minus is not None else first / other.replace(0, np.nan)
     return measure.times * first + measure.plus
 
 

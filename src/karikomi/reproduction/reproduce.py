@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -45,50 +44,60 @@ class Reproduction(Answer):
         """Where the page is."""
         return self.folder / "report.html"
 
-    @cached_property
-    def sets(self) -> list[str]:
-        """The names that ``figure`` takes."""
-        return list(self.claims["set"].unique())
-
     def figure(self, name: str) -> "alt.TopLevelMixin":
         """A forest plot of a set: ours with its interval, theirs, and where the claim holds; each on its own scale."""
         from karikomi.figures.claims import forest
         from karikomi.figures.theme import styled
 
-        if name not in self.sets:
-            raise unknown("set of claims", name, self.sets)
-        return styled(forest(self.claims[self.claims["set"] == name]))
+        rows = self.claims[self.claims["set"] == name]
+        if rows.empty:
+            raise unknown("set of claims", name, self.claims["set"].unique())
+        return styled(forest(rows))
 
 
 def reproduce(
-    names: Sequence[str | Path], *, scale: str = "default", out: Path | None = None, quiet: bool = False
+    names: Sequence[str | Path], *, scale: Scale = "default", out: Path | None = None, quiet: bool = False
 ) -> Reproduction:
     """Put published claims to the test; see :func:`karikomi.reproduce`."""
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
-    chosen: Scale = SCALES[SCALES.index(scale)]  # pyright: ignore[reportArgumentType]
     if not names:
         raise InputError(f"which claims? There are: {', '.join(SETS)}; or the path of a .toml file")
     if out is not None and (out / SETTINGS).exists():
         raise InputError(f"{out} is a run folder; choose another folder")
-    sets = dict(read_claims(str(name)) for name in names)
+    sets = _read(names)
     plans = {name: plan(name, claims) for name, claims in sets.items()}
-    folder, parent = (RUNS / "-".join(["reproduce", *sets, chosen]), RUNS) if out is None else (out, out / "runs")
-    frames = []
-    for name, claims in sets.items():
-        results = carry_out(name, plans[name], chosen, parent, quiet)
-        frames.append(_judged(name, claims, plans[name], results, chosen))
-    found = pd.concat(frames, ignore_index=True)
+    folder, parent = (RUNS / "-".join(["reproduce", *sets, scale]), RUNS) if out is None else (out, out / "runs")
+    judged = {
+        name: _judged(name, claims, plans[name], carry_out(name, plans[name], scale, parent, quiet), scale)
+        for name, claims in sets.items()
+    }
+    found = pd.concat(judged.values(), ignore_index=True)
     reproduction = Reproduction(
-        headline=answer.in_a_sentence(found, chosen),
+        headline=answer.in_a_sentence(found, scale),
         explanation=answer.EXPLANATION,
-        tables=[answer.table(found[found["set"] == name], claims) for name, claims in sets.items()],
-        details=[answer.details(found[found["set"] == name], claims) for name, claims in sets.items()],
+        tables=[answer.table(judged[name], claims) for name, claims in sets.items()],
+        details=[answer.details(judged[name], claims) for name, claims in sets.items()],
         claims=found,
         folder=folder,
     )
-    _write(reproduction, sets, chosen)
+    runs = {
+        f"{name}, run {which}": {"study": planned.study.name, **planned.settings[scale].model_dump()}
+        for name, planned_runs in plans.items()
+        for which, planned in planned_runs.items()
+    }
+    _write(reproduction, sets, runs)
     return reproduction
+
+
+def _read(names: Sequence[str | Path]) -> dict[str, ClaimSet]:
+    sets: dict[str, ClaimSet] = {}
+    for which in dict.fromkeys(map(str, names)):
+        name, claims = read_claims(which)
+        if name in sets:
+            raise InputError(f"two sets of claims are called {name}; rename the file {which}")
+        sets[name] = claims
+    return sets
 
 
 def _judged(
@@ -137,7 +146,7 @@ def _too_small(claim: Claim, plans: Mapping[str, Planned], scale: Scale) -> str:
     return f"Decided at scale {claim.scale}: {'; '.join(changed)}."
 
 
-def _write(reproduction: Reproduction, sets: Mapping[str, ClaimSet], scale: Scale) -> None:
+def _write(reproduction: Reproduction, sets: Mapping[str, ClaimSet], runs: Mapping[str, Mapping[str, Any]]) -> None:
     """Tables, figures and page, each whole or not at all."""
     from karikomi.figures.save import save
 
@@ -146,7 +155,7 @@ def _write(reproduction: Reproduction, sets: Mapping[str, ClaimSet], scale: Scal
     figures.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "claims.parquet", found.astype({"verdict": str}).to_parquet(engine="pyarrow"))
     write_whole(folder / "claims.csv", found.to_csv(index=False).encode())
-    charts = {name: reproduction.figure(name).to_dict(validate=False) for name in reproduction.sets}
+    charts = {name: reproduction.figure(name).to_dict(validate=False) for name in sets}
     for name, chart in charts.items():
         save(chart, figures, name)
-    write_whole(reproduction.page, answer.page(reproduction, sets, charts, scale).encode())
+    write_whole(reproduction.page, answer.page(reproduction, sets, charts, runs).encode())

@@ -32,7 +32,7 @@ def in_a_sentence(found: pd.DataFrame, scale: Scale) -> str:
     """How many claims hold, do not hold, and are not decided."""
     verbs = {HOLDS: ("holds", "hold"), FAILS: ("does not hold", "do not hold")}
     verbs |= {UNDECIDED: (f"is not decided at scale {scale}", f"are not decided at scale {scale}")}
-    counts = found["verdict"].value_counts()
+    counts = found["verdict"].value_counts().to_dict()
     parts = [f"{counts[verdict]} {verbs[verdict][counts[verdict] > 1]}" for verdict in verbs if verdict in counts]
     return headline([f"of {len(found)} claims {listed(parts)}"])
 

@@ -40,8 +40,7 @@ def in_a_sentence(found: pd.DataFrame, scale: Scale) -> str:
 def table(found: pd.DataFrame, claims: ClaimSet) -> DisplayTable:
     """Claim, theirs, ours, verdict, why."""
     rows = [
-        (row["claim"], _with_unit(row["theirs"], row), _with_unit(ours(row), row), VERDICTS[row["verdict"]], row["why"])
-        for row in found.to_dict("records")
+        (row["claim"], theirs(row), ours(row), VERDICTS[row["verdict"]], row["why"]) for row in found.to_dict("records")
     ]
     return DisplayTable(claims.title, ("claim", "theirs", "ours", "verdict", "why"), rows)
 
@@ -57,15 +56,16 @@ def details(found: pd.DataFrame, claims: ClaimSet) -> DisplayTable:
     return DisplayTable(claims.source, columns, rows)
 
 
+def theirs(row: Mapping[str, Any]) -> str:
+    """Their number with its unit; or what they say where there is none."""
+    return row["theirs"] if np.isnan(row["published"]) else f"{row['theirs']} {row['unit']}".strip()
+
+
 def ours(row: Mapping[str, Any]) -> str:
-    """Our number with half its interval, to two digits of that."""
+    """Our number with half its interval, to two digits of that, and its unit."""
     half = (row["high"] - row["low"]) / 2
     digits = int(np.clip(1 - np.floor(np.log10(half)), 0, 4)) if half > 0 else 2
-    return plus_minus(row, digits=digits)
-
-
-def _with_unit(number: str, row: Mapping[str, Any]) -> str:
-    return f"{number} {row['unit']}".strip()
+    return f"{plus_minus(row, digits=digits)} {row['unit']}".strip()
 
 
 def page(

@@ -20,6 +20,7 @@ from karikomi.statistics import mean_interval
 from karikomi.statistics.frames import with_holm
 from karikomi.studies.result import Result
 from karikomi.studies.show import Answer
+from karikomi.studies.words import worded
 
 if TYPE_CHECKING:
     import altair as alt
@@ -142,7 +143,7 @@ def _too_small(claim: Claim, plans: Mapping[str, Planned], scale: Scale) -> str:
         return ""
     settings = plans[claim.measure.run].settings
     here, there = settings[scale].model_dump(), settings[claim.scale].model_dump()
-    changed = [f"{name} {there[name]}, here {here[name]}" for name in here if here[name] != there[name]]
+    changed = [f"{name} {worded(there[name])}, here {worded(here[name])}" for name in here if here[name] != there[name]]
     return f"Decided at scale {claim.scale}: {'; '.join(changed)}."
 
 

@@ -53,7 +53,7 @@ def details(found: pd.DataFrame, claims: ClaimSet) -> DisplayTable:
         test = (p_holm(row), str(row["replicates"]), row["run"])
         rows.append((row["name"], claim.place, str(claim.holds), claim.margin, *test))
     columns = ("claim", "place", "holds if", "margin", "p", "replicates", "run")
-    return DisplayTable(claims.source, columns, rows)
+    return DisplayTable(f"Thresholds and tests: {claims.title}", columns, rows)
 
 
 def theirs(row: Mapping[str, Any]) -> str:
@@ -74,12 +74,12 @@ def page(
     charts: Mapping[str, Mapping[str, Any]],
     runs: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """The page as HTML: a section per set, its table, its tests and its forest plot; folded away the settings."""
+    """The page as HTML: a section per set with its table and its forest plot; the tests; folded away the settings."""
     from karikomi.report.build import Figure, Section, build
 
     sections = [
-        Section(name, "\n\n".join(filter(None, (claims.source, claims.link))), shown, [Figure(charts[name], CAPTION)])
-        for (name, claims), *shown in zip(sets.items(), reproduction.tables, reproduction.details, strict=True)
+        Section(name, "\n\n".join(filter(None, (claims.source, claims.link))), [main], [Figure(charts[name], CAPTION)])
+        for (name, claims), main in zip(sets.items(), reproduction.tables, strict=True)
     ]
-    about = Section("Verdicts", reproduction.explanation)
-    return build(f"Published claims: {', '.join(sets)}", reproduction.headline, [*sections, about], runs)
+    tests = Section("Tests", reproduction.explanation, reproduction.details)
+    return build(f"Published claims: {', '.join(sets)}", reproduction.headline, [*sections, tests], runs)

@@ -1,16 +1,21 @@
 """The sets that ship: whole, accepted by their studies at every scale, and measurable."""
 
+import re
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
 
+import karikomi
 from karikomi.claims import SETS, theirs
 from karikomi.claims.claim import SCALES, read_claims
 from karikomi.reproduction.measured import values
 from karikomi.reproduction.runs import plan
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
+
+ROOT = Path(__file__).parents[2]
 
 SHRUNK = {"iterations": 4, "epochs": None, "batch": 20, "validation": 200, "validate_every": 2, "replicates": 2}
 SHRUNK |= {"scoring": 100, "orders": 2, "examples": 50, "reinits": 1, "cycles": 2, "retraining": 2, "every": 2}
@@ -45,3 +50,21 @@ def test_every_claim_of_a_set_is_measured_in_every_replicate(name, tiny, tmp_pat
         found = values(claim.measure, results)
         assert len(found) == 2, which
         assert np.isfinite(found).all() or claim.measure.over is not None, which
+
+
+def test_every_set_is_named_by_help_page_and_docstring(command):
+    _, shown, _ = command("reproduce", "--help")
+    page = (ROOT / "docs" / "reproduce.md").read_text()
+    for name in SETS:
+        assert name in shown
+        assert f"| `{name}` |" in page
+        assert name in (karikomi.reproduce.__doc__ or "")
+
+
+def test_the_file_of_claims_that_the_page_shows_is_a_right_one(tmp_path):
+    page = (ROOT / "docs" / "reproduce.md").read_text()
+    [shown] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "mine.toml"
+    file.write_text(shown)
+    name, claims = read_claims(str(file))
+    assert list(plan(name, claims)) == ["small"]

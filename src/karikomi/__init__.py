@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from karikomi import torch as torch
     from karikomi.api import compare as compare
     from karikomi.api import load as load
+    from karikomi.api import reproduce as reproduce
     from karikomi.data.dataset import Dataset as Dataset
     from karikomi.description import describe as describe
     from karikomi.errors import InputError as InputError
@@ -39,6 +40,7 @@ _HOMES = {
     "load": "karikomi.api",
     "load_network": "karikomi.runs.checkpoint",
     "load_ticket": "karikomi.tickets",
+    "reproduce": "karikomi.api",
     "register": "karikomi.registration",
     "save_ticket": "karikomi.tickets",
     "shapley": "karikomi.own",

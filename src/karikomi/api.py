@@ -5,11 +5,13 @@ import textwrap
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
 from karikomi.registration import register_model
+from karikomi.reproduction.reproduce import Reproduction
+from karikomi.reproduction.reproduce import reproduce as put_to_the_test
 from karikomi.runs.folder import RunFolder
 from karikomi.studies import STUDIES, find_study, help_of, study_of
 from karikomi.studies.comparison import Comparison
@@ -160,3 +162,28 @@ def load(path: str | Path) -> Result:
     """
     folder = RunFolder.open(Path(path))
     return Result(study_of(folder), folder)
+
+
+def reproduce(
+    *claims: str | Path,
+    scale: Literal["quick", "default", "full"] = "default",
+    out: str | Path | None = None,
+    quiet: bool = False,
+) -> Reproduction:
+    """Put published claims to the test: run their protocols, and say of each whether it holds.
+
+    A claim holds if the 95 % interval over replicates lies wholly where it says, does not hold if it lies wholly
+    elsewhere, and is else not decided at this scale. Shows itself in a notebook; ``claims`` is a pandas DataFrame.
+    Runs that are there already are not repeated.
+
+    Args:
+        claims: sets by name (post, notebooks, lottery-paper, sanity, masks, growth), or paths of TOML files of your
+            own.
+        scale: quick: in seconds to minutes; default: in minutes to an hour; full: their protocol.
+        out: folder of the tables, the page and the runs; by default in karikomi-runs.
+        quiet: show no progress.
+
+    Raises:
+        InputError: if there are no such claims, or something in a file of them is wrong.
+    """
+    return put_to_the_test(claims, scale=scale, out=Path(out) if out else None, quiet=quiet)

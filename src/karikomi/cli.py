@@ -23,7 +23,7 @@ app = App(
 # By name, so that --help loads none of them.
 for study in STUDIES:
     app.command(f"karikomi.commands:{study}", name=study, help=help_of(study))
-for name in ("runs", "show", "compare", "report", "networks", "datasets", "criteria", "export"):
+for name in ("runs", "show", "compare", "report", "reproduce", "networks", "datasets", "criteria", "export"):
     command = getattr(commands, name)
     app.command(command, help=unwrapped(command))
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Column, Table
 
+from karikomi.claims import SETS
 from karikomi.errors import InputError
 from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS, RunFolder, list_runs
@@ -21,6 +22,9 @@ Cluster = Annotated[
 ]
 Run = Annotated[str, Parameter(help="A run folder, or the (beginning of the) name of one in karikomi-runs.")]
 Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts: 0.002 (the default) is 0.2 points.")]
+
+CLAIMS = "\n".join([*(f"{name}: {about}" for name, about in SETS.items()), "FILE.toml: claims of your own"])
+"""Which claims there are, a line each."""
 
 
 def __getattr__(name: str) -> Callable[..., None]:
@@ -133,6 +137,32 @@ def report(run: Run, /, *, margin: Margin = None) -> None:
     result = _result(run)
     result.draw(**_margins(result, margin))
     _console().print(f"{result.page}", soft_wrap=True)
+
+
+def reproduce(
+    *claims: Annotated[str, Parameter(help=CLAIMS)],
+    scale: Annotated[
+        Literal["quick", "default", "full"],
+        Parameter(help="quick: small runs, in seconds to minutes; default: minutes to an hour; full: their protocol."),
+    ] = "default",
+    out: Annotated[Path | None, Parameter(help="Folder of the page and the runs; by default in karikomi-runs.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Put published claims to the test.
+
+    Runs the protocol of every claim, and says of each whether it holds, does not hold, or is not decided at this scale:
+    by the 95 % interval over replicates, against a threshold that was fixed in advance. The same command again goes on
+    where it was stopped.
+
+    Start with: karikomi reproduce post --scale quick
+    """
+    from karikomi.reproduction.reproduce import reproduce as put_to_the_test
+
+    found = put_to_the_test(claims, scale=scale, out=out, quiet=quiet)
+    console = _console()
+    console.print(found)
+    console.print()
+    console.print(f"Page: {found.page}", soft_wrap=True)
 
 
 def export(

@@ -26,13 +26,13 @@ RUNS = Path("karikomi-runs")
 LOCK, SETTINGS, ENVIRONMENT = ".lock", "settings.toml", "environment.json"
 
 
-def default_path(study: str, identity: str) -> Path:
+def default_path(study: str, identity: str, parent: Path = RUNS) -> Path:
     """The folder of a run that was given none.
 
     >>> default_path("lottery", "0123456789abcdef").as_posix()
     'karikomi-runs/lottery-01234567'
     """
-    return RUNS / f"{study}-{identity[:8]}"
+    return parent / f"{study}-{identity[:8]}"
 
 
 def list_runs(parent: Path = RUNS) -> list["RunFolder"]:

@@ -12,7 +12,7 @@ from karikomi.statistics.frames import REPLICATE, Question, differences
 from karikomi.studies.result import Result
 from karikomi.studies.show import Answer, DisplayTable
 from karikomi.studies.study import MeasureFormat
-from karikomi.studies.words import listed, p_holm, plus_minus
+from karikomi.studies.words import listed, p_holm, plus_minus, worded
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,11 +119,4 @@ def _tables(differences: pd.DataFrame, compared: Mapping[str, MeasureFormat]) ->
 
 
 def _rows(settings: pd.DataFrame) -> list[tuple[str, ...]]:
-    return [tuple(map(_worded, row)) for row in settings.itertuples(index=False)]
-
-
-def _worded(value: Any) -> str:
-    """As on the command line."""
-    if isinstance(value, list | tuple):
-        return " ".join(map(_worded, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+    return [tuple(map(worded, row)) for row in settings.itertuples(index=False)]

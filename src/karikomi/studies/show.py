@@ -14,6 +14,9 @@ from karikomi.studies.verdict import Verdict
 STYLES = {"good": "green", "open": "yellow", "bad": "red"}
 COLOURS = {"good": "#00664a", "open": "#4d4d4d", "bad": "#8f3d00"}
 
+PROSE = 40
+"""A cell of more letters is a sentence, which may break into lines on a terminal."""
+
 
 @dataclass(frozen=True)
 class DisplayTable:
@@ -28,7 +31,9 @@ class DisplayTable:
             title=self.title, title_justify="left", title_style="bold", header_style="", box=None, pad_edge=False
         )
         for position, column in enumerate(self.columns):
-            table.add_column(column, justify="left" if self._is_text(position) else "right", no_wrap=True)
+            prose = self._is_prose(position)
+            justify = "left" if prose or self._is_text(position) else "right"
+            table.add_column(column, justify=justify, no_wrap=not prose)
         for row in self.rows:
             table.add_row(*(Text(cell, STYLES[cell.tone] if isinstance(cell, Verdict) else "") for cell in row))
         return table
@@ -37,6 +42,9 @@ class DisplayTable:
         head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
         body = "".join("<tr>" + "".join(_html(cell) for cell in row) + "</tr>" for row in self.rows)
         return f"<table><caption>{escape(self.title)}</caption><tr>{head}</tr>{body}</table>"
+
+    def _is_prose(self, position: int) -> bool:
+        return any(len(row[position]) > PROSE for row in self.rows)
 
     def _is_text(self, position: int) -> bool:
         return not any(row[position][:1] in "0123456789+-–<" for row in self.rows)

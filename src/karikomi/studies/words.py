@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,17 @@ def few(words: Sequence[str], most: int = 3) -> str:
     ('a, b and c', 'a, b and 2 more')
     """
     return listed(words if len(words) <= most else [*words[: most - 1], f"{len(words) - most + 1} more"])
+
+
+def worded(value: Any) -> str:
+    """The value of a setting as on the command line.
+
+    >>> worded((0.5, 2)), worded(None), worded(0.1)
+    ('0.5 2', 'none', '0.1')
+    """
+    if isinstance(value, list | tuple):
+        return " ".join(map(worded, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def left_out_in_words(reasons: Mapping[str, str]) -> str:

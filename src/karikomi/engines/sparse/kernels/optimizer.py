@@ -97,7 +97,7 @@ def update(parameters: np.ndarray, optimizer: Optimizer, pace: Pace, start: int,
             if optimizer.nesterov:
                 speed = multiply_add(splat16(np.float32(optimizer.momentum)), speed, slope)
             change = splat16(pace.rate) * speed
+        store(parameters, place, value - change)
         if optimizer.frozen.size:
-            store(parameters, place, where_positive(load16(optimizer.frozen, place), before, value - change))
-        else:
-            store(parameters, place, value - change)
+            # Afterwards: chosen at once, the difference would be rounded otherwise, where nothing is frozen too.
+            store(parameters, place, where_positive(load16(optimizer.frozen, place), before, load16(parameters, place)))

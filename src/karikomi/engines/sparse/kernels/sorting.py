@@ -43,8 +43,8 @@ class Order(NamedTuple):
         """Row, column, and position in the parameters of each link."""
         tile, group = np.divmod(np.repeat(np.arange(len(self.blocks) - 1), np.diff(self.blocks)), self.groups)
         column, row = np.divmod(self.cells[: len(tile)], GROUP)
-        shift = self.links - self.blocks[: -1 : self.groups]
-        return group * GROUP + row, tile * TILE + column, np.arange(len(tile)) + shift[tile]
+        positions = np.arange(len(tile)) + self.links[tile] - self.blocks[tile * self.groups]
+        return group * GROUP + row, tile * TILE + column, positions
 
 
 class Room(NamedTuple):

@@ -36,7 +36,7 @@ def test_transfer_to_other_data(run, lottery, tmp_path, engine):
     differences = result.summary().differences.query("arm == 'transferred'")
     assert set(differences["against"]) == {"dense", "reinit", "ticket", "transferred-reinit", "transferred-random"}
     assert "ransferred tickets" in result.summary().headline
-    assert [name for name in result.figures if result.figure(name) is None] == ["variants"]
+    assert [name for name in result.figures if result.figure(name) is None] == ["variants", "initial_accuracy"]
     stays = lottery(data=str(other), start=str(run.folder.path), engine=engine, arms=["ticket", "transferred"])
     same = ["round", "replicate", "test_loss"]
     assert (

@@ -82,7 +82,7 @@ class Rewiring:
             return grow_anywhere(free, many, count, draws)
         if self.growth == "structure":
             bits = np.unpackbits(free.view(np.uint8), count=size, bitorder="little")
-            scores = ch3_l3(bits.reshape(links.shape) == 0).ravel()
+            scores = ch3_l3(bits.reshape(links.shape[0], -1) == 0).ravel()
             return grow_highest(free, np.arange(size), _ordered(scores), count, draws)
         assert links.steepest, "asked for"
         asked, grown = _ASKED * count, np.empty(0, np.int64)

@@ -66,7 +66,7 @@ def test_scores_learn_by_the_straight_through_gradient(make, data):
 
 def test_a_mask_learns_though_no_weight_does(make, data):
     trials = [make.trial(MLP, seed=seed) for seed in range(3)]
-    recipe = Recipe(400, 60, "adam", 1.2e-3, 0.0, 0.0, 100)
+    recipe = Recipe(800, 60, "adam", 1.2e-3, 0.0, 0.0, 100)
     found = trained(trials, data, recipe)
     before, after = (
         population.evaluate(networks, data.test)

@@ -28,7 +28,10 @@ def _check_program(subnetwork: Subnetwork, examples: Examples) -> int:
     """The number of outputs."""
     architecture = subnetwork.architecture
     anatomy = architecture.anatomy_on((torch.from_numpy(examples.x[:3]).float(),))
-    program = architecture.program
+    try:
+        program = architecture.program
+    except InputError as reason:
+        raise InputError(f"the sparse engine trains no such network ({reason}); use the engine population") from None
     expected, given = tuple(anatomy.tape.values[0].shape[1:]), examples.x.shape[1:]
     if given != expected:
         raise InputError(f"the network takes examples of the shape {list(expected)}; these are {list(given)}")

@@ -161,12 +161,12 @@ def place_convolution(
 
 def collected(layers: Sequence[Any], pools: Pools) -> Convolutions:
     """All layers that were placed."""
-    passes = np.concatenate(pools.pieces["passes"])
+    passes = np.concatenate([np.empty(0, PASS), *pools.pieces["passes"]])
     arrays = (pools.array(name) for name in ("strips", "spans", "offsets", "links", "keep"))
     return Convolutions(
         *(np.array(layers, CONVOLUTION), passes, *arrays),
         turned=np.zeros(sum(map(len, pools.pieces["links"])), np.float32),
-        sums=aligned(padded(int(passes["most"].max()), 4) * ROW),
+        sums=aligned(padded(int(passes["most"].max(initial=0)), 4) * ROW),
     )
 
 

@@ -46,6 +46,7 @@ def test_it_leaves_tables_a_figure_and_a_page(found):
     assert len(pd.read_csv(found.folder / "claims.csv")) == 3
     assert {path.name for path in (found.folder / "figures").iterdir()} == {"own.png", "own.svg"}
     page = found.page.read_text()
+    assert "own.toml --scale quick" in page
     for text in (
         "Of 3 claims 1 holds, 1 does not hold and 1 is not decided at scale quick.",
         "The dense network learns.",

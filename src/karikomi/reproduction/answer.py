@@ -73,6 +73,7 @@ def page(
     sets: Mapping[str, ClaimSet],
     charts: Mapping[str, Mapping[str, Any]],
     runs: Mapping[str, Mapping[str, Any]],
+    command: str,
 ) -> str:
     """The page as HTML: a section per set with its table and its forest plot; the tests; folded away the settings."""
     from karikomi.report.build import Figure, Section, build
@@ -82,4 +83,4 @@ def page(
         for (name, claims), main in zip(sets.items(), reproduction.tables, strict=True)
     ]
     tests = Section("Tests", reproduction.explanation, reproduction.details)
-    return build(f"Published claims: {', '.join(sets)}", reproduction.headline, [*sections, tests], runs)
+    return build(f"Published claims: {', '.join(sets)}", reproduction.headline, [*sections, tests], runs, command)

@@ -1,6 +1,7 @@
 """``karikomi reproduce``: the runs, the verdicts, and what is written of them."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,8 @@ def reproduce(
         for name, planned_runs in plans.items()
         for which, planned in planned_runs.items()
     }
-    _write(reproduction, sets, runs)
+    command = shlex.join(["karikomi", "reproduce", *map(str, names), "--scale", scale])
+    _write(reproduction, sets, lambda charts: answer.page(reproduction, sets, charts, runs, command))
     return reproduction
 
 
@@ -147,7 +149,7 @@ def _too_small(claim: Claim, plans: Mapping[str, Planned], scale: Scale) -> str:
     return f"Decided at scale {claim.scale}: {'; '.join(changed)}."
 
 
-def _write(reproduction: Reproduction, sets: Mapping[str, ClaimSet], runs: Mapping[str, Mapping[str, Any]]) -> None:
+def _write(reproduction: Reproduction, sets: Iterable[str], page: Callable[[Mapping[str, Any]], str]) -> None:
     """Tables, figures and page, each whole or not at all."""
     from karikomi.figures.save import save
 
@@ -159,4 +161,4 @@ def _write(reproduction: Reproduction, sets: Mapping[str, ClaimSet], runs: Mappi
     charts = {name: reproduction.figure(name).to_dict(validate=False) for name in sets}
     for name, chart in charts.items():
         save(chart, figures, name)
-    write_whole(reproduction.page, answer.page(reproduction, sets, charts, runs).encode())
+    write_whole(reproduction.page, page(charts).encode())

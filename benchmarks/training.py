@@ -1,4 +1,4 @@
-"""Training of any network: the population engine side by side with the loops that a user would write."""
+"""Training of any network: the engine that is chosen for it, side by side with the loops that a user would write."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from problem import BATCH, LEARNING_RATE, mnist, recipe, split
 from workers import CORES, PAUSE_SECONDS, ratio
 
 from karikomi import seeds
-from karikomi.engines import population
+from karikomi.engines.choice import choose
 from karikomi.engines.contract import Trial, stacked_minibatches
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
@@ -38,7 +38,9 @@ def measure(arguments: Arguments) -> dict:
 def _compared(name: str, seconds: float, repetitions: int) -> dict:
     """Microseconds per step and network of the loops, and of the engine with one network and with several."""
     say(name)
-    subnetwork = initialize(Architecture(build(name, (28, 28), 10)), "glorot", seeds.stream(0, "init", 0))
+    subnetwork = initialize(
+        Architecture(build(name, (28, 28), 10), sample_shape=(28, 28)), "glorot", seeds.stream(0, "init", 0)
+    )
     trials = [Trial(subnetwork, split(), seeds.sequence(0, "order", number)) for number in range(SEVERAL)]
     x, y = torch.from_numpy(mnist().train.x * np.float32(mnist().train.scale)), torch.from_numpy(mnist().train.y)
     orders = torch.from_numpy(next(stacked_minibatches(trials[0], BATCH, [MOST])))
@@ -57,8 +59,10 @@ def _compared(name: str, seconds: float, repetitions: int) -> dict:
     loop(False, FEWEST)
     steps = round(np.clip(seconds * FEWEST / (time.perf_counter() - began), FEWEST, MOST))
 
+    chosen = choose("auto", subnetwork.architecture)
+
     def engine(some: list[Trial]) -> float:
-        return float(population.train(some, mnist(), recipe(steps), device="cpu")[0].curve.train_loss[-1])
+        return float(chosen.train(some, mnist(), recipe(steps))[0].curve.train_loss[-1])
 
     contestants: dict[str, Callable[[], float]] = {
         "loop": lambda: loop(False, steps),

@@ -21,8 +21,9 @@ def page(results: dict) -> str:
         ("scaling", _scaling, "How cost grows"),
         ("memory", _memory, "Peak memory"),
     ):
-        failure = f"## {title}\n\nThis part failed: {results['failed'].get(name)}.\n"
-        parts.append(section(results[name]) if name in results else failure)
+        reason = results["failed"].get(name)
+        missing = f"This part failed: {reason}." if reason else f"Not measured yet: `make bench BENCH={name}` does."
+        parts.append(section(results[name]) if name in results else f"## {title}\n\n{missing}\n")
     return "\n".join(parts)
 
 

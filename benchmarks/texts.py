@@ -116,8 +116,8 @@ TRAINING = """## Training of any network
 
 Microseconds per training step and network (MNIST, batch 60, Adam), all cores. *loop*: what a user would write in
 PyTorch, data in memory as float32; *compiled*: the same through `torch.compile`, compiled beforehand; *one* and
-*several*: the population engine with one network, and with {several} together; how many times faster than the faster of
-the two loops.
+*several*: the engine that `--engine auto` picks, with one network, and with {several} together; how many times faster
+than the faster of the two loops.
 
 {table}
 

@@ -145,6 +145,12 @@ def test_the_headline_names_what_is_shown():
     assert told == "Static is beaten by set and rigl at every density, cht at 1 %; nothing is shown to beat ticket."
 
 
+def test_with_equal_arithmetic_the_dense_network_is_matched_already():
+    settings = GrowSettings.of(budget="arithmetic")
+    assert set(GrowSettings().arms) - set(settings.arms) == {"dense-matched"}
+    assert settings.changed(replicates=2).arms == settings.arms
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -60,7 +60,7 @@ class ArchitecturesSettings(StudySettings):
     dropouts: Annotated[tuple[float, ...], SHAPES] = Field(
         default=(0.0, 0.5), description="Rates of dropout behind the hidden layers of the perceptrons."
     )
-    normalizations: Annotated[tuple[Normalization, ...], SHAPES] = Field(
+    normalizations: Annotated[tuple[Literal["none", "batch"], ...], SHAPES] = Field(
         default=("none", "batch"), description="Normalization of the hidden layers of the perceptrons."
     )
     # What varies here, and is a setting of every other study.

@@ -109,6 +109,13 @@ class GrowSettings(StudySettings):
         default=5, ge=1, description="How often the wiring is measured on the way, beside the start."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_the_same_arm_twice(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if given.get("budget") != "arithmetic" or "arms" in given:
+            return given
+        return {**given, "arms": tuple(arm for arm in cls.model_fields["arms"].default if arm != "dense-matched")}
+
     @field_validator("arms")
     @classmethod
     def _in_order(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
@@ -126,6 +133,6 @@ class GrowSettings(StudySettings):
     def _fits_together(self) -> Self:
         if self.layer_densities is not None and any(not 0 < density <= 1 for density in self.layer_densities):
             raise InputError("layer_densities lie above 0 and up to 1")
-        if self.budget == "arithmetic" and "dense-matched" in self.arms and "arms" in self.model_fields_set:
+        if self.budget == "arithmetic" and "dense-matched" in self.arms:
             raise InputError("with budget arithmetic dense is the arm of equal arithmetic; leave dense-matched out")
         return self

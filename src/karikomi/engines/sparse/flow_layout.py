@@ -1,13 +1,13 @@
 """A subnetwork whose forward is a program, as the flat arrays that kernels play."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import ACTIVATIONS, IDENTITY, RELU
-from karikomi.engines.sparse.kernels.convolution_layout import Shape, collected, halo_of_outputs, place_convolution
+from karikomi.engines.sparse.kernels.convolution_layout import collected, place_convolution
 from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.sparse.kernels.layout import LAYER, POOLED, Network, aligned, pieces_of, room_for_lists
@@ -19,10 +19,11 @@ from karikomi.engines.sparse.kernels.placement import (
     place_dense,
     place_sparse,
 )
-from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent
+from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.play import PIECE
 from karikomi.engines.sparse.kernels.vector import LANES
 from karikomi.engines.sparse.lowering import Lowered, lowered
+from karikomi.engines.sparse.signal_layout import place_signals, place_slopes, shape_of
 from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -30,7 +31,7 @@ from karikomi.networks.subnetwork import Subnetwork
 def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -> tuple[Flow, dict[str, Place]]:
     """As :func:`~karikomi.engines.sparse.kernels.layout.lay_out`; nothing is left out but removed links."""
     low = lowered(subnetwork.architecture.program)
-    signals, block, row_block = _place_signals(low)
+    signals, block, row_block = place_signals(low)
     operations, pools, places = _operations(low), Pools(), dict[str, Place]()
     convolutions, linear = list[Any](), list[Any]()
     steps = [*zip(low.kinds, low.parts, operations, strict=True)]
@@ -63,7 +64,7 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
     blocks, slots = -(-batch // ROW), _slots(signals[0])
-    slopes, slope_block = _place_slopes(low, operations, signals)
+    slopes, slope_block = place_slopes(low, operations, signals)
     deltas = aligned(blocks * slope_block if backward else 0)
     flow = Flow(
         _network(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
@@ -86,58 +87,6 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
         slots=slots,
     )
     return flow, places
-
-
-def _place_signals(low: Lowered) -> tuple[np.ndarray, int, int]:
-    """Where each signal is, and the elements of a block of planes and of one of rows."""
-    signals = np.zeros(len(low.signals), PLANES)
-    for record, signal in zip(signals, low.signals, strict=True):
-        record["channels"], record["height"], record["width"] = signal.shape
-    sames = np.array([signal.same for signal in low.signals])
-    halos = np.zeros(len(signals), np.int64)
-    for kind, part in zip(low.kinds, low.parts, strict=True):
-        if kind == "convolution":
-            x, y = sames[part.x[0]], sames[part.y]
-            halos[x] = max(halos[x], *part.padding)
-            halos[y] = max(halos[y], halo_of_outputs(_shape_of(part)))
-    ends = {False: 0, True: 0}
-    for number in np.unique(sames):
-        in_rows = number in low.rows
-        group = sames == number
-        signals["start"][group], signals["halo"][group] = ends[in_rows], halos[number]
-        whole = signals[number]
-        ends[in_rows] += padded(int(whole["channels"])) * LANES if in_rows else padded(extent(whole), 64)
-    return signals, ends[False], ends[True]
-
-
-def _place_slopes(low: Lowered, operations: np.ndarray, signals: np.ndarray) -> tuple[np.ndarray, int]:
-    """Where the derivatives by each signal are, and the elements of a block.
-
-    Signals of one shape share places, so that a border of zeros stays one.
-    """
-    sames = np.array([signal.same for signal in low.signals])
-    free, there, end = defaultdict[tuple[int, ...], list[int]](list), dict[int, int](), 0
-    read = sames[operations["slopes"]]
-    for number in range(len(operations) - 1, -1, -1):
-        operation: Any = operations[number]
-        kind = low.kinds[number]
-        given = [int(sames[operation[what]]) for what in ("x", "z") if operation[f"back_{what}"]]
-        for same in given if kind != "normalization" else given[-1:] if operation["back_z"] else []:
-            if same not in there and same not in low.rows:
-                places = free[_geometry(signals[same])]
-                if not places:
-                    places.append(end)
-                    end += padded(extent(signals[same]), 64)
-                there[same] = places.pop()
-        if read[number] in there and read[number] not in read[:number]:
-            free[_geometry(signals[read[number]])].append(there[read[number]])
-    slopes = signals.copy()
-    slopes["start"] = [there.get(same, 0) for same in sames]
-    return slopes, end
-
-
-def _geometry(signal: Any) -> tuple[int, ...]:
-    return tuple(int(signal[side]) for side in ("channels", "height", "width", "halo"))
 
 
 def _operations(low: Lowered) -> np.ndarray:
@@ -205,10 +154,6 @@ def _segments(kinds: Sequence[str]) -> np.ndarray:
     return np.array(rows, np.int64)
 
 
-def _shape_of(part: Part) -> Shape:
-    return Shape(part.kernel, part.stride, part.padding, groups=part.groups)
-
-
 def _place_row(name: str | None, size: int, pools: Pools, places: dict[str, Place]) -> int:
     if not name:
         return -1
@@ -223,7 +168,7 @@ def _place_convolution(
     assert part.weight
     mask = subnetwork.masks[part.weight]
     layer, found = place_convolution(
-        *(_shape_of(part), mask.reshape(*mask.shape[:2], *part.kernel), signals[part.x[0]], signals[part.y], pools),
+        *(shape_of(part), mask.reshape(*mask.shape[:2], *part.kernel), signals[part.x[0]], signals[part.y], pools),
         bias=part.bias is not None,
         backward=bool(operation["back_x"]),
     )

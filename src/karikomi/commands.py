@@ -151,7 +151,7 @@ def reproduce(
     """Put published claims to the test.
 
     Runs the protocol of every claim, and says of each whether it holds, does not hold, or is not decided at this scale:
-    by the 95 % interval over replicates, against a threshold that was fixed in advance. The same command again goes on
+    by the 95 % interval over replicates, against the threshold in the claim's file. The same command again goes on
     where it was stopped.
 
     Start with: karikomi reproduce post --scale quick

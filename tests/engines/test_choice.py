@@ -77,14 +77,14 @@ class Whimsical(nn.Module):
     [
         (nn.GELU(), "1, gelu: not among the operations that it knows"),
         (nn.Dropout(0.1), "1, dropout: draws in training"),
-        (nn.Conv2d(4, 4, 3, dilation=2), "1, conv2d: dilation"),
+        (nn.Conv2d(4, 4, (2, 3), padding="same"), "1, conv2d: the padding same, uneven"),
         (nn.Conv2d(4, 4, 3).requires_grad_(False), "1, conv2d: its weight is computed, not trained"),
         (nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 3)), "1, conv2d: its weight is computed"),
         (nn.BatchNorm2d(4, track_running_stats=False), "1, batch_norm: no batch normalization with running statistics"),
         (nn.BatchNorm2d(4, momentum=None), "1, batch_norm: no batch normalization with running statistics"),
         (nn.AvgPool2d(2, padding=1, count_include_pad=False), "1, avg_pool2d: windows with holes or of different"),
         (nn.AdaptiveAvgPool2d(5), "1, adaptive_avg_pool2d: windows of different sizes"),
-        (Whimsical(), "1: does something else in training than in evaluation"),
+        (Whimsical(), "1 does something else in training than in evaluation"),
     ],
 )
 def test_it_is_told_which_layer_is_in_the_way(part: nn.Module, reason: str) -> None:

@@ -59,7 +59,7 @@ class Branches(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.image, self.stem = nn.Unflatten(1, (1, -1)), nn.Conv2d(1, 4, (5, 3), (2, 1), (0, 2))
-        self.left, self.right = nn.Conv2d(4, 6, 3), nn.Conv2d(4, 6, 1, bias=False)
+        self.left, self.right = nn.Conv2d(4, 6, 3, padding=1, dilation=2), nn.Conv2d(4, 6, 1, bias=False)
         self.hidden, self.beside, self.output = nn.Linear(126, 20), nn.Linear(20, 20), nn.Linear(20, 10)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -214,6 +214,17 @@ def test_links_that_cost_something_are_paid_for(engine, make, oracle, noisy):
     dear = replace(make.trial(module, 0.5), link_cost=costs)
     [paid] = engine.train([dear], noisy, recipe)
     np.testing.assert_allclose(paid.curve.train_loss, oracle(dear, noisy, recipe).losses, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("module", [NETWORKS["residual"], NETWORKS["branches"]], ids=["residual", "branches"])
+def test_frozen_links_keep_their_value_and_all_others_learn(engine, make, data, module):
+    trial, rng = make.trial(module, 0.5), np.random.default_rng(0)
+    frozen = {name: rng.random(mask.shape) < 0.5 for name, mask in trial.subnetwork.masks.items()}
+    [found] = engine.train([replace(trial, frozen=frozen)], data, ADAM)
+    for name, mask in trial.subnetwork.masks.items():
+        start, end = trial.subnetwork.weights[name], found.final.weights[name]
+        np.testing.assert_array_equal(end[frozen[name]], start[frozen[name]])
+        assert (end != start)[mask & ~frozen[name]].mean() > 0.9
 
 
 def test_company_and_threads_change_nothing_to_the_bit(make, data):

@@ -112,6 +112,7 @@ def test_the_output_layer_comes_last() -> None:
     architecture = Architecture(Written())
     [output] = architecture.outputs
     assert (output.name, output.units, output.channels) == ("out", 2, False)
+    assert [layer.name for layer in architecture.layers] == ["conv", "hidden", "out"]
     assert architecture.layers[-1] is output
 
 

@@ -1,4 +1,4 @@
-"""What publications claim, a TOML file each: protocol, measure, their number, and the threshold fixed in advance."""
+"""What publications claim, a TOML file each: protocol, measure, their number, and the threshold."""
 
 import tomllib
 from collections.abc import Mapping

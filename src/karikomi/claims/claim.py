@@ -127,7 +127,7 @@ class Claim(_Entry):
         theirs: their number as printed, in the claim's unit; or in words where there is none.
         unit: of all numbers of the claim.
         measure: what it is measured by here.
-        holds: where the number lies if the claim holds, fixed before any run.
+        holds: where the number lies if the claim holds.
         margin: why there.
         scale: the smallest at which it is decided; smaller ones only show the number.
     """

@@ -14,6 +14,7 @@ from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.belongings import Belonging, belongings, weights_of
 from karikomi.networks.chain import perceptron, why_no_chain
 from karikomi.networks.layers import Layer, Linear, Numbers, check_numbers
+from karikomi.networks.modes import other_in_training
 from karikomi.networks.program import Program, program_of
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record
@@ -192,7 +193,8 @@ class Architecture:
     @cached_property
     def perceptron(self) -> tuple[Linear, ...] | None:
         """The layers of a multilayer perceptron with ReLU or tanh behind its layers; None for anything else."""
-        return None if self._why_no_chain else perceptron(self.anatomy.tape)
+        found = None if self._why_no_chain else perceptron(self.anatomy.tape)
+        return None if found and self._other_in_training else found
 
     @property
     def program(self) -> Program:
@@ -208,9 +210,16 @@ class Architecture:
     @cached_property
     def _programmed(self) -> Program | InputError:
         try:
-            return program_of(self.module, self.anatomy)
+            program = program_of(self.module, self.anatomy)
+            if self._other_in_training:
+                return InputError(f"{self._other_in_training} does something else in training than in evaluation")
+            return program
         except InputError as problem:
             return problem
+
+    @cached_property
+    def _other_in_training(self) -> str | None:
+        return other_in_training(self.module, self.anatomy.tape)
 
     def unit_numbers(self, removed: Numbers | Mapping[str, Numbers]) -> np.ndarray:
         """Sorted int64 numbers of the hidden units ``removed``, given as such or as indices within each layer.

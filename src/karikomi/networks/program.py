@@ -56,6 +56,7 @@ class Part:
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
     groups: int = 1
     mean: str = ""
     variance: str = ""
@@ -78,10 +79,6 @@ def program_of(module: nn.Module, anatomy: Anatomy) -> Program:
     Raises:
         InputError: with the layer or operation that is none of its parts.
     """
-    for name, part in module.named_modules():
-        own = type(part).forward
-        if not type(part).__module__.startswith("torch.nn.") and "training" in own.__code__.co_names:
-            raise InputError(f"{name or 'the network'}: does something else in training than in evaluation")
     writer = _Writer(module, anatomy)
     for op in anatomy.tape.ops:
         known = _KNOWN.get(op.name.strip("_"))
@@ -122,13 +119,16 @@ class _Writer:
     def convolution(self, op: Op) -> None:
         weight = op.argument(1, "weight")
         kernel, stride = _pair(weight.shape[2:]), self._pair(op, 3, "stride", 1)
-        padding = op.argument(4, "padding")
+        padding, dilation = op.argument(4, "padding"), self._pair(op, 5, "dilation", 1)
         if isinstance(padding, str):
-            _require(padding == "valid" or all(side % 2 for side in kernel), "an even kernel with the padding same")
-            padding = tuple((side - 1) // 2 if padding == "same" else 0 for side in weight.shape[2:])
-        _require(all(step == 1 for step in self._pair(op, 5, "dilation", 1)), "dilation")
-        border, groups = self._pair(op, 4, "padding", 0, padding), op.argument(6, "groups") or 1
-        self._layer(op, "convolution", kernel=kernel, stride=stride, padding=border, groups=groups)
+            beyond = [d * (side - 1) for d, side in zip(dilation, kernel, strict=True)]
+            _require(padding == "valid" or not any(both % 2 for both in beyond), "the padding same, uneven")
+            border = beyond[0] // 2 * (padding == "same"), beyond[1] // 2 * (padding == "same")
+        else:
+            border = self._pair(op, 4, "padding", 0)
+        groups = op.argument(6, "groups") or 1
+        told: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": border, "dilation": dilation}
+        self._layer(op, "convolution", **told, groups=groups)
 
     def linear(self, op: Op) -> None:
         _require(self._value(op).ndim == 2, "more than one row for each example")

@@ -110,8 +110,10 @@ def unwrapped(module: nn.Module) -> nn.Module:
         module = inner
 
 
-def record(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | None = None) -> Tape:
-    """The forward of ``module`` in evaluation mode on ``inputs`` and those given by name.
+def record(
+    module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | None = None, *, training: bool = False
+) -> Tape:
+    """The forward of ``module`` in evaluation mode on ``inputs`` and those given by name; in its own if ``training``.
 
     The module's mode is restored. Gradients are as the caller has set them.
 
@@ -124,7 +126,7 @@ def record(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | 
     given = tree_map(recorder.enter, (tuple(inputs), dict(named or {})))
     # Loading the compiler takes seconds; nothing is compiled where it is not loaded.
     compiled = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
-    with evaluating(module), recorder.named_calls(), compiled:
+    with nullcontext() if training else evaluating(module), recorder.named_calls(), compiled:
         try:
             with recorder:
                 output = module(*given[0], **given[1])

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 EXPLANATION = (
     "A claim holds if the 95 % interval of our number (Student's t over replicates; ± is half of it) lies wholly where"
-    " the claim says, and does not hold if it lies wholly elsewhere; where that is was fixed before any run. Else it is"
-    " not decided at this scale. Differences and ratios are paired by replicate. p is that of a t-test against the"
-    " nearest end of where the claim holds, Holm-corrected over the claims of a set; a verdict needs p < 0.05."
+    " the claim says, and does not hold if it lies wholly elsewhere; where that is stands in its file, with the"
+    " reason. Else it is not decided at this scale. Differences and ratios are paired by replicate. p is that of a"
+    " t-test against the nearest end of where the claim holds, Holm-corrected over the claims of a set; a"
+    " verdict needs p < 0.05."
 )
 
 

@@ -41,3 +41,12 @@ def test_a_gpu_that_is_not_there_costs_a_line_and_changes_nothing():
         pass
     assert find_device().type == "cpu"
     assert LotterySettings.of(device="cuda").device == "cuda"
+
+
+def test_refuses_a_device_that_is_not_there(make, data, monkeypatch):
+    network = make.subnetwork(build("mlp-8", (28, 28), 10))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="CUDA"):
+        population.evaluate([network], data.test, device="cuda")
+    with pytest.raises(InputError, match="unknown device 'gpu'"):
+        population.evaluate([network], data.test, device="gpu")  # pyright: ignore

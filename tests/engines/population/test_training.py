@@ -267,38 +267,9 @@ def test_refuses_what_cannot_be_trained(make, data):
     refused("share.*2.weight", subnetwork=make.subnetwork(tied))
 
 
-def test_refuses_a_device_that_is_not_there(make, data, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="CUDA"):
-        population.evaluate([make.subnetwork(normalized())], data.test, device="cuda")
-    with pytest.raises(InputError, match="unknown device 'gpu'"):
-        population.evaluate([make.subnetwork(normalized())], data.test, device="gpu")  # pyright: ignore
-
-
 def test_refuses_to_evaluate_on_nothing(make, data):
     with pytest.raises(InputError, match="no examples"):
         population.evaluate([make.subnetwork(normalized())], data.test.take(np.arange(0)))
-
-
-@pytest.mark.parametrize("build", [convolutional, normalized])
-def test_products_in_bfloat16_leave_weights_and_measures_in_float32(make, data, build):
-    trials = [make.trial(build(), 0.5, seed) for seed in range(2)]
-    whole, reduced = (
-        population.train(trials, data, replace(RECIPE, precision=precision), device="cpu")
-        for precision in (None, "bf16")
-    )
-    for trial, exact, rough in zip(trials, whole, reduced, strict=True):
-        assert all(weight.dtype == exact.final.weights[name].dtype for name, weight in rough.final.weights.items())
-        # Eight bits of mantissa: close to float32, and not the same.
-        np.testing.assert_allclose(rough.curve.train_loss, exact.curve.train_loss, rtol=0.05)
-        assert (rough.curve.train_loss != exact.curve.train_loss).any()
-        [measured] = population.evaluate([rough.final], data.train.take(trial.split.validation), device="cpu")
-        assert measured.loss == pytest.approx(rough.curve.validation_loss[-1], rel=1e-6)
-
-
-def test_tf32_is_refused_where_there_is_no_gpu(make, data):
-    with pytest.raises(InputError, match="precision tf32 is a GPU's"):
-        population.train([make.trial(convolutional(), 0.5, 0)], data, replace(RECIPE, precision="tf32"), device="cpu")
 
 
 def test_a_network_that_views_its_convolutions_is_trained_with_channels_first(make, oracle, data):
@@ -316,17 +287,3 @@ def test_a_network_that_views_its_convolutions_is_trained_with_channels_first(ma
     [found] = population.train([trial], data, RECIPE, device="cpu")
     for name, weight in oracle(trial, data, RECIPE).weights().items():
         np.testing.assert_allclose(found.final.weights[name], weight, rtol=0, atol=1e-4, err_msg=name)
-
-
-def test_probabilities_are_the_softmax_of_each_module(data):
-    modules = [convolutional(), normalized(), normalized()]
-    for module in modules:
-        module(torch.from_numpy(data.train.x[:50]).float() / 255)  # running statistics of its own
-    networks = [Subnetwork.from_module(module) for module in modules]
-    found = population.probabilities(networks, data.test)
-    for module, shares in zip(modules, found, strict=True):
-        outputs = module.eval()(torch.from_numpy(data.test.x).float() / 255)
-        np.testing.assert_allclose(shares, outputs.softmax(1).detach().numpy(), atol=1e-6)
-        assert shares.dtype == np.float32
-    right = [(shares.argmax(1) == data.test.y).mean() for shares in found]
-    assert right == [one.accuracy for one in population.evaluate(networks, data.test)]

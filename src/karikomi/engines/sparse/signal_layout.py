@@ -66,4 +66,4 @@ def _geometry(signal: Any) -> tuple[int, ...]:
 
 
 def shape_of(part: Part) -> Shape:
-    return Shape(part.kernel, part.stride, part.padding, groups=part.groups)
+    return Shape(part.kernel, part.stride, part.padding, part.dilation, part.groups)

@@ -6,6 +6,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.fused import transpose16
 from karikomi.engines.sparse.kernels.layout import Network
+from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import LANES, kernel, prefetch
 
 
@@ -19,6 +20,19 @@ class Source(NamedTuple):
     scale: np.float32
 
 
+@inlined
+def gather_few(source, examples, lanes, starts, units, slots, start):
+    """Finds where the examples start; gathers those that have fewer numbers than a vector, and says whether it did."""
+    for lane in range(lanes):
+        starts[lane] = examples[lane if lane < examples.size else 0] * source.pixels
+    for pixel in range(source.pixels if source.pixels < 16 else 0):
+        for lane in range(lanes):
+            place = starts[lane] + pixel
+            value = np.float32(source.bytes[place]) if source.bytes.size else source.floats[place]
+            units[start + slots[pixel] + lane] = value * source.scale
+    return source.pixels < 16
+
+
 @kernel
 def gather(source: Source, examples: np.ndarray, network: Network, block: int, following: np.ndarray) -> None:
     """``examples`` into the input units of a block; lanes beyond them repeat the first one.
@@ -27,14 +41,7 @@ def gather(source: Source, examples: np.ndarray, network: Network, block: int, f
     ask for at once.
     """
     units, slots, starts = network.units, network.slots, network.example_starts
-    for lane in range(LANES):
-        starts[lane] = examples[lane if lane < examples.size else 0] * source.pixels
-    if source.pixels < 16:
-        for pixel in range(source.pixels):
-            for lane in range(LANES):
-                place = starts[lane] + pixel
-                value = np.float32(source.bytes[place]) if source.bytes.size else source.floats[place]
-                units[block + slots[pixel] + lane] = value * source.scale
+    if gather_few(source, examples, LANES, starts, units, slots, block):
         return
     for lane in range(0, LANES, 16):
         coming = following[lane : lane + 16]

@@ -5,7 +5,7 @@ import numpy as np
 from karikomi.engines.sparse.kernels.elementwise import line_of
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.fused import transpose16
-from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.engines.sparse.kernels.gather import Source, gather_few
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.vector import LANES, kernel, load16, store
 
@@ -14,14 +14,7 @@ from karikomi.engines.sparse.kernels.vector import LANES, kernel, load16, store
 def gather_planes(source: Source, examples: np.ndarray, flow: Flow, block: int) -> None:
     """``examples`` into the input of a block; lanes beyond them repeat the first one."""
     starts, start = flow.network.example_starts, block * flow.block
-    for lane in range(ROW):
-        starts[lane] = examples[lane if lane < examples.size else 0] * source.pixels
-    if source.pixels < 16:
-        for pixel in range(source.pixels):
-            for lane in range(ROW):
-                place = starts[lane] + pixel
-                value = np.float32(source.bytes[place]) if source.bytes.size else source.floats[place]
-                flow.units[start + flow.slots[pixel] + lane] = value * source.scale
+    if gather_few(source, examples, ROW, starts, flow.units, flow.slots, start):
         return
     for piece in flow.pieces:
         if source.bytes.size:

@@ -46,6 +46,7 @@ def main() -> int:
 
 
 def _measure(name: str, flags: list[str], results: dict) -> None:
+    machine = _machine()  # first: a failure here must not cost a measurement
     done = subprocess.Popen([sys.executable, str(HERE / f"{name}.py"), *flags], stdout=subprocess.PIPE, text=True)
     try:
         output, _ = done.communicate(timeout=LIMIT_SECONDS)
@@ -54,7 +55,7 @@ def _measure(name: str, flags: list[str], results: dict) -> None:
         output, _ = done.communicate()
     results["failed"].pop(name, None)
     results.pop(name, None)
-    results["dates"][name], results["machines"][name] = environment.now()[:10], _machine()
+    results["dates"][name], results["machines"][name] = environment.now()[:10], machine
     if done.returncode == 0:
         results[name] = json.loads(output.splitlines()[-1])
     else:

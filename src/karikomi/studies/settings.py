@@ -62,80 +62,51 @@ class StudySettings(TrainingSettings):
         default="mnist",
         description=f"Data set by name or path: {', '.join(datasets.DATASETS)}. See karikomi datasets.",
     )
-    label_column: Annotated[str | None, NETWORK] = Field(
-        default=None, description="Of a table (CSV, Parquet), the column that holds the labels; by default label."
-    )
-    train_share: Annotated[float | None, NETWORK] = Field(
-        default=None,
-        gt=0,
-        le=1,
-        description="Share of the training examples to train on, stratified; a draw per replicate. By default all that"
-        " are not held back for validation.",
-    )
-    label_noise: Annotated[float | None, NETWORK] = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="Share of the training labels, validation included, that are replaced by another class; one draw"
-        " for all replicates. By default none.",
-    )
-    standardize: Annotated[bool | None, NETWORK] = Field(
-        default=None,
-        description="Inputs of mean 0 and standard deviation 1 over the training set: per feature, per channel of"
-        " images.",
-    )
-    data_sha256: Annotated[str, Parameter(parse=False)] = Field(
-        default="", description="What a file of data held when the run began; filled in by Karikomi."
-    )
-    code_sha256: Annotated[str, Parameter(parse=False)] = Field(
-        default="", description="The code of registered networks, data and criteria; filled in by Karikomi."
-    )
+    label_column: Annotated[str | None, NETWORK] = None
+    """Of a table (CSV, Parquet), the column that holds the labels; by default label."""
+    train_share: Annotated[float | None, NETWORK] = Field(default=None, gt=0, le=1)
+    """Share of the training examples to train on, stratified; a draw per replicate. By default all that are not held
+    back for validation."""
+    label_noise: Annotated[float | None, NETWORK] = Field(default=None, gt=0, lt=1)
+    """Share of the training labels, validation included, that are replaced by another class; one draw for all
+    replicates. By default none."""
+    standardize: Annotated[bool | None, NETWORK] = None
+    """Inputs of mean 0 and standard deviation 1 over the training set: per feature, per channel of images."""
+    data_sha256: Annotated[str, Parameter(parse=False)] = ""
+    """What a file of data held when the run began; filled in by Karikomi."""
+    code_sha256: Annotated[str, Parameter(parse=False)] = ""
+    """The code of registered networks, data and criteria; filled in by Karikomi."""
     network: Annotated[str, NETWORK] = Field(default="lenet-300-100", description=ARCHITECTURE)
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
         default="glorot", description=INITIALIZATION
     )
-    activation: Annotated[Activation | None, NETWORK] = Field(
-        default=None, description="Of perceptrons, behind every hidden layer; by default ReLU."
-    )
-    dropout: Annotated[float | None, NETWORK] = Field(
-        default=None,
-        ge=0,
-        lt=1,
-        description="Of perceptrons, the probability of a hidden unit to be 0 in a training step; by default 0.",
-    )
-    normalization: Annotated[Normalization | None, NETWORK] = Field(
-        default=None, description="Of perceptrons, between a hidden layer and its activation; by default none."
-    )
-    within: Annotated[float, MODULAR] = Field(
-        default=Modular.within, description="Probability of a link within a group, above 0 to 1."
-    )
-    long_range: Annotated[float, MODULAR] = Field(
-        default=Modular.long_range, description="Probability of a link between two groups, 0 to 1."
-    )
-    reach: Annotated[float | None, MODULAR] = Field(
-        default=Modular.reach,
-        description="Distance at which that probability has fallen to 1/e, groups on a circle of diameter 1; by"
-        " default it does not fall.",
-    )
-    entry: Annotated[int, MODULAR] = Field(default=Modular.entry, description="Group that the inputs link to, from 0.")
-    exit: Annotated[int | None, MODULAR] = Field(
-        default=Modular.exit, description="Group that the outputs are linked from; by default one across from group 0."
-    )
-    control: Annotated[Control, MODULAR] = Field(
-        default=Modular.control, description="matched: as many links between any two layers, but at random places."
-    )
-    wiring_cost: Annotated[float, MODULAR] = Field(
-        default=0.0, ge=0, lt=100, description="λ of the wiring cost in the loss, λ Σ |w| · distance."
-    )
-    validation: Annotated[int, TRAINING] = Field(
-        default=10_000,
-        ge=2,
-        description="Training examples held back, stratified, to decide when to stop; a draw per replicate.",
-    )
-    replicates: Annotated[int, REPLICATION] = Field(
-        default=5, ge=1, description="Full repetitions, each with its own seed."
-    )
-    seed: Annotated[int, REPLICATION] = Field(default=0, ge=0, description="Root of all random streams.")
+    activation: Annotated[Activation | None, NETWORK] = None
+    """Of perceptrons, behind every hidden layer; by default ReLU."""
+    dropout: Annotated[float | None, NETWORK] = Field(default=None, ge=0, lt=1)
+    """Of perceptrons, the probability of a hidden unit to be 0 in a training step; by default 0."""
+    normalization: Annotated[Normalization | None, NETWORK] = None
+    """Of perceptrons, between a hidden layer and its activation; by default none."""
+    within: Annotated[float, MODULAR] = Modular.within
+    """Probability of a link within a group, above 0 to 1."""
+    long_range: Annotated[float, MODULAR] = Modular.long_range
+    """Probability of a link between two groups, 0 to 1."""
+    reach: Annotated[float | None, MODULAR] = Modular.reach
+    """Distance at which that probability has fallen to 1/e, groups on a circle of diameter 1; by default it does not
+    fall."""
+    entry: Annotated[int, MODULAR] = Modular.entry
+    """Group that the inputs link to, from 0."""
+    exit: Annotated[int | None, MODULAR] = Modular.exit
+    """Group that the outputs are linked from; by default one across from group 0."""
+    control: Annotated[Control, MODULAR] = Modular.control
+    """matched: as many links between any two layers, but at random places."""
+    wiring_cost: Annotated[float, MODULAR] = Field(default=0.0, ge=0, lt=100)
+    """λ of the wiring cost in the loss, λ Σ |w| · distance."""
+    validation: Annotated[int, TRAINING] = Field(default=10_000, ge=2)
+    """Training examples held back, stratified, to decide when to stop; a draw per replicate."""
+    replicates: Annotated[int, REPLICATION] = Field(default=5, ge=1)
+    """Full repetitions, each with its own seed."""
+    seed: Annotated[int, REPLICATION] = Field(default=0, ge=0)
+    """Root of all random streams."""
 
     @property
     def title(self) -> str:

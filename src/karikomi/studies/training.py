@@ -13,74 +13,58 @@ from karikomi.errors import InputError
 TRAINING = Parameter(group=Group("Training", sort_key=4))
 
 
-class TrainingSettings(BaseModel):
+class Described(BaseModel):
+    """Fields whose docstrings are their help: a line break in them means nothing, a blank line begins a new line."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        for field in (cls.model_fields[name] for name in cls.__annotations__ if name in cls.model_fields):
+            lines = (field.description or "").split("\n\n")
+            field.description = "\n".join(" ".join(line.split()) for line in lines)
+
+
+class TrainingSettings(Described):
     """How networks are trained. Frozen; an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    iterations: Annotated[int, TRAINING] = Field(
-        default=5000, ge=1, description="Training steps (minibatches) of every network."
-    )
-    epochs: Annotated[int | None, TRAINING] = Field(
-        default=None, ge=1, description="Passes through the training examples, in place of iterations."
-    )
-    batch: Annotated[int, TRAINING] = Field(default=60, ge=1, description="Examples in a minibatch.")
-    optimizer: Annotated[OptimizerName, TRAINING] = Field(
-        default="adam",
-        description="Adam; AdamW, whose weight decay is decoupled; SGD with momentum; nesterov: with Nesterov's.",
-    )
-    learning_rate: Annotated[float, TRAINING] = Field(
-        default=1.2e-3, gt=0, lt=100, description="Step size of the optimizer, at its highest."
-    )
-    learning_rate_schedule: Annotated[Schedule | None, TRAINING] = Field(
-        default=None,
-        description="constant (default); step: a tenth after half of the iterations, a hundredth after three quarters"
-        " (He et al. 2016); cosine: falls to 0 along half a cosine.",
-    )
-    warm_up: Annotated[int | None, TRAINING] = Field(
-        default=None,
-        ge=1,
-        description="Iterations over which the learning rate rises to its height, linearly; by default none.",
-    )
-    momentum: Annotated[float, TRAINING] = Field(
-        default=0.9, ge=0, lt=1, description="Momentum of SGD; Adam does not use it."
-    )
-    weight_decay: Annotated[float, TRAINING] = Field(
-        default=0.0, ge=0, lt=1, description="L2 penalty, added to the gradient; AdamW shrinks the weights instead."
-    )
-    label_smoothing: Annotated[float | None, TRAINING] = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="Share of a label that is spread over all classes while training; by default none.",
-    )
-    clip: Annotated[float | None, TRAINING] = Field(
-        default=None,
-        gt=0,
-        description="Largest L2 norm of a network's gradient; a longer one is scaled down to it. By default none.",
-    )
-    augment: Annotated[tuple[Augmentation, ...] | None, TRAINING] = Field(
-        default=None,
-        description="Training images change each time they are seen: shift by up to an eighth of their size, flip left"
-        " to right half of the time. By default they do not.",
-    )
-    validate_every: Annotated[int, TRAINING] = Field(
-        default=100, ge=1, description="Iterations between two validations."
-    )
-    engine: Annotated[Literal["auto", "sparse", "population"], TRAINING] = Field(
-        default="auto",
-        description="sparse: perceptrons and convolutional networks on CPU, cost falls with density; population: torch,"
-        " any network.",
-    )
-    device: Annotated[Literal["cpu", "cuda"] | None, TRAINING] = Field(
-        default=None, description="Where the population engine computes; by default on a GPU if there is one."
-    )
-
-    precision: Annotated[Precision | None, TRAINING] = Field(
-        default=None,
-        description="Of the products in training: tf32 (on a GPU) or bf16; by default float32. Networks are measured in"
-        " float32.",
-    )
+    iterations: Annotated[int, TRAINING] = Field(default=5000, ge=1)
+    """Training steps (minibatches) of every network."""
+    epochs: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Passes through the training examples, in place of iterations."""
+    batch: Annotated[int, TRAINING] = Field(default=60, ge=1)
+    """Examples in a minibatch."""
+    optimizer: Annotated[OptimizerName, TRAINING] = "adam"
+    """Adam; AdamW, whose weight decay is decoupled; SGD with momentum; nesterov: with Nesterov's."""
+    learning_rate: Annotated[float, TRAINING] = Field(default=1.2e-3, gt=0, lt=100)
+    """Step size of the optimizer, at its highest."""
+    learning_rate_schedule: Annotated[Schedule | None, TRAINING] = None
+    """constant (default); step: a tenth after half of the iterations, a hundredth after three quarters (He et al.
+    2016); cosine: falls to 0 along half a cosine."""
+    warm_up: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Iterations over which the learning rate rises to its height, linearly; by default none."""
+    momentum: Annotated[float, TRAINING] = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD; Adam does not use it."""
+    weight_decay: Annotated[float, TRAINING] = Field(default=0.0, ge=0, lt=1)
+    """L2 penalty, added to the gradient; AdamW shrinks the weights instead."""
+    label_smoothing: Annotated[float | None, TRAINING] = Field(default=None, gt=0, lt=1)
+    """Share of a label that is spread over all classes while training; by default none."""
+    clip: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
+    """Largest L2 norm of a network's gradient; a longer one is scaled down to it. By default none."""
+    augment: Annotated[tuple[Augmentation, ...] | None, TRAINING] = None
+    """Training images change each time they are seen: shift by up to an eighth of their size, flip left to right half
+    of the time. By default they do not."""
+    validate_every: Annotated[int, TRAINING] = Field(default=100, ge=1)
+    """Iterations between two validations."""
+    engine: Annotated[Literal["auto", "sparse", "population"], TRAINING] = "auto"
+    """sparse: perceptrons and convolutional networks on CPU, cost falls with density; population: torch, any
+    network."""
+    device: Annotated[Literal["cpu", "cuda"] | None, TRAINING] = None
+    """Where the population engine computes; by default on a GPU if there is one."""
+    precision: Annotated[Precision | None, TRAINING] = None
+    """Of the products in training: tf32 (on a GPU) or bf16; by default float32. Networks are measured in float32."""
 
     @field_validator("learning_rate_schedule")
     @classmethod

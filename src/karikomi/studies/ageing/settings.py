@@ -43,22 +43,14 @@ class AgeingSettings(HealthySettings):
         },
     }
 
-    preset: Annotated[Literal["full", "demo", "quick"], START] = Field(
-        default="full",
-        exclude=True,
-        description="Start from these settings. full: Shin_Miz's protocol; demo: twice as many deaths in a cycle"
-        " and an eighth of the training, in minutes; quick: a small network, in seconds.",
-    )
+    preset: Annotated[Literal["full", "demo", "quick"], START] = Field(default="full", exclude=True)
+    """Start from these settings. full: Shin_Miz's protocol; demo: twice as many deaths in a cycle and an eighth of the
+    training, in minutes; quick: a small network, in seconds."""
     # Narrower than in other studies, which is safe in what is frozen.
-    ablation: Annotated[Literal["zero"], Parameter(parse=False)] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
-        default="zero", description="The dead are gone: nothing takes their place."
-    )
-    deaths: Annotated[float, DEATHS] = Field(
-        default=3,
-        gt=0,
-        description="Units, or links, that die in a cycle: a whole number, or a share below 1 of the units that are"
-        " left.",
-    )
+    ablation: Annotated[Literal["zero"], Parameter(parse=False)] = "zero"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """The dead are gone: nothing takes their place."""
+    deaths: Annotated[float, DEATHS] = Field(default=3, gt=0)
+    """Units, or links, that die in a cycle: a whole number, or a share below 1 of the units that are left."""
     patterns: Annotated[tuple[str, ...], DEATHS] = Field(
         default=(RANDOM,),
         min_length=1,
@@ -68,50 +60,32 @@ class AgeingSettings(HealthySettings):
         " long-range: links within and between groups, equal in number and nearly in |w|; or a criterion that scores"
         f" the healthy network's units, layers losing theirs in proportion: {', '.join(UNIT_CRITERIA)}.",
     )
-    direction: Annotated[Direction, DEATHS] = Field(
-        default="high", description="Which units die first by a criterion: those of high scores or those of low ones."
-    )
-    regions: Annotated[tuple[int, ...], DEATHS] = Field(
-        default=(), description="Groups that die in the pattern regional, in this order; by default it is drawn."
-    )
-    cycles: Annotated[int | None, DEATHS] = Field(
-        default=None,
-        ge=1,
-        description="A life ends after so many cycles, or with units_left or parameters_left: with the first that is"
-        " reached. By default with the share of its parameters at which Shin_Miz stopped (200,000 of 269,322).",
-    )
-    units_left: Annotated[int | None, DEATHS] = Field(
-        default=None, ge=1, description="A life ends once no more units than this are left."
-    )
-    parameters_left: Annotated[int | None, DEATHS] = Field(
-        default=None,
-        ge=1,
-        description="A life ends once no more parameters than this are left, in any pattern and replicate.",
-    )
-    arms: Annotated[tuple[Arm, ...], ARMS] = Field(
-        default=("none", "retrain", "sham", "scratch"),
-        min_length=1,
-        description="Conditions to compare. none: no training; retrain: the survivors train; sham: nothing dies, the"
-        " same training on the same minibatches; homeostasis: the survivors' weights are scaled, no training; regrowth:"
-        " as many new units or links as died, and the same training; scratch: the survivors' network with new weights,"
-        " trained for as many steps in all.",
-    )
-    retraining: Annotated[int | None, ARMS] = Field(
-        default=None, ge=0, description="Training steps in every cycle; by default one epoch."
-    )
-    optimizer_state: Annotated[Literal["sliced", "reset"], ARMS] = Field(
-        default="sliced",
-        description="What survivors keep of the optimizer's state from cycle to cycle: their slice, or nothing. In the"
-        " first cycle it is fresh.",
-    )
-    homeostasis: Annotated[Literal["count", "variance"], ARMS] = Field(
-        default="count",
-        description="Scale the weights into a unit by the number of links that it had over those that are left, or so"
-        " that the variance of its input is restored.",
-    )
-    scratch_at: Annotated[tuple[int, ...], ARMS] = Field(
-        default=(), description="Cycles at which the arm scratch is trained; by default halfway and at the end."
-    )
+    direction: Annotated[Direction, DEATHS] = "high"
+    """Which units die first by a criterion: those of high scores or those of low ones."""
+    regions: Annotated[tuple[int, ...], DEATHS] = ()
+    """Groups that die in the pattern regional, in this order; by default it is drawn."""
+    cycles: Annotated[int | None, DEATHS] = Field(default=None, ge=1)
+    """A life ends after so many cycles, or with units_left or parameters_left: with the first that is reached. By
+    default with the share of its parameters at which Shin_Miz stopped (200,000 of 269,322)."""
+    units_left: Annotated[int | None, DEATHS] = Field(default=None, ge=1)
+    """A life ends once no more units than this are left."""
+    parameters_left: Annotated[int | None, DEATHS] = Field(default=None, ge=1)
+    """A life ends once no more parameters than this are left, in any pattern and replicate."""
+    arms: Annotated[tuple[Arm, ...], ARMS] = Field(default=("none", "retrain", "sham", "scratch"), min_length=1)
+    """Conditions to compare. none: no training; retrain: the survivors train; sham: nothing dies, the same training on
+    the same minibatches; homeostasis: the survivors' weights are scaled, no training; regrowth: as many new units or
+    links as died, and the same training; scratch: the survivors' network with new weights, trained for as many steps in
+    all."""
+    retraining: Annotated[int | None, ARMS] = Field(default=None, ge=0)
+    """Training steps in every cycle; by default one epoch."""
+    optimizer_state: Annotated[Literal["sliced", "reset"], ARMS] = "sliced"
+    """What survivors keep of the optimizer's state from cycle to cycle: their slice, or nothing. In the first cycle it
+    is fresh."""
+    homeostasis: Annotated[Literal["count", "variance"], ARMS] = "count"
+    """Scale the weights into a unit by the number of links that it had over those that are left, or so that the
+    variance of its input is restored."""
+    scratch_at: Annotated[tuple[int, ...], ARMS] = ()
+    """Cycles at which the arm scratch is trained; by default halfway and at the end."""
 
     @property
     def chosen(self) -> tuple[str, ...]:

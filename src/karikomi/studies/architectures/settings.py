@@ -40,54 +40,42 @@ class ArchitecturesSettings(StudySettings):
         },
     }
 
-    preset: Annotated[Literal["full", "sizes", "notebooks", "quick"], START] = Field(
-        default="full",
-        exclude=True,
-        description="Start from these settings. full: wide against deep; sizes: the same at four sizes; notebooks:"
-        " the shapes of Shin_Miz's notebooks; quick: few and small networks, in seconds.",
-    )
-    networks: Annotated[tuple[str, ...], SHAPES] = Field(
-        default=(), description="Networks by name, beside the perceptrons of equal size."
-    )
-    parameters: Annotated[tuple[int, ...], SHAPES] = Field(
-        default=(30_000, 120_000),
-        description="Sizes of perceptrons; their layers are as wide as this number of parameters allows."
-        " None where networks are named, unless this is given too.",
-    )
-    layers: Annotated[tuple[int, ...], SHAPES] = Field(
-        default=(1, 2, 4), description="Hidden layers of the perceptrons of each size, all of one width."
-    )
-    dropouts: Annotated[tuple[float, ...], SHAPES] = Field(
-        default=(0.0, 0.5), description="Rates of dropout behind the hidden layers of the perceptrons."
-    )
-    normalizations: Annotated[tuple[Literal["none", "batch"], ...], SHAPES] = Field(
-        default=("none", "batch"), description="Normalization of the hidden layers of the perceptrons."
-    )
+    preset: Annotated[Literal["full", "sizes", "notebooks", "quick"], START] = Field(default="full", exclude=True)
+    """Start from these settings. full: wide against deep; sizes: the same at four sizes; notebooks: the shapes of
+    Shin_Miz's notebooks; quick: few and small networks, in seconds."""
+    networks: Annotated[tuple[str, ...], SHAPES] = ()
+    """Networks by name, beside the perceptrons of equal size."""
+    parameters: Annotated[tuple[int, ...], SHAPES] = (30_000, 120_000)
+    """Sizes of perceptrons; their layers are as wide as this number of parameters allows. None where networks are
+    named, unless this is given too."""
+    layers: Annotated[tuple[int, ...], SHAPES] = (1, 2, 4)
+    """Hidden layers of the perceptrons of each size, all of one width."""
+    dropouts: Annotated[tuple[float, ...], SHAPES] = (0.0, 0.5)
+    """Rates of dropout behind the hidden layers of the perceptrons."""
+    normalizations: Annotated[tuple[Literal["none", "batch"], ...], SHAPES] = ("none", "batch")
+    """Normalization of the hidden layers of the perceptrons."""
     # What varies here, and is a setting of every other study.
-    network: Annotated[str, Parameter(parse=False)] = Field(default="lenet-300-100", description="Of a condition.")
-    dropout: Annotated[float | None, Parameter(parse=False)] = Field(default=None, description="Of a condition.")
-    normalization: Annotated[Normalization | None, Parameter(parse=False)] = Field(
-        default=None, description="Of a condition."
-    )
+    network: Annotated[str, Parameter(parse=False)] = "lenet-300-100"
+    """Of a condition."""
+    dropout: Annotated[float | None, Parameter(parse=False)] = None
+    """Of a condition."""
+    normalization: Annotated[Normalization | None, Parameter(parse=False)] = None
+    """Of a condition."""
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
         default="kaiming", description=INITIALIZATION
     )
-    iterations: Annotated[int, TRAINING] = Field(
-        default=2000, ge=1, description="Training steps (minibatches) of every network."
-    )
-    orders: Annotated[int, LESIONS] = Field(
-        default=5, ge=1, description="Random orders, layers in proportion, along which each network loses its units."
-    )
-    examples: Annotated[int, LESIONS] = Field(
-        default=1000, ge=2, description="Test examples, at most, on which lesions are measured."
-    )
-    death_rate: Annotated[float, LESIONS] = Field(
-        default=0.15, gt=0, lt=1, description="Share of the units that are left which die in a cycle of ageing."
-    )
-    cycles: Annotated[int, LESIONS] = Field(default=5, ge=1, description="Cycles of ageing.")
-    retraining: Annotated[int, LESIONS] = Field(
-        default=100, ge=1, description="Training steps in every cycle of those that are retrained."
-    )
+    iterations: Annotated[int, TRAINING] = Field(default=2000, ge=1)
+    """Training steps (minibatches) of every network."""
+    orders: Annotated[int, LESIONS] = Field(default=5, ge=1)
+    """Random orders, layers in proportion, along which each network loses its units."""
+    examples: Annotated[int, LESIONS] = Field(default=1000, ge=2)
+    """Test examples, at most, on which lesions are measured."""
+    death_rate: Annotated[float, LESIONS] = Field(default=0.15, gt=0, lt=1)
+    """Share of the units that are left which die in a cycle of ageing."""
+    cycles: Annotated[int, LESIONS] = Field(default=5, ge=1)
+    """Cycles of ageing."""
+    retraining: Annotated[int, LESIONS] = Field(default=100, ge=1)
+    """Training steps in every cycle of those that are retrained."""
 
     @property
     def title(self) -> str:

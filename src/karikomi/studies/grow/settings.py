@@ -56,58 +56,35 @@ class GrowSettings(StudySettings):
         },
     }
 
-    preset: Annotated[Literal["full", "rigl-paper", "quick"], START] = Field(
-        default="full",
-        exclude=True,
-        description="Start from these settings. full: all arms on MNIST, in minutes; rigl-paper: appendix B of Evci et"
-        " al. 2020, LeNet-300-100 with 1 and 10.9 % of the links in its hidden layers; quick: a small network, in"
-        " seconds.",
-    )
-    arms: Annotated[tuple[Arm, ...], ARMS] = Field(
-        default=get_args(Arm),
-        min_length=1,
-        description="Conditions to compare. dense: the whole network; dense-matched: it, for as few steps as"
-        " make the arithmetic equal; ticket: a lottery ticket of the same layer densities; static: a random mask that"
-        " stays; set, rigl, cht: the same mask at the start, links go by magnitude and grow at random, by gradient, by"
-        " structure.",
-    )
-    densities: Annotated[tuple[float, ...], ARMS] = Field(
-        default=(0.1, 0.05, 0.01), min_length=1, description="Shares of the links that the sparse arms have."
-    )
-    start: Annotated[Literal["erk", "uniform"], ARMS] = Field(
-        default="erk",
-        description="Densities of the layers. erk: higher in small layers, (inputs + outputs) / (inputs · outputs);"
-        " uniform: all equal.",
-    )
-    layer_densities: Annotated[tuple[float, ...] | None, ARMS] = Field(
-        default=None, description="Or the density of every layer, in place of densities and start."
-    )
-    budget: Annotated[Literal["steps", "arithmetic"], ARMS] = Field(
-        default="steps",
-        description="What is equal: training steps; or arithmetic, so that at density d the sparse arms take 1 / d as"
-        " many steps as the dense network.",
-    )
-    ticket_rate: Annotated[float, ARMS] = Field(
-        default=0.2,
-        gt=0,
-        lt=1,
-        description="Share of the links, at most, that a round towards the ticket removes.",
-    )
-    every: Annotated[int, REWIRING] = Field(
-        default=100, ge=1, description="ΔT, training steps from one change of the links to the next."
-    )
-    share: Annotated[float, REWIRING] = Field(
-        default=0.3, gt=0, le=1, description="α, the share of each layer's links that goes and grows in a change."
-    )
-    decay: Annotated[Literal["cosine", "constant"], REWIRING] = Field(
-        default="cosine", description="How that share falls until the end: cosine (RigL), or not at all (SET)."
-    )
-    end: Annotated[float, REWIRING] = Field(
-        default=0.75, gt=0, le=1, description="T_end, the share of the training after which links stay."
-    )
-    observations: Annotated[int, REWIRING] = Field(
-        default=5, ge=1, description="How often the wiring is measured on the way, beside the start."
-    )
+    preset: Annotated[Literal["full", "rigl-paper", "quick"], START] = Field(default="full", exclude=True)
+    """Start from these settings. full: all arms on MNIST, in minutes; rigl-paper: appendix B of Evci et al. 2020,
+    LeNet-300-100 with 1 and 10.9 % of the links in its hidden layers; quick: a small network, in seconds."""
+    arms: Annotated[tuple[Arm, ...], ARMS] = Field(default=get_args(Arm), min_length=1)
+    """Conditions to compare. dense: the whole network; dense-matched: it, for as few steps as make the arithmetic
+    equal; ticket: a lottery ticket of the same layer densities; static: a random mask that stays; set, rigl, cht: the
+    same mask at the start, links go by magnitude and grow at random, by gradient, by structure."""
+    densities: Annotated[tuple[float, ...], ARMS] = Field(default=(0.1, 0.05, 0.01), min_length=1)
+    """Shares of the links that the sparse arms have."""
+    start: Annotated[Literal["erk", "uniform"], ARMS] = "erk"
+    """Densities of the layers. erk: higher in small layers, (inputs + outputs) / (inputs · outputs); uniform: all
+    equal."""
+    layer_densities: Annotated[tuple[float, ...] | None, ARMS] = None
+    """Or the density of every layer, in place of densities and start."""
+    budget: Annotated[Literal["steps", "arithmetic"], ARMS] = "steps"
+    """What is equal: training steps; or arithmetic, so that at density d the sparse arms take 1 / d as many steps as
+    the dense network."""
+    ticket_rate: Annotated[float, ARMS] = Field(default=0.2, gt=0, lt=1)
+    """Share of the links, at most, that a round towards the ticket removes."""
+    every: Annotated[int, REWIRING] = Field(default=100, ge=1)
+    """ΔT, training steps from one change of the links to the next."""
+    share: Annotated[float, REWIRING] = Field(default=0.3, gt=0, le=1)
+    """α, the share of each layer's links that goes and grows in a change."""
+    decay: Annotated[Literal["cosine", "constant"], REWIRING] = "cosine"
+    """How that share falls until the end: cosine (RigL), or not at all (SET)."""
+    end: Annotated[float, REWIRING] = Field(default=0.75, gt=0, le=1)
+    """T_end, the share of the training after which links stay."""
+    observations: Annotated[int, REWIRING] = Field(default=5, ge=1)
+    """How often the wiring is measured on the way, beside the start."""
 
     @model_validator(mode="before")
     @classmethod

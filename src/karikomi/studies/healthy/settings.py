@@ -54,31 +54,22 @@ class HealthySettings(StudySettings):
     initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
         default="pytorch", description=INITIALIZATION
     )
-    models: Annotated[tuple[str, ...], NETWORK, Parameter(alias="--weights")] = Field(
-        default=(),
-        description="Networks that are trained already, one per replicate: safetensors files with the weights of"
-        " the network. Nothing is trained then.",
-    )
-    models_sha256: Annotated[str, Parameter(parse=False)] = Field(
-        default="", description="What the models were when the run began; filled in by Karikomi."
-    )
-    iterations: Annotated[int, TRAINING] = Field(
-        default=4000, ge=1, description="Training steps (minibatches) of every network."
-    )
-    batch: Annotated[int, TRAINING] = Field(default=64, ge=1, description="Examples in a minibatch.")
-    learning_rate: Annotated[float, TRAINING] = Field(
-        default=1e-3, gt=0, lt=100, description="Step size of the optimizer."
-    )
-    scoring: Annotated[int, LESIONS] = Field(
-        default=10_000,
-        ge=2,
-        description="Training examples on which units are scored, at most; the test set only measures lesions.",
-    )
-    ablation: Annotated[Literal["zero", "mean", "resample"], LESIONS] = Field(
-        default="zero",
-        description="What takes the place of a removed unit's activation: nothing; its mean over the scoring examples;"
-        " or what it does on another example of the test set.",
-    )
+    models: Annotated[tuple[str, ...], NETWORK, Parameter(alias="--weights")] = ()
+    """Networks that are trained already, one per replicate: safetensors files with the weights of the network. Nothing
+    is trained then."""
+    models_sha256: Annotated[str, Parameter(parse=False)] = ""
+    """What the models were when the run began; filled in by Karikomi."""
+    iterations: Annotated[int, TRAINING] = Field(default=4000, ge=1)
+    """Training steps (minibatches) of every network."""
+    batch: Annotated[int, TRAINING] = Field(default=64, ge=1)
+    """Examples in a minibatch."""
+    learning_rate: Annotated[float, TRAINING] = Field(default=1e-3, gt=0, lt=100)
+    """Step size of the optimizer."""
+    scoring: Annotated[int, LESIONS] = Field(default=10_000, ge=2)
+    """Training examples on which units are scored, at most; the test set only measures lesions."""
+    ablation: Annotated[Literal["zero", "mean", "resample"], LESIONS] = "zero"
+    """What takes the place of a removed unit's activation: nothing; its mean over the scoring examples; or what it does
+    on another example of the test set."""
 
     @property
     def trains(self) -> bool:
@@ -129,11 +120,8 @@ class ScoringSettings(HealthySettings):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"full": {}, "quick": QUICK}
     SCORES: ClassVar[tuple[str, ...]] = ("criteria",)
 
-    preset: Annotated[Literal["full", "quick"], START] = Field(
-        default="full",
-        exclude=True,
-        description="Start from these settings. full: the study itself; quick: a small network, in seconds.",
-    )
+    preset: Annotated[Literal["full", "quick"], START] = Field(default="full", exclude=True)
+    """Start from these settings. full: the study itself; quick: a small network, in seconds."""
     criteria: tuple[str, ...]
     null: Annotated[tuple[Null, ...], LESIONS] = Field(
         default=(),

@@ -43,16 +43,12 @@ class ImportanceSettings(ScoringSettings):
         description="Scores to compare with what a unit's loss costs; knock-out is that very cost on other examples."
         f" There are: {', '.join(UNIT_CRITERIA)}.",
     )
-    given: Annotated[tuple[str, ...], KNOCK_OUT] = Field(
-        default=("in-strength", "activation-mean"),
-        description="Scores held constant in the partial correlations: what does another score add to these?",
-    )
-    shapley: Annotated[int, KNOCK_OUT] = Field(
-        default=20, ge=0, description="Random orders of removal for the Shapley values; 0: none are measured."
-    )
-    pairs: Annotated[int, KNOCK_OUT] = Field(
-        default=20, ge=0, description="Most important units of each replicate of which every pair is removed as well."
-    )
+    given: Annotated[tuple[str, ...], KNOCK_OUT] = ("in-strength", "activation-mean")
+    """Scores held constant in the partial correlations: what does another score add to these?"""
+    shapley: Annotated[int, KNOCK_OUT] = Field(default=20, ge=0)
+    """Random orders of removal for the Shapley values; 0: none are measured."""
+    pairs: Annotated[int, KNOCK_OUT] = Field(default=20, ge=0)
+    """Most important units of each replicate of which every pair is removed as well."""
 
     @field_validator("given")
     @classmethod

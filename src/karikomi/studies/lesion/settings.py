@@ -36,29 +36,19 @@ class LesionSettings(ScoringSettings):
         min_length=1,
         description=f"What units are scored by: {', '.join(UNIT_CRITERIA)}.",
     )
-    directions: Annotated[tuple[Direction, ...], REMOVAL] = Field(
-        default=("high", "low"), min_length=1, description="Which go first: those of high scores, those of low ones."
-    )
-    timing: Annotated[tuple[Timing, ...], REMOVAL] = Field(
-        default=("static",),
-        min_length=1,
-        description="static: scored once, in the healthy network; adaptive: those that are left are scored again.",
-    )
-    every: Annotated[int, REMOVAL] = Field(
-        default=16, ge=1, description="Removals between two scorings of an adaptive order."
-    )
-    scope: Annotated[Literal["layer", "global"], REMOVAL] = Field(
-        default="layer",
-        description="Where scores compete. layer: within layers, which lose their units in proportion; so a curve shows"
-        " which units went, not which layer. global: in all layers at once, which compares what differs by layer (an"
-        " in-strength sums as many weights as the layer before has units), and can empty one layer before the next.",
-    )
-    orders: Annotated[int, REMOVAL] = Field(
-        default=30,
-        ge=2,
-        description="Random orders in each replicate, and as many layer-matched ones: at every step a random unit of"
-        " the layer that the targeted order takes one from.",
-    )
+    directions: Annotated[tuple[Direction, ...], REMOVAL] = Field(default=("high", "low"), min_length=1)
+    """Which go first: those of high scores, those of low ones."""
+    timing: Annotated[tuple[Timing, ...], REMOVAL] = Field(default=("static",), min_length=1)
+    """static: scored once, in the healthy network; adaptive: those that are left are scored again."""
+    every: Annotated[int, REMOVAL] = Field(default=16, ge=1)
+    """Removals between two scorings of an adaptive order."""
+    scope: Annotated[Literal["layer", "global"], REMOVAL] = "layer"
+    """Where scores compete. layer: within layers, which lose their units in proportion; so a curve shows which units
+    went, not which layer. global: in all layers at once, which compares what differs by layer (an in-strength sums as
+    many weights as the layer before has units), and can empty one layer before the next."""
+    orders: Annotated[int, REMOVAL] = Field(default=30, ge=2)
+    """Random orders in each replicate, and as many layer-matched ones: at every step a random unit of the layer that
+    the targeted order takes one from."""
 
     @field_validator("directions", "timing")
     @classmethod

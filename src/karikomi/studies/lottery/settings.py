@@ -63,91 +63,61 @@ class LotterySettings(StudySettings):
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
-    preset: Annotated[Preset, START] = Field(
-        default="blog",
-        exclude=True,
-        description="Start from these settings. blog: tmtk's replication, in minutes; paper: Frankle & Carbin's"
-        " protocol, in hours; quick: a small network, in seconds. paper-conv-2, -4, -6: theirs on CIFAR-10;"
-        " paper-resnet-20: late rewinding of Frankle et al. 2020; both in days, each with a -small twin on MNIST, in"
-        " minutes on two cores.",
-    )
+    preset: Annotated[Preset, START] = Field(default="blog", exclude=True)
+    """Start from these settings. blog: tmtk's replication, in minutes; paper: Frankle & Carbin's protocol, in hours;
+    quick: a small network, in seconds. paper-conv-2, -4, -6: theirs on CIFAR-10; paper-resnet-20: late rewinding of
+    Frankle et al. 2020; both in days, each with a -small twin on MNIST, in minutes on two cores."""
     arms: Annotated[tuple[Arm, ...], ARMS] = Field(
         default=("dense", "ticket", "reinit"),
         min_length=1,
-        description="\n".join(["Conditions to compare.", *(f"{arm}: {meaning}" for arm, meaning in MEANINGS.items())]),
+        description="\n\n".join(
+            ["Conditions to compare.", *(f"{arm}: {meaning}" for arm, meaning in MEANINGS.items())]
+        ),
     )
-    start: Annotated[str | None, ARMS] = Field(
-        default=None,
-        description="Tickets of another run, to train on these data: its folder; or one ticket that karikomi export"
-        " wrote, for the last round. Their arms are transferred, transferred-reinit and transferred-random.",
-    )
-    start_sha256: Annotated[str | None, Parameter(parse=False)] = Field(
-        default=None, description="What those tickets were when the run began; filled in by Karikomi."
-    )
-    reinits: Annotated[int, ARMS] = Field(
-        default=1, ge=1, description="Re-initializations of each ticket in the arm reinit."
-    )
-    criterion: Annotated[str, REMOVAL] = Field(
-        default="magnitude",
-        description="Scores the links, the lowest go; see karikomi criteria.",
-    )
-    criteria: Annotated[tuple[str, ...] | None, REMOVAL] = Field(
-        default=None,
-        min_length=1,
-        description="Several criteria, compared at every density with the first one; the dense networks are shared.",
-    )
-    when: Annotated[int | Literal["start", "end"] | None, REMOVAL] = Field(
-        default=None,
-        description="The weights that are scored: at the start, of the untrained network, after so many iterations of"
-        " the dense network's training, or at the end of training, each time anew. By default as in the criterion's"
-        " paper: snip, grasp and synflow at the start, others at the end.",
-    )
-    prunings: Annotated[int | None, REMOVAL] = Field(
-        default=None,
-        ge=1,
-        description="Prunings before the end of training that lead to each density, scored anew before each; by default"
-        " 100 for synflow and 1 for others.",
-    )
-    scope: Annotated[Literal["layer", "global"], REMOVAL] = Field(
-        default="layer", description="Where scores compete: in each layer, or in all at once."
-    )
-    allocation: Annotated[Allocation | None, REMOVAL] = Field(
-        default=None,
-        description="How many links each layer keeps. layer: as the rates say; uniform: the same share; erk:"
-        " Erdős–Rényi kernel, more where there are few (Evci et al. 2020); global: scores compete in all layers at"
-        " once; lamp: the same, scaled by layer (Lee et al. 2021). By default the scope.",
-    )
-    allocations: Annotated[tuple[Allocation, ...] | None, REMOVAL] = Field(
-        default=None, min_length=1, description="Several allocations, compared at every density with the first one."
-    )
-    layer_densities: Annotated[tuple[float, ...] | None, REMOVAL] = Field(
-        default=None,
-        min_length=1,
-        description="Share of its links that each layer keeps after the last round, layer by layer; in round n of N its"
-        " n/N-th power. By default the rates and the allocation say it.",
-    )
-    rate: Annotated[float, REMOVAL] = Field(
-        default=0.2, gt=0, lt=1, description="Share of the surviving links that a round removes."
-    )
-    convolution_rate: Annotated[float | None, REMOVAL] = Field(
-        default=None, gt=0, lt=1, description="That share in convolutions; by default it is the rate."
-    )
-    output_rate: Annotated[Literal["equal", "half"], REMOVAL] = Field(
-        default="equal",
-        description="The output layer's rate: equal to the others' (tmtk) or half of it (Frankle & Carbin).",
-    )
-    rounds: Annotated[int, REMOVAL] = Field(default=10, ge=1, le=1000, description="Pruning rounds.")
-    schedule: Annotated[Literal["iterative", "one-shot"], REMOVAL] = Field(
-        default="iterative",
-        description="Prune round by round, or to each density at once from the trained dense network.",
-    )
-    rewind: Annotated[tuple[Rewind, ...], REMOVAL, Parameter(show_default=lambda several: several[0])] = Field(
-        default=(0,),
-        description="Iteration k whose weights the survivors return to, and biases, normalization and its statistics"
-        " with them, which are never removed; they are trained for the iterations that are left after k. none: they"
-        " keep their trained weights, at the last learning rate (fine-tuning); lr: the same, and the schedule starts"
-        " again (learning-rate rewinding, Renda et al. 2020). Several are compared with the first one.",
-    )
+    start: Annotated[str | None, ARMS] = None
+    """Tickets of another run, to train on these data: its folder; or one ticket that karikomi export wrote, for the
+    last round. Their arms are transferred, transferred-reinit and transferred-random."""
+    start_sha256: Annotated[str | None, Parameter(parse=False)] = None
+    """What those tickets were when the run began; filled in by Karikomi."""
+    reinits: Annotated[int, ARMS] = Field(default=1, ge=1)
+    """Re-initializations of each ticket in the arm reinit."""
+    criterion: Annotated[str, REMOVAL] = "magnitude"
+    """Scores the links, the lowest go; see karikomi criteria."""
+    criteria: Annotated[tuple[str, ...] | None, REMOVAL] = Field(default=None, min_length=1)
+    """Several criteria, compared at every density with the first one; the dense networks are shared."""
+    when: Annotated[int | Literal["start", "end"] | None, REMOVAL] = None
+    """The weights that are scored: at the start, of the untrained network, after so many iterations of the dense
+    network's training, or at the end of training, each time anew. By default as in the criterion's paper: snip, grasp
+    and synflow at the start, others at the end."""
+    prunings: Annotated[int | None, REMOVAL] = Field(default=None, ge=1)
+    """Prunings before the end of training that lead to each density, scored anew before each; by default 100 for
+    synflow and 1 for others."""
+    scope: Annotated[Literal["layer", "global"], REMOVAL] = "layer"
+    """Where scores compete: in each layer, or in all at once."""
+    allocation: Annotated[Allocation | None, REMOVAL] = None
+    """How many links each layer keeps. layer: as the rates say; uniform: the same share; erk: Erdős–Rényi kernel, more
+    where there are few (Evci et al. 2020); global: scores compete in all layers at once; lamp: the same, scaled by
+    layer (Lee et al. 2021). By default the scope."""
+    allocations: Annotated[tuple[Allocation, ...] | None, REMOVAL] = Field(default=None, min_length=1)
+    """Several allocations, compared at every density with the first one."""
+    layer_densities: Annotated[tuple[float, ...] | None, REMOVAL] = Field(default=None, min_length=1)
+    """Share of its links that each layer keeps after the last round, layer by layer; in round n of N its n/N-th power.
+    By default the rates and the allocation say it."""
+    rate: Annotated[float, REMOVAL] = Field(default=0.2, gt=0, lt=1)
+    """Share of the surviving links that a round removes."""
+    convolution_rate: Annotated[float | None, REMOVAL] = Field(default=None, gt=0, lt=1)
+    """That share in convolutions; by default it is the rate."""
+    output_rate: Annotated[Literal["equal", "half"], REMOVAL] = "equal"
+    """The output layer's rate: equal to the others' (tmtk) or half of it (Frankle & Carbin)."""
+    rounds: Annotated[int, REMOVAL] = Field(default=10, ge=1, le=1000)
+    """Pruning rounds."""
+    schedule: Annotated[Literal["iterative", "one-shot"], REMOVAL] = "iterative"
+    """Prune round by round, or to each density at once from the trained dense network."""
+    rewind: Annotated[tuple[Rewind, ...], REMOVAL, Parameter(show_default=lambda several: several[0])] = (0,)
+    """Iteration k whose weights the survivors return to, and biases, normalization and its statistics with them, which
+    are never removed; they are trained for the iterations that are left after k. none: they keep their trained weights,
+    at the last learning rate (fine-tuning); lr: the same, and the schedule starts again (learning-rate rewinding, Renda
+    et al. 2020). Several are compared with the first one."""
 
     def transfers_in(self, number: int) -> bool:
         """Whether the tickets of ``start`` belong to a round: those of a run to all, a single one to the last."""

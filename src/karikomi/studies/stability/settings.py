@@ -29,31 +29,18 @@ class StabilitySettings(StudySettings):
         },
     }
 
-    preset: Annotated[Literal["full", "quick"], START] = Field(
-        default="full",
-        exclude=True,
-        description="Start from these settings. full: LeNet-300-100, in minutes; quick: a small network, in seconds.",
-    )
-    after: Annotated[tuple[int, ...], TWINS] = Field(
-        default=(0, 100, 500),
-        min_length=1,
-        description="K: iterations of training before the twins part; tickets are rewound to the weights after them.",
-    )
-    rounds: Annotated[int, TWINS] = Field(
-        default=4,
-        ge=0,
-        le=1000,
-        description="Pruning rounds, by magnitude and in each from the start after K; 0: the dense network alone.",
-    )
-    rate: Annotated[float, TWINS] = Field(
-        default=0.5, gt=0, lt=1, description="Share of the surviving links that a round removes."
-    )
-    scope: Annotated[Literal["layer", "global"], TWINS] = Field(
-        default="layer", description="Where magnitudes compete: in each layer, or in all at once."
-    )
-    iterations: Annotated[int, TRAINING] = Field(
-        default=3000, ge=1, description="Training steps (minibatches) of every network, the first K included."
-    )
+    preset: Annotated[Literal["full", "quick"], START] = Field(default="full", exclude=True)
+    """Start from these settings. full: LeNet-300-100, in minutes; quick: a small network, in seconds."""
+    after: Annotated[tuple[int, ...], TWINS] = Field(default=(0, 100, 500), min_length=1)
+    """K: iterations of training before the twins part; tickets are rewound to the weights after them."""
+    rounds: Annotated[int, TWINS] = Field(default=4, ge=0, le=1000)
+    """Pruning rounds, by magnitude and in each from the start after K; 0: the dense network alone."""
+    rate: Annotated[float, TWINS] = Field(default=0.5, gt=0, lt=1)
+    """Share of the surviving links that a round removes."""
+    scope: Annotated[Literal["layer", "global"], TWINS] = "layer"
+    """Where magnitudes compete: in each layer, or in all at once."""
+    iterations: Annotated[int, TRAINING] = Field(default=3000, ge=1)
+    """Training steps (minibatches) of every network, the first K included."""
 
     @field_validator("after")
     @classmethod

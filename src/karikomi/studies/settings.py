@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from cyclopts import Group, Parameter
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from karikomi import data as datasets
 from karikomi.errors import InputError, unknown
@@ -42,6 +42,10 @@ ARCHITECTURE = (
     f"Architecture: {', '.join(NETWORKS)}; a modular one has settings of its own (name it before --help). Or your own:"
     " FILE.py:FUNCTION; it takes nothing, or a sample's shape and the number of classes, and gives a module."
 )
+ONCE = AfterValidator(lambda given: tuple(dict.fromkeys(given)))
+"""What is named twice counts once."""
+
+Initialization = Literal["glorot", "kaiming", "pytorch", "own"]
 INITIALIZATION = (
     "Initial weights: Gaussian Glorot, Gaussian Kaiming, PyTorch's own by layer, or what the network's own code draws"
     " (the default of a network of yours)."
@@ -77,9 +81,7 @@ class StudySettings(TrainingSettings):
     code_sha256: Annotated[str, Parameter(parse=False)] = ""
     """The code of registered networks, data and criteria; filled in by Karikomi."""
     network: Annotated[str, NETWORK] = Field(default="lenet-300-100", description=ARCHITECTURE)
-    initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
-        default="glorot", description=INITIALIZATION
-    )
+    initialization: Annotated[Initialization, NETWORK] = Field(default="glorot", description=INITIALIZATION)
     activation: Annotated[Activation | None, NETWORK] = None
     """Of perceptrons, behind every hidden layer; by default ReLU."""
     dropout: Annotated[float | None, NETWORK] = Field(default=None, ge=0, lt=1)

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from karikomi.errors import InputError
 from karikomi.networks import Normalization, check_network
-from karikomi.studies.settings import INITIALIZATION, NETWORK, START, StudySettings
+from karikomi.studies.settings import INITIALIZATION, NETWORK, ONCE, START, Initialization, StudySettings
 from karikomi.studies.training import TRAINING
 
 SHAPES = Parameter(group=Group("Architectures", sort_key=2))
@@ -45,14 +45,14 @@ class ArchitecturesSettings(StudySettings):
     Shin_Miz's notebooks; quick: few and small networks, in seconds."""
     networks: Annotated[tuple[str, ...], SHAPES] = ()
     """Networks by name, beside the perceptrons of equal size."""
-    parameters: Annotated[tuple[int, ...], SHAPES] = (30_000, 120_000)
+    parameters: Annotated[tuple[int, ...], ONCE, SHAPES] = (30_000, 120_000)
     """Sizes of perceptrons; their layers are as wide as this number of parameters allows. None where networks are
     named, unless this is given too."""
-    layers: Annotated[tuple[int, ...], SHAPES] = (1, 2, 4)
+    layers: Annotated[tuple[int, ...], ONCE, SHAPES] = (1, 2, 4)
     """Hidden layers of the perceptrons of each size, all of one width."""
-    dropouts: Annotated[tuple[float, ...], SHAPES] = (0.0, 0.5)
+    dropouts: Annotated[tuple[float, ...], ONCE, SHAPES] = (0.0, 0.5)
     """Rates of dropout behind the hidden layers of the perceptrons."""
-    normalizations: Annotated[tuple[Literal["none", "batch"], ...], SHAPES] = ("none", "batch")
+    normalizations: Annotated[tuple[Literal["none", "batch"], ...], ONCE, SHAPES] = ("none", "batch")
     """Normalization of the hidden layers of the perceptrons."""
     # What varies here, and is a setting of every other study.
     network: Annotated[str, Parameter(parse=False)] = "lenet-300-100"
@@ -61,9 +61,7 @@ class ArchitecturesSettings(StudySettings):
     """Of a condition."""
     normalization: Annotated[Normalization | None, Parameter(parse=False)] = None
     """Of a condition."""
-    initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
-        default="kaiming", description=INITIALIZATION
-    )
+    initialization: Annotated[Initialization, NETWORK] = Field(default="kaiming", description=INITIALIZATION)
     iterations: Annotated[int, TRAINING] = Field(default=2000, ge=1)
     """Training steps (minibatches) of every network."""
     orders: Annotated[int, LESIONS] = Field(default=5, ge=1)
@@ -92,11 +90,6 @@ class ArchitecturesSettings(StudySettings):
     @classmethod
     def _known(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(check_network, networks)))
-
-    @field_validator("parameters", "layers", "dropouts", "normalizations")
-    @classmethod
-    def _once(cls, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(dict.fromkeys(given))
 
     @model_validator(mode="after")
     def _something_to_compare(self) -> Self:

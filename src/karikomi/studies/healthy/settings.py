@@ -14,7 +14,7 @@ from karikomi.errors import InputError
 from karikomi.registry import Entry
 from karikomi.removal.scores import unit_criterion
 from karikomi.runs.files import read_arrays
-from karikomi.studies.settings import ARCHITECTURE, INITIALIZATION, NETWORK, START, StudySettings
+from karikomi.studies.settings import ARCHITECTURE, INITIALIZATION, NETWORK, ONCE, START, Initialization, StudySettings
 from karikomi.studies.training import TRAINING
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ class HealthySettings(StudySettings):
     """Settings of studies that begin with healthy networks."""
 
     network: Annotated[str, NETWORK] = Field(default="mlp-256-256", description=ARCHITECTURE)
-    initialization: Annotated[Literal["glorot", "kaiming", "pytorch", "own"], NETWORK] = Field(
-        default="pytorch", description=INITIALIZATION
-    )
+    initialization: Annotated[Initialization, NETWORK] = Field(default="pytorch", description=INITIALIZATION)
     models: Annotated[tuple[str, ...], NETWORK, Parameter(alias="--weights")] = ()
     """Networks that are trained already, one per replicate: safetensors files with the weights of the network. Nothing
     is trained then."""
@@ -123,7 +121,7 @@ class ScoringSettings(HealthySettings):
     preset: Annotated[Literal["full", "quick"], START] = Field(default="full", exclude=True)
     """Start from these settings. full: the study itself; quick: a small network, in seconds."""
     criteria: tuple[str, ...]
-    null: Annotated[tuple[Null, ...], LESIONS] = Field(
+    null: Annotated[tuple[Null, ...], ONCE, LESIONS] = Field(
         default=(),
         description="Null networks, scored by the same criteria: what do scores of the trained network predict beyond"
         f" theirs? {'; '.join(f'{name}: {kept}' for name, kept in NULLS.items())}.",
@@ -147,16 +145,11 @@ class ScoringSettings(HealthySettings):
         kept = {name: [each for each in getattr(self, name) if each not in left_out] for name in self.SCORES}
         return self.changed(**kept)
 
-    @field_validator("criteria")
+    @field_validator("criteria", "given", check_fields=False)
     @classmethod
     def _known_criteria(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             unit_criterion(name)
-        return names
-
-    @field_validator("criteria", "null")
-    @classmethod
-    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(names))
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from cyclopts import Group, Parameter
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from karikomi.removal.scores import UNIT_CRITERIA
 from karikomi.studies.healthy.settings import QUICK, ScoringSettings
@@ -49,8 +49,3 @@ class ImportanceSettings(ScoringSettings):
     """Random orders of removal for the Shapley values; 0: none are measured."""
     pairs: Annotated[int, KNOCK_OUT] = Field(default=20, ge=0)
     """Most important units of each replicate of which every pair is removed as well."""
-
-    @field_validator("given")
-    @classmethod
-    def _known_scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return cls._each_once(cls._known_criteria(names))

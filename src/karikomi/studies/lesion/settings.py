@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from cyclopts import Group, Parameter
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from karikomi.removal.orders import Direction
 from karikomi.removal.scores import UNIT_CRITERIA
 from karikomi.studies.healthy.settings import QUICK, ScoringSettings
+from karikomi.studies.settings import ONCE
 
 REMOVAL = Parameter(group=Group("Removal", sort_key=3))
 
@@ -36,9 +37,9 @@ class LesionSettings(ScoringSettings):
         min_length=1,
         description=f"What units are scored by: {', '.join(UNIT_CRITERIA)}.",
     )
-    directions: Annotated[tuple[Direction, ...], REMOVAL] = Field(default=("high", "low"), min_length=1)
+    directions: Annotated[tuple[Direction, ...], ONCE, REMOVAL] = Field(default=("high", "low"), min_length=1)
     """Which go first: those of high scores, those of low ones."""
-    timing: Annotated[tuple[Timing, ...], REMOVAL] = Field(default=("static",), min_length=1)
+    timing: Annotated[tuple[Timing, ...], ONCE, REMOVAL] = Field(default=("static",), min_length=1)
     """static: scored once, in the healthy network; adaptive: those that are left are scored again."""
     every: Annotated[int, REMOVAL] = Field(default=16, ge=1)
     """Removals between two scorings of an adaptive order."""
@@ -49,8 +50,3 @@ class LesionSettings(ScoringSettings):
     orders: Annotated[int, REMOVAL] = Field(default=30, ge=2)
     """Random orders in each replicate, and as many layer-matched ones: at every step a random unit of the layer that
     the targeted order takes one from."""
-
-    @field_validator("directions", "timing")
-    @classmethod
-    def _orders_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(given))

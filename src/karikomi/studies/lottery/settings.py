@@ -136,15 +136,10 @@ class LotterySettings(StudySettings):
         asked = {"dense", *arms} | ({"ticket"} if {*OF_THE_TICKET} & {*arms} else set())
         return tuple(arm for arm in get_args(Arm) if arm in asked)
 
-    @field_validator("criterion")
+    @field_validator("criterion", "criteria")
     @classmethod
-    def _known_criterion(cls, criterion: str) -> str:
-        return link_criterion(criterion)
-
-    @field_validator("criteria")
-    @classmethod
-    def _known_criteria(cls, criteria: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return criteria and tuple(map(link_criterion, criteria))
+    def _known(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        return link_criterion(given) if isinstance(given, str) else given and tuple(map(link_criterion, given))
 
     @field_validator("rewind", mode="before")
     @classmethod

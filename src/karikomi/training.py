@@ -157,12 +157,5 @@ def _told(model: nn.Module, result: Trained, best: bool) -> nn.Module:
     network, curve = result.best if best else result.final, result.curve
     module, device = deepcopy(network.module), first_tensor(unwrapped(model)).device
     module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in network.weights.items()})
-    module.curve = pd.DataFrame(  # type: ignore[assignment]
-        {
-            "iteration": curve.iteration,
-            "train_loss": curve.train_loss,
-            "validation_loss": curve.validation_loss,
-            "validation_accuracy": curve.validation_accuracy,
-        }
-    )
+    module.curve = pd.DataFrame(vars(curve))  # type: ignore[assignment]
     return module.to(device)

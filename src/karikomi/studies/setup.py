@@ -21,6 +21,7 @@ from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import Initialization, drawing, initialize
 from karikomi.networks.modular import Layout, wire
 from karikomi.networks.subnetwork import Arrays, Subnetwork
+from karikomi.runs.checkpoint import provenance_of
 from karikomi.studies.settings import StudySettings
 
 SettingsT = TypeVar("SettingsT", bound=StudySettings)
@@ -94,6 +95,12 @@ class Setup(Generic[SettingsT]):
         names = ("order", "dropout", "augment")
         order, dropout, augment = (seeds.sequence(self.settings.seed, name, replicate, *key) for name in names)
         return Trial(subnetwork, self.splits[replicate], order, state, self.link_cost, dropout, augment)
+
+    def provenance(self, study: str, replicate: int, **more: object) -> dict[str, str]:
+        """What a file says of a network of this study: what rebuilds it, the settings, and more about it."""
+        network, settings = self.settings.network, self.settings.model_dump_json()
+        about = {"study": study, "settings": settings, "replicate": replicate, **more}
+        return provenance_of(network, self.built_for, self.data.classes, **about)
 
 
 def prepare(settings: SettingsT, data: Dataset | None = None, models: Sequence[nn.Module] = ()) -> Setup[SettingsT]:

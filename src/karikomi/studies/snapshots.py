@@ -14,6 +14,7 @@ from karikomi.errors import InputError
 from karikomi.graphs.layered import LayeredGraph
 from karikomi.runs.files import read_arrays, write_arrays
 from karikomi.runs.folder import RunFolder
+from karikomi.runs.progress import Advance
 
 if TYPE_CHECKING:
     from karikomi.networks.subnetwork import Subnetwork
@@ -56,6 +57,12 @@ def snapshot(setup: Setup[Any], network: Subnetwork) -> Snapshot:
     alone = sparse.knock_out(network, test)
     accuracy = alone.class_accuracy
     return Snapshot(graph, accuracy[0], alone.loss[1:] - alone.loss[0], accuracy[0] - accuracy[1:])
+
+
+def look(setup: Setup[Any], advance: Advance, task: object, network: Subnetwork) -> Snapshot:
+    """As a stage computes it."""
+    advance(1)
+    return snapshot(setup, network)
 
 
 def snapshots_file(folder: RunFolder, *which: object) -> Path:

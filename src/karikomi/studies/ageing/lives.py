@@ -8,7 +8,7 @@ from typing import NamedTuple
 from karikomi.engines.contract import OptimizerState
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.runs.checkpoint import Checkpoint, provenance_of, read_networks
+from karikomi.runs.checkpoint import Checkpoint, read_networks
 from karikomi.runs.files import write_arrays
 from karikomi.studies.ageing.schedule import Schedule
 from karikomi.studies.ageing.settings import SCRATCH, SHAM, AgeingSettings
@@ -72,9 +72,7 @@ def write_lives(
         for life, now in aged.items()
         for name, array in Checkpoint(now.network, now.state.groups() if now.state else {}).arrays().items()
     }
-    data, settings = setup.data, setup.settings.model_dump_json()
-    where = {"study": "ageing", "settings": settings, "replicate": replicate, "cycle": cycle}
-    write_arrays(path, arrays, provenance_of(setup.settings.network, setup.built_for, data.classes, **where))
+    write_arrays(path, arrays, setup.provenance("ageing", replicate, cycle=cycle))
 
 
 def read_lives(path: Path, architecture: Architecture) -> dict[Life, Aged]:

@@ -13,9 +13,8 @@ from karikomi.networks.subnetwork import Arrays, Subnetwork
 from karikomi.removal.allocation import erdos_renyi_kernel, links_by_layer, uniform
 from karikomi.removal.masks import Masks, random_links
 from karikomi.removal.rewiring import Rewiring
-from karikomi.runs.checkpoint import Checkpoint, provenance_of
+from karikomi.runs.checkpoint import Checkpoint
 from karikomi.studies.grow.settings import GROWTH, SPARSE, GrowSettings
-from karikomi.studies.grow.tables import CURVE
 from karikomi.studies.grow.wiring import Wiring
 from karikomi.studies.setup import Setup
 from karikomi.studies.snapshots import REPLICATE, Snapshot, snapshot
@@ -151,18 +150,9 @@ def _outcome(
         "new": wiring.new(result.final),
         "seconds": result.seconds,
     }
-    points = {name: getattr(curve, name).tolist() for name in CURVE}
-    provenance = provenance_of(
-        setup.settings.network,
-        setup.built_for,
-        setup.data.classes,
-        study="grow",
-        settings=setup.settings.model_dump_json(),
-        replicate=entry.replicate,
-        arm=entry.arm,
-        density=entry.density,
-        test_accuracy=final.accuracy,
-    )
+    points = {name: array.tolist() for name, array in vars(curve).items()}
+    where = {"arm": entry.arm, "density": entry.density, "test_accuracy": final.accuracy}
+    provenance = setup.provenance("grow", entry.replicate, **where)
     shown = {0: network, **result.snapshots} if entry.replicate == REPLICATE and entry.arm in SPARSE else {}
     seen = {iteration: snapshot(setup, each) for iteration, each in shown.items()}
     return Outcome(row, points, wiring.seen, Checkpoint(result.final, {}, provenance), seen)

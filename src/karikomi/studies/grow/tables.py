@@ -14,7 +14,6 @@ from karikomi.studies.stage import Saved, journaled
 DENSE, ROUNDS, ARMS = "dense", "tickets", "arms"
 """The stages."""
 
-CURVE = ("iteration", "train_loss", "validation_loss", "validation_accuracy")
 NETWORK = ("replicate", "arm", "density")
 
 

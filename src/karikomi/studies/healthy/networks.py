@@ -13,7 +13,7 @@ from karikomi.data.dataset import Dataset
 from karikomi.engines import population
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
-from karikomi.runs.checkpoint import Checkpoint, check_fits, provenance_of, read_network
+from karikomi.runs.checkpoint import Checkpoint, check_fits, read_network
 from karikomi.runs.folder import RunFolder
 from karikomi.runs.progress import Advance
 from karikomi.studies import setup as every_study
@@ -73,17 +73,10 @@ def _tasks(setup: Setup[Any], folder: RunFolder) -> dict[Task, int]:
 
 def _train(setup: Setup[Any], advance: Advance, step: int, replicates: Mapping[int, None]) -> list[Healthy]:
     s = setup.settings
-    trials = [
-        setup.trial(setup.initial(replicate, seeds.stream(s.seed, "init", replicate)), replicate)
-        for replicate in replicates
-    ]
-    trained = setup.engine.train(trials, setup.data, setup.settings.recipe(), advance)
-    return _measured(
-        setup,
-        replicates,
-        [result.best for result in trained],
-        [{"early_stop_iteration": result.early_stop_iteration, "seconds": result.seconds} for result in trained],
-    )
+    trials = [setup.trial(setup.initial(r, seeds.stream(s.seed, "init", r)), r) for r in replicates]
+    trained = setup.engine.train(trials, setup.data, s.recipe(), advance)
+    past = [{name: getattr(result, name) for name in ("early_stop_iteration", "seconds")} for result in trained]
+    return _measured(setup, replicates, [result.best for result in trained], past)
 
 
 def _given(setup: Setup[Any], advance: Advance, step: int, replicates: Mapping[int, None]) -> list[Healthy]:
@@ -101,10 +94,8 @@ def _measured(
 
 
 def _write(setup: Setup[Any], folder: RunFolder, step: int, networks: Sequence[Healthy]) -> dict[str, Any]:
-    s, data = setup.settings, setup.data
     for subnetwork, row in networks:
-        where = {"study": folder.study, "settings": s.model_dump_json(), "replicate": row["replicate"]}
-        provenance = provenance_of(s.network, setup.built_for, data.classes, **where, test_accuracy=row["accuracy"])
+        provenance = setup.provenance(folder.study, row["replicate"], test_accuracy=row["accuracy"])
         Checkpoint(subnetwork, {}, provenance).save(network_file(folder, row["replicate"]))
     left_out = {LEFT_OUT: setup.left_out} if setup.left_out else {}
     return {"rows": [row for _, row in networks], **left_out}

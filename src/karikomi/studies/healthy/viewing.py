@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from karikomi.networks.subnetwork import Subnetwork
 from karikomi.runs.folder import RunFolder
-from karikomi.runs.progress import Advance
 from karikomi.studies.healthy.networks import load_healthy
 from karikomi.studies.setup import Setup
 from karikomi.studies.snapshots import (
     REPLICATE,
     Snapshot,
+    look,
     read_snapshots,
-    snapshot,
     snapshots_file,
     write_snapshots,
 )
@@ -23,7 +21,7 @@ SNAPSHOTS, HEALTHY = "snapshots", "healthy"
 
 def viewing() -> Stage:
     """The stage, to follow on that of training."""
-    return Stage(SNAPSHOTS, _tasks, _look, _write, load_healthy, lesions=True)
+    return Stage(SNAPSHOTS, _tasks, look, _write, load_healthy, lesions=True)
 
 
 def healthy_snapshot(folder: RunFolder) -> tuple[Snapshot, tuple[int, int] | None] | None:
@@ -37,11 +35,6 @@ def healthy_snapshot(folder: RunFolder) -> tuple[Snapshot, tuple[int, int] | Non
 
 def _tasks(setup: Setup[Any], folder: RunFolder) -> Mapping[Task, int]:
     return {Task(REPLICATE): 1}
-
-
-def _look(setup: Setup[Any], advance: Advance, task: Task, healthy: Subnetwork) -> Snapshot:
-    advance(1)
-    return snapshot(setup, healthy)
 
 
 def _write(setup: Setup[Any], folder: RunFolder, task: Task, seen: Snapshot) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from karikomi.engines.contract import Advance, Evaluation, Recipe, Trained, Tria
 from karikomi.engines.population.supermask import train_supermasks
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.connection import cut_off
-from karikomi.runs.checkpoint import FINAL, INITIAL, Checkpoint, provenance_of, snapshot
+from karikomi.runs.checkpoint import FINAL, INITIAL, Checkpoint, snapshot
 from karikomi.studies.lottery.arms import Entry, entries
 from karikomi.studies.lottery.pruning import Past
 from karikomi.studies.lottery.settings import LotterySettings, Rewind
@@ -140,12 +140,7 @@ def _outcome(
         row = {"variant": entry.variant, **row}
     if cut := cut_off(network):
         row["cut_off"] = ", ".join(cut)
-    points = {
-        "iteration": curve.iteration.tolist(),
-        "train_loss": curve.train_loss.tolist(),
-        "validation_loss": curve.validation_loss.tolist(),
-        "validation_accuracy": curve.validation_accuracy.tolist(),
-    }
+    points = {name: array.tolist() for name, array in vars(curve).items()}
     ticket = _ticket(setup, number, entry, result, row) if entry.arm in ("dense", "ticket") else None
     return Outcome(row, points, ticket)
 
@@ -155,17 +150,6 @@ def _ticket(
 ) -> Checkpoint:
     past = {INITIAL: entry.network.weights, FINAL: result.final.weights}
     past |= {snapshot(at): network.weights for at, network in result.snapshots.items()}
-    provenance = provenance_of(
-        setup.settings.network,
-        setup.built_for,
-        setup.data.classes,
-        study="lottery",
-        settings=setup.settings.model_dump_json(),
-        replicate=entry.replicate,
-        round=number,
-        **({"variant": entry.variant} if entry.variant else {}),
-        links=row["links"],
-        early_stop_iteration=row["early_stop_iteration"],
-        test_accuracy=row["test_accuracy"],
-    )
-    return Checkpoint(result.best, past, provenance)
+    about = {"round": number} | ({"variant": entry.variant} if entry.variant else {})
+    about |= {name: row[name] for name in ("links", "early_stop_iteration", "test_accuracy")}
+    return Checkpoint(result.best, past, setup.provenance("lottery", entry.replicate, **about))

@@ -17,7 +17,7 @@ from karikomi.studies.lottery.tables import ROUNDS, SNAPSHOTS, snapshot_file, ti
 from karikomi.studies.lottery.transfer import check_start
 from karikomi.studies.setup import Setup
 from karikomi.studies.setup import prepare as prepare_any
-from karikomi.studies.snapshots import REPLICATE, Snapshot, snapshot, write_snapshots
+from karikomi.studies.snapshots import REPLICATE, Snapshot, look, write_snapshots
 from karikomi.studies.stage import Stage, Task
 
 
@@ -34,7 +34,7 @@ def stages(setup: Setup[LotterySettings]) -> list[Stage]:
         Stage(ROUNDS, _tasks, _compute, _write, _past, lockstep=True),
         anatomy(),
         exemplars(),
-        Stage(SNAPSHOTS, _snapshots, _look, _write_snapshot, _ticket, lesions=True),
+        Stage(SNAPSHOTS, _snapshots, look, _write_snapshot, _ticket, lesions=True),
     ]
 
 
@@ -88,11 +88,6 @@ def _snapshots(setup: Setup[LotterySettings], folder: RunFolder) -> dict[Task, i
 
 def _ticket(setup: Setup[LotterySettings], folder: RunFolder, task: Task) -> Subnetwork:
     return read_network(ticket_file(folder, REPLICATE, *task.step), setup.architecture).trained
-
-
-def _look(setup: Setup[LotterySettings], advance: Advance, task: Task, ticket: Subnetwork) -> Snapshot:
-    advance(1)
-    return snapshot(setup, ticket)
 
 
 def _write_snapshot(setup: Setup[LotterySettings], folder: RunFolder, task: Task, seen: Snapshot) -> dict[str, Any]:

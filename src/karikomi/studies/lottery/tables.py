@@ -14,7 +14,6 @@ from karikomi.studies.stage import Saved, journaled, records
 ROUNDS, SNAPSHOTS = "rounds", "snapshots"
 """The stages of a lottery: its rounds, and what its page shows of replicate 0's tickets."""
 
-CURVE = ("iteration", "train_loss", "validation_loss", "validation_accuracy")
 NETWORK = ("variant", "replicate", "arm", "reinit", "round", "density")
 
 
@@ -52,10 +51,7 @@ def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
         ((row, curve) for record in found for row, curve in zip(record["rows"], record["curves"], strict=True)),
         key=lambda network: (network[0]["round"], network[0]["replicate"]),
     )
-    curves = [
-        pd.DataFrame({key: row[key] for key in NETWORK if key in row} | {key: curve[key] for key in CURVE})
-        for row, curve in networks
-    ]
+    curves = [pd.DataFrame({key: row[key] for key in NETWORK if key in row} | curve) for row, curve in networks]
     first = LotterySettings.of(**folder.settings).variants[0].label
     chain = (row for row, _ in networks if row["arm"] in ("dense", "ticket") and row.get("variant", "") in ("", first))
     densities = {row["round"]: row["density"] for row in chain}

@@ -14,7 +14,7 @@ from karikomi import seeds
 from karikomi.engines.contract import OptimizerState, Recipe
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import links_left, remove_links
-from karikomi.runs.checkpoint import INITIAL, Checkpoint, provenance_of
+from karikomi.runs.checkpoint import INITIAL, Checkpoint
 from karikomi.runs.progress import Advance
 from karikomi.studies.setup import Setup
 from karikomi.studies.stability.line import Line, barrier, distance, measure
@@ -132,15 +132,6 @@ def _along(setup: StabilitySetup, where: dict[str, Any], a: Subnetwork, b: Subne
 
 def _ticket(setup: StabilitySetup, step: Step, replicate: int, start: Subnetwork, parent: Subnetwork) -> Checkpoint:
     [measured] = setup.engine.evaluate([parent], setup.data.test)
-    provenance = provenance_of(
-        setup.settings.network,
-        setup.built_for,
-        setup.data.classes,
-        study="stability",
-        settings=setup.settings.model_dump_json(),
-        replicate=replicate,
-        **step._asdict(),
-        links=parent.links,
-        test_accuracy=measured.accuracy,
-    )
+    about = {**step._asdict(), "links": parent.links, "test_accuracy": measured.accuracy}
+    provenance = setup.provenance("stability", replicate, **about)
     return Checkpoint(parent, {INITIAL: start.weights}, provenance)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from karikomi.engines.contract import OptimizerState
-from karikomi.runs.checkpoint import Checkpoint, provenance_of, read_network
+from karikomi.runs.checkpoint import Checkpoint, read_network
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.stability.protocol import Measured, Past, StabilitySetup, Start, Step, run_round, start
 from karikomi.studies.stability.tables import ROUNDS, STARTS, start_file, ticket_file
@@ -43,15 +43,7 @@ def _past(setup: StabilitySetup, folder: RunFolder, task: Task) -> Past:
 
 def _write_starts(setup: StabilitySetup, folder: RunFolder, after: int, starts: Mapping[int, Start]) -> dict[str, Any]:
     for replicate, (network, state) in starts.items():
-        provenance = provenance_of(
-            setup.settings.network,
-            setup.built_for,
-            setup.data.classes,
-            study=folder.study,
-            settings=setup.settings.model_dump_json(),
-            replicate=replicate,
-            after=after,
-        )
+        provenance = setup.provenance(folder.study, replicate, after=after)
         Checkpoint(network, state.groups() if state else {}, provenance).save(start_file(folder, replicate, after))
     return {}
 

@@ -137,17 +137,13 @@ def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
     order = [name for arm in ARMS for name in means.loc[means["arm"] == arm, "panel"].unique()]
     rows = means.assign(accuracy=100 * means[AFTER])[["panel", "cycle", "class", "accuracy"]]
     legend = alt.Legend(orient="right", gradientLength=140)
-    base = (
-        alt.Chart()
-        .mark_rect()
-        .encode(
-            x=alt.X("cycle:O", axis=alt.Axis(labelOverlap="greedy", labelAngle=0, ticks=False)),
-            y=alt.Y("class:O", axis=alt.Axis(ticks=False)),
-            color=alt.Color("accuracy:Q", title=["test accuracy", "of the class (%)"], legend=legend).scale(
-                scheme="viridis", zero=False
-            ),
-            tooltip=["cycle:O", "class:O", alt.Tooltip("accuracy:Q", format=".1f")],
-        )
+    colour = alt.Color("accuracy:Q", title=["test accuracy", "of the class (%)"], legend=legend)
+    chart = alt.Chart().mark_rect()
+    base = chart.encode(
+        x=alt.X("cycle:O", axis=alt.Axis(labelOverlap="greedy", labelAngle=0, ticks=False)),
+        y=alt.Y("class:O", axis=alt.Axis(ticks=False)),
+        color=colour.scale(scheme="viridis", zero=False),
+        tooltip=["cycle:O", "class:O", alt.Tooltip("accuracy:Q", format=".1f")],
     )
     # A facet would draw axes of panels that are not there.
     maps = [
@@ -202,7 +198,7 @@ def _percent(shown: pd.DataFrame) -> alt.Scale:
 
 def _y(title: str, by: str, scale: alt.Scale) -> tuple[alt.Y, alt.Y, list[alt.Tooltip]]:
     """The mean, the interval's lower end, and a tooltip."""
-    tooltip = [alt.Tooltip(f"{by}:N"), alt.Tooltip("cycle:Q"), *theme.mean_tooltip(title, ".4~g")]
+    tooltip = [alt.Tooltip(f"{by}:N"), alt.Tooltip("cycle:Q"), *theme.tooltip(*theme.mean(title, ".4~g"))]
     return alt.Y("mean:Q", title=title, scale=scale), alt.Y("low:Q", title=title, scale=scale), tooltip
 
 

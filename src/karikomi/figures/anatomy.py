@@ -50,13 +50,9 @@ def weights(histograms: pd.DataFrame) -> alt.TopLevelMixin:
             here = _within(counts[(counts["layer"] == layer) & (counts["state"] == state)])
             x = alt.X("from:Q", title=title if layer == layers[-1] else None, axis=alt.Axis(grid=False, tickCount=5))
             y = alt.Y("share:Q", title=f"{layer}: weights (%)" if not panels else None, axis=alt.Axis(tickCount=4))
-            tooltip = [
-                alt.Tooltip("left:N", title="links left"),
-                alt.Tooltip("share:Q", title="weights (%)", format=".2f"),
-            ]
-            base = alt.Chart(theme.inline(here[["from", "share", "left"]])).encode(
-                x=x, y=y, color=colour, tooltip=tooltip
-            )
+            tooltip = theme.tooltip(("left:N", "links left"), ("share:Q", "weights (%)", ".2f"))
+            drawn = alt.Chart(theme.inline(here[["from", "share", "left"]]))
+            base = drawn.encode(x=x, y=y, color=colour, tooltip=tooltip)
             dense = alt.datum.left == lines[0]
             marks = alt.layer(
                 base.transform_filter(dense).mark_area(interpolate="step-after", opacity=0.6),
@@ -110,7 +106,7 @@ def links_in_common(shared: pd.DataFrame) -> alt.TopLevelMixin:
         marks = alt.layer(
             base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
             base.mark_line(strokeDash=[5, 3], strokeWidth=1.5).encode(y=y).properties(data=theme.inline(known)),
-            base.mark_line(strokeWidth=2, point=True).encode(y=y, tooltip=theme.mean_tooltip(title, ".3f")),
+            base.mark_line(strokeWidth=2, point=True).encode(y=y, tooltip=theme.tooltip(*theme.mean(title, ".3f"))),
         )
         panels.append(marks.properties(width=180, height=170, title=layer))
     return alt.concat(*panels, columns=3)
@@ -133,17 +129,11 @@ def recalls(changes: pd.DataFrame) -> alt.TopLevelMixin:
     title = "change of recall (points)"
     base = alt.Chart().encode(
         y=alt.Y("label:N", title="class", sort=order, axis=alt.Axis(grid=True)),
-        tooltip=[alt.Tooltip("label:N", title="class"), *theme.mean_tooltip(title, "+.2f")],
+        tooltip=theme.tooltip(("label:N", "class"), *theme.mean(title, "+.2f")),
     )
     colour = theme.ARMS["ticket"].colour
-    marks = alt.layer(
-        alt.Chart().mark_rule(color="#888888").encode(x=alt.datum(0)),
-        base.mark_rule(color=colour, strokeWidth=1.5).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
-        base.mark_point(color=colour, size=45, strokeWidth=1.5, opacity=1).encode(
-            x=alt.X("mean:Q", title=title),
-            fill=alt.condition("datum.shown", alt.value(colour), alt.value("white")),
-        ),
-    ).properties(width=150, height=18 * len(order))
+    marks = theme.from_zero(base, title, alt.value(colour), 45, color=colour)
+    marks = marks.properties(width=150, height=18 * len(order))
     fields = ["panel", "label", "mean", "low", "high", "shown"]
     panels = list(shown.sort_values("round")["panel"].unique())
     facet = alt.Facet("panel:N", sort=panels, title=None)
@@ -191,5 +181,5 @@ def _bands(rows: pd.DataFrame, title: str, colour: Any) -> Any:
     y = alt.Y("mean:Q", title=title)
     return alt.layer(
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
-        base.mark_line(strokeWidth=2, point=True).encode(y=y, tooltip=theme.mean_tooltip(title, ".2f")),
+        base.mark_line(strokeWidth=2, point=True).encode(y=y, tooltip=theme.tooltip(*theme.mean(title, ".2f"))),
     ).properties(width=255, height=200)

@@ -1,7 +1,5 @@
 """The figures of the study of architectures: accuracy under lesions, effects, and recovery."""
 
-from typing import Any
-
 import altair as alt
 import pandas as pd
 
@@ -25,15 +23,11 @@ def curves(table: pd.DataFrame) -> alt.TopLevelMixin:
     key = ["line", "panel", "size", "share_removed"]
     means = intervals(named.assign(accuracy=100 * named["accuracy"]), key, ["accuracy"])
     shown = means.assign(x=100 * means["share_removed"])[["line", "panel", "size", "x", "mean", "low", "high"]]
-    y: dict[str, Any] = {"title": "test accuracy (%)", "scale": alt.Scale(domain=[0, 100])}
+    removed, y = "units removed (%)", {"title": "test accuracy (%)", "scale": alt.Scale(domain=[0, 100])}
     base = alt.Chart().encode(
-        x=alt.X("x:Q", title="units removed (%)"),
+        x=alt.X("x:Q", title=removed),
         color=_colour("line", named["line"]),
-        tooltip=[
-            alt.Tooltip("line:N", title="network"),
-            alt.Tooltip("x:Q", title="units removed (%)", format=".0f"),
-            alt.Tooltip("mean:Q", title="accuracy (%)", format=".1f"),
-        ],
+        tooltip=theme.tooltip(("line:N", "network"), ("x:Q", removed, ".0f"), ("mean:Q", "accuracy (%)", ".1f")),
     )
     marks = alt.layer(
         base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
@@ -58,24 +52,14 @@ def effects(table: pd.DataFrame) -> alt.TopLevelMixin:
         shown=rows["p_holm"] < ALPHA,
         **{name: factor * rows[name] for name in ("mean", "low", "high")},
     )
-    colour = alt.Color(value=PALETTE[0])
+    colour, means = alt.value(PALETTE[0]), theme.mean("difference", "+.3g")
     base = alt.Chart().encode(
         y=alt.Y("contrast:N", sort=list(shown["contrast"].unique()), title=None, axis=alt.Axis(labelLimit=320)),
-        tooltip=[
-            alt.Tooltip("contrast:N", title="effect of"),
-            *theme.mean_tooltip("difference", "+.3g"),
-            alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2~g"),
-        ],
+        color=colour,
+        tooltip=theme.tooltip(("contrast:N", "effect of"), *means, ("p_holm:Q", "p (Holm)", ".2~g")),
     )
-    marks = alt.layer(
-        alt.Chart().mark_rule(color="#888888").encode(x=alt.datum(0)),
-        base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q", title="difference"), x2="high:Q", color=colour),
-        base.mark_point(size=50, strokeWidth=1.5, opacity=1).encode(
-            x=alt.X("mean:Q", title="difference"),
-            color=colour,
-            fill=alt.condition("datum.shown", alt.value(PALETTE[0]), alt.value("white")),
-        ),
-    ).properties(width=200, height=20 * shown["contrast"].nunique())
+    marks = theme.from_zero(base, "difference", colour)
+    marks = marks.properties(width=200, height=20 * shown["contrast"].nunique())
     fields = ["contrast", "panel", "mean", "low", "high", "p_holm", "shown"]
     facet = alt.Facet("panel:N", sort=list(titles.values()), title=None)
     return marks.facet(facet, columns=3, data=theme.inline(shown[fields])).resolve_scale(x="independent")
@@ -92,22 +76,14 @@ def recovery(table: pd.DataFrame) -> alt.TopLevelMixin:
     named = table.assign(line=_lines(table), panel=_panels(table), x=100 * table["aged"], y=100 * table["retrained"])
     low, high = float(named[["x", "y"]].min().min()), float(named[["x", "y"]].max().max())
     scale = alt.Scale(domain=[low, high], nice=True, zero=False)
-    points = (
-        alt.Chart(theme.inline(named[["line", "panel", "network", "parameters", "replicate", "x", "y"]]))
-        .mark_point(filled=True, size=45, opacity=0.8)
-        .encode(
-            x=alt.X("x:Q", title="aged, without training (%)", scale=scale),
-            y=alt.Y("y:Q", title="aged and retrained (%)", scale=scale),
-            color=_colour("line", named["line"]),
-            shape=alt.Shape("panel:N", title=None, sort=list(named["panel"].unique())),
-            tooltip=[
-                "network:N",
-                "panel:N",
-                "replicate:Q",
-                alt.Tooltip("x:Q", format=".2f"),
-                alt.Tooltip("y:Q", format=".2f"),
-            ],
-        )
+    drawn = alt.Chart(theme.inline(named[["line", "panel", "network", "parameters", "replicate", "x", "y"]]))
+    accuracies = (alt.Tooltip(f"{axis}:Q", format=".2f") for axis in "xy")
+    points = drawn.mark_point(filled=True, size=45, opacity=0.8).encode(
+        x=alt.X("x:Q", title="aged, without training (%)", scale=scale),
+        y=alt.Y("y:Q", title="aged and retrained (%)", scale=scale),
+        color=_colour("line", named["line"]),
+        shape=alt.Shape("panel:N", title=None, sort=list(named["panel"].unique())),
+        tooltip=["network:N", "panel:N", "replicate:Q", *accuracies],
     )
     ends = pd.DataFrame({"x": [low, high], "y": [low, high]})
     diagonal = alt.Chart(theme.inline(ends)).mark_line(color="#888888", strokeDash=[4, 3]).encode(x="x:Q", y="y:Q")

@@ -11,6 +11,7 @@ from karikomi.figures import theme
 
 OURS, THEIRS, HOLDS = "#0072B2", "#D55E00", "#009E73"
 COLUMNS, WIDTH, HEIGHT = 2, 300, 26
+NUMBER = ",.4~g"
 AXIS = alt.Axis(tickCount=5, grid=False)
 MARGIN = 0.12
 """Of a strip's width, on either side of what is in it."""
@@ -44,16 +45,10 @@ def _strip(row: Mapping[str, Any]) -> alt.LayerChart | alt.FacetChart:
         _chart({"x": row["low"], "x2": row["high"]}).mark_rule(color=OURS, strokeWidth=2).encode(x=x, x2="x2:Q"),
         _chart(ours)
         .mark_point(color=OURS, filled=True, size=60, opacity=1)
-        .encode(
-            x=x,
-            tooltip=[
-                alt.Tooltip(field, title=title, format=",.4~g")
-                for field, title in (("x:Q", "ours"), ("low:Q", "95 % interval from"), ("high:Q", "to"))
-            ],
-        ),
+        .encode(x=x, tooltip=theme.tooltip(*theme.mean("ours", NUMBER, "x:Q"))),
         _chart({"x": row["published"]})
         .mark_point(color=THEIRS, shape="diamond", size=70, strokeWidth=2, opacity=1)
-        .encode(x=x, tooltip=alt.Tooltip("x:Q", title="theirs", format=",.4~g")),
+        .encode(x=x, tooltip=alt.Tooltip("x:Q", title="theirs", format=NUMBER)),
     ]
     unit = f", {row['unit']}" if row["unit"] else ""
     title = alt.Title(f"{row['name']}{unit}: {row['verdict']}", anchor="start", frame="group", offset=4)

@@ -90,17 +90,13 @@ def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
     rows = pd.concat(pd.DataFrame({"unit": a, "other": b, "interaction": interaction}) for a, b in halves)
     # One extreme pair must not leave all others pale.
     limit = float(np.quantile(np.abs(interaction), 0.98)) or 1.0
-    return (
-        alt.Chart(theme.inline(rows))
-        .mark_rect()
-        .encode(
-            x=alt.X("other:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90)),
-            y=alt.Y("unit:N", sort=order, title=None),
-            color=diverging("interaction:Q", "interaction (millinats)", limit),
-            tooltip=["unit:N", "other:N", alt.Tooltip("interaction:Q", format=".3g")],
-        )
-        .properties(width=alt.Step(17), height=alt.Step(17))
-    )
+    base = alt.Chart(theme.inline(rows)).mark_rect()
+    return base.encode(
+        x=alt.X("other:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90)),
+        y=alt.Y("unit:N", sort=order, title=None),
+        color=diverging("interaction:Q", "interaction (millinats)", limit),
+        tooltip=["unit:N", "other:N", alt.Tooltip("interaction:Q", format=".3g")],
+    ).properties(width=alt.Step(17), height=alt.Step(17))
 
 
 def _jitter(size: int) -> np.ndarray:

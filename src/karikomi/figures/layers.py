@@ -71,19 +71,15 @@ def network(units: pd.DataFrame, links: pd.DataFrame, grids: Sequence[tuple[int,
 
 def _lines(ends: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
     signs = alt.Scale(domain=["positive link", "negative link"], range=[POSITIVE, NEGATIVE])
-    return (
-        alt.Chart(theme.inline(ends))
-        .mark_rule(strokeWidth=0.9)
-        .encode(
-            x=x,
-            y=y,
-            x2="x2:Q",
-            y2="y2:Q",
-            color=alt.Color(
-                "sign:N", title=None, scale=signs, legend=alt.Legend(orient="bottom", symbolType="stroke", columns=1)
-            ),
-            strokeOpacity=alt.StrokeOpacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.75]), legend=None),
-        )
+    legend = alt.Legend(orient="bottom", symbolType="stroke", columns=1)
+    base = alt.Chart(theme.inline(ends)).mark_rule(strokeWidth=0.9)
+    return base.encode(
+        x=x,
+        y=y,
+        x2="x2:Q",
+        y2="y2:Q",
+        color=alt.Color("sign:N", title=None, scale=signs, legend=legend),
+        strokeOpacity=alt.StrokeOpacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.75]), legend=None),
     )
 
 

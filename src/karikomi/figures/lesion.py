@@ -23,6 +23,8 @@ X = {
     "parameters_left": "parameters left (%)",
     "links_left": "links left (%)",
 }
+ORDER = (("kind:N", "order"), ("first:N", "first"))
+"""Of a tooltip what tells orders apart."""
 
 
 def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share_removed") -> alt.TopLevelMixin:
@@ -58,12 +60,7 @@ def curves(table: pd.DataFrame, measure: str = "accuracy", against: str = "share
         x=alt.X("x:Q", title=X[against], scale=alt.Scale(domain=[0, 100], reverse=against != "share_removed")),
         color=orders.colour_of(criteria, controls, grey),
         detail=["kind:N", "first:N"],
-        tooltip=[
-            alt.Tooltip("kind:N", title="order"),
-            alt.Tooltip("first:N", title="first"),
-            alt.Tooltip("x:Q", title=X[against], format=".1f"),
-            alt.Tooltip("mean:Q", title=title, format=".3~f"),
-        ],
+        tooltip=theme.tooltip(*ORDER, ("x:Q", X[against], ".1f"), ("mean:Q", title, ".3~f")),
     )
     band = base.mark_area(clip=True, opacity=0.15).encode(y=alt.Y("low:Q", title=title, **y), y2="high:Q")
     dash = alt.StrokeDash("first:N", scale=theme.scale(dashes), legend=legend)
@@ -105,19 +102,9 @@ def differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     base = alt.Chart().encode(
         y=alt.Y("order:N", sort=ranked, title=None, axis=alt.Axis(grid=True, labelLimit=300)),
         color=colour,
-        tooltip=[
-            alt.Tooltip("order:N", title="first"),
-            *theme.mean_tooltip(title, "+.3f"),
-            alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2~g"),
-        ],
+        tooltip=theme.tooltip(("order:N", "first"), *theme.mean(title, "+.3f"), ("p_holm:Q", "p (Holm)", ".2~g")),
     )
-    marks = alt.layer(
-        alt.Chart().mark_rule(color="#888888").encode(x=alt.datum(0)),
-        base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
-        base.mark_point(size=50, strokeWidth=1.5, opacity=1).encode(
-            x=alt.X("mean:Q", title=title), fill=alt.condition("datum.shown", colour, alt.value("white"))
-        ),
-    ).properties(width=260, height=16 * len(ranked))
+    marks = theme.from_zero(base, title, colour).properties(width=260, height=16 * len(ranked))
     fields = ["order", "against", "kind", "mean", "low", "high", "p_holm", "shown"]
     facet = alt.Facet("against:N", sort=panels, title=None, header=orders.HEADER)
     return marks.facet(facet, columns=2, data=theme.inline(shown[fields])).resolve_axis(x="independent")
@@ -142,17 +129,12 @@ def cliffs(table: pd.DataFrame) -> alt.TopLevelMixin:
     shown = orders.in_panels(points, criteria)
     shapes = {name: orders.SHAPES[name] for name in orders.SHAPES if name in set(shown["first"])}
     grey = {"layer-matched": orders.CONTROLS["random"]}
-    shape = alt.Shape("first:N", title=None, scale=theme.scale(shapes))
+    shape, drop = alt.Shape("first:N", title=None, scale=theme.scale(shapes)), "largest drop (points)"
     base = alt.Chart().encode(
-        x=alt.X("x:Q", title="units removed (%)", scale=alt.Scale(domain=[0, 100])),
-        y=alt.Y("y:Q", title="largest drop (points)"),
+        x=alt.X("x:Q", title=X["share_removed"], scale=alt.Scale(domain=[0, 100])),
+        y=alt.Y("y:Q", title=drop),
         color=orders.colour_of(criteria, grey, alt.Legend(title=None, values=list(grey))),
-        tooltip=[
-            alt.Tooltip("kind:N", title="order"),
-            alt.Tooltip("first:N", title="first"),
-            alt.Tooltip("x:Q", title="units removed (%)", format=".1f"),
-            alt.Tooltip("y:Q", title="largest drop (points)", format=".2f"),
-        ],
+        tooltip=theme.tooltip(*ORDER, ("x:Q", X["share_removed"], ".1f"), ("y:Q", drop, ".2f")),
     )
     is_random = "datum.kind === 'layer-matched'"
     marks = alt.layer(
@@ -184,20 +166,14 @@ def class_accuracy(table: pd.DataFrame, criterion: str) -> alt.TopLevelMixin:
         x=100 / columns * long["column"],
         x2=100 / columns * (long["column"] + 1),
     )
-    marks = (
-        alt.Chart()
-        .mark_rect(clip=True)
-        .encode(
-            x=alt.X("x:Q", title="units removed (%)", scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(grid=False)),
-            x2="x2:Q",
-            y=alt.Y("label:O", title="class", sort=[name.removeprefix("accuracy_") for name in classes]),
-            color=alt.Color("accuracy:Q", title="accuracy (%)", scale=alt.Scale(scheme="viridis", domain=[0, 100])),
-            tooltip=[
-                alt.Tooltip("label:O", title="class"),
-                alt.Tooltip("x:Q", title="units removed (%)", format=".0f"),
-                alt.Tooltip("accuracy:Q", title="accuracy (%)", format=".1f"),
-            ],
-        )
+    removed, accuracy = X["share_removed"], "accuracy (%)"
+    base = alt.Chart().mark_rect(clip=True)
+    marks = base.encode(
+        x=alt.X("x:Q", title=removed, scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(grid=False)),
+        x2="x2:Q",
+        y=alt.Y("label:O", title="class", sort=[name.removeprefix("accuracy_") for name in classes]),
+        color=alt.Color("accuracy:Q", title=accuracy, scale=alt.Scale(scheme="viridis", domain=[0, 100])),
+        tooltip=theme.tooltip(("label:O", "class"), ("x:Q", removed, ".0f"), ("accuracy:Q", accuracy, ".1f")),
     )
     return orders.panels(marks, shown.drop(columns="column"), list(shown["panel"].unique()))
 

@@ -73,12 +73,9 @@ def against_density(arms: pd.DataFrame, measure: str, known: Mapping[str, theme.
     lit, colour = theme.highlight(), theme.colour_of(rows["arm"], known)
     y = alt.Y("mean:Q", title=drawn.label, scale=alt.Scale(zero=False))
     x = links_left(shown["left"])
-    tooltip = [
-        alt.Tooltip("arm:N", title="arm"),
-        alt.Tooltip("left:Q", title="links left (%)", format=".2~f"),
-        *theme.mean_tooltip(drawn.label, drawn.format),
-        alt.Tooltip("replicates:Q", title="replicates"),
-    ]
+    means = theme.mean(drawn.label, drawn.format)
+    left = ("left:Q", "links left (%)", ".2~f")
+    tooltip = theme.tooltip(("arm:N", "arm"), left, *means, ("replicates:Q", "replicates"))
     dense = alt.Chart(theme.inline(shown.loc[is_dense])).encode(y=y, color=colour, tooltip=tooltip)
     others = alt.Chart(theme.inline(shown.loc[~is_dense])).encode(x=x, y=y, color=colour, tooltip=tooltip)
     faint = alt.when(lit).then(alt.value(0.16)).otherwise(alt.value(0.03))
@@ -168,11 +165,7 @@ def _span(shown: pd.DataFrame, measure: str) -> list[float]:
 
 
 def _band(base: alt.Chart, measure: str, title: str, scale: alt.Scale, lit: alt.Parameter) -> list[alt.Chart]:
-    tooltip = [
-        alt.Tooltip("arm:N", title="arm"),
-        alt.Tooltip("iteration:Q", title="iteration", format=",d"),
-        alt.Tooltip(f"{measure}:Q", title=title, format=".4~g"),
-    ]
+    tooltip = theme.tooltip(("arm:N", "arm"), ("iteration:Q", "iteration", ",d"), (f"{measure}:Q", title, ".4~g"))
     axis = alt.Axis(format="~g", tickCount=5)
     low, mean = (
         alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis, stack=None) for field in (f"{measure}_low", measure)

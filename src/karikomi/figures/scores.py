@@ -31,17 +31,13 @@ def scatter(table: pd.DataFrame, associations: pd.DataFrame) -> alt.TopLevelMixi
     names, rhos = list(associations["criterion"]), associations["rho"]
     titles = {name: f"{name}: ρ = {rho:.2f}".replace("-0", "−0") for name, rho in zip(names, rhos, strict=True)}
     rows = shown[["layer", *names]].assign(loss_rise=1000 * shown["loss_rise"])
-    points = (
-        alt.Chart()
-        .mark_point(filled=True, size=11, opacity=1, fillOpacity=0.55)
-        .encode(
-            x=alt.X("score:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format=PLAIN)),
-            y=alt.Y("loss_rise:Q", **rise_axis(shown["loss_rise"])),
-            color=layer_colour(shown["layer"]),
-            tooltip=["layer:N", "score:Q", alt.Tooltip("loss_rise:Q", title=MILLINATS)],
-        )
-        .properties(width=140, height=110)
-    )
+    base = alt.Chart().mark_point(filled=True, size=11, opacity=1, fillOpacity=0.55)
+    points = base.encode(
+        x=alt.X("score:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format=PLAIN)),
+        y=alt.Y("loss_rise:Q", **rise_axis(shown["loss_rise"])),
+        color=layer_colour(shown["layer"]),
+        tooltip=["layer:N", "score:Q", alt.Tooltip("loss_rise:Q", title=MILLINATS)],
+    ).properties(width=140, height=110)
     header = alt.Header(labelExpr=f"({json.dumps(titles, ensure_ascii=False)})[datum.value]")
     return (
         alt.layer(points, data=theme.inline(rows))
@@ -128,21 +124,12 @@ def ranks(table: pd.DataFrame, criteria: Sequence[str]) -> alt.TopLevelMixin:
             curve = np.interp(places, np.arange(len(units)), descending)
             frames.append(pd.DataFrame({"layer": layer, "criterion": name, "rank": 1 + places, "score": curve}))
     means = pd.concat(frames).groupby(["layer", "criterion", "rank"], sort=False, as_index=False).mean()
-    return (
-        alt.Chart(theme.inline(means))
-        .mark_line(strokeWidth=1.8)
-        .encode(
-            x=alt.X("rank:Q", title="rank", axis=alt.Axis(tickCount=4, grid=False)),
-            y=alt.Y(
-                "score:Q",
-                title=None,
-                axis=alt.Axis(tickCount=4, format=PLAIN),
-                scale=alt.Scale(zero=False),
-            ),
-            color=layer_colour(table["layer"]),
-            tooltip=["layer:N", "rank:Q", "score:Q"],
-        )
-        .properties(width=140, height=90)
-        .facet(alt.Facet("criterion:N", sort=list(criteria), title=None), columns=4, spacing=FLUSH, bounds="flush")
-        .resolve_scale(y="independent")
-    )
+    base = alt.Chart(theme.inline(means)).mark_line(strokeWidth=1.8)
+    lines = base.encode(
+        x=alt.X("rank:Q", title="rank", axis=alt.Axis(tickCount=4, grid=False)),
+        y=alt.Y("score:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format=PLAIN)),
+        color=layer_colour(table["layer"]),
+        tooltip=["layer:N", "rank:Q", "score:Q"],
+    ).properties(width=140, height=90)
+    panels = alt.Facet("criterion:N", sort=list(criteria), title=None)
+    return lines.facet(panels, columns=4, spacing=FLUSH, bounds="flush").resolve_scale(y="independent")

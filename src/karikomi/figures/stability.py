@@ -1,6 +1,6 @@
 """The figures of the stability study: loss and error on the line between twins, and the barriers."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -29,15 +29,11 @@ def along(lines: pd.DataFrame, measure: Literal["error", "loss"]) -> alt.TopLeve
     density = twins.groupby("round")["density"].mean().map(theme.percent)
     panels = {after: f"K = {after:,}" for after in means["after"].unique()}
     shown = means.assign(left=means["round"].map(density), panel=means["after"].map(panels))
-    y: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False)}
+    place, y = "place on the line", {"title": title, "scale": alt.Scale(zero=False)}
     base = alt.Chart().encode(
-        x=alt.X("position:Q", title="place on the line", axis=alt.Axis(values=[0, 0.5, 1])),
+        x=alt.X("position:Q", title=place, axis=alt.Axis(values=[0, 0.5, 1])),
         color=_colour("left", list(density), "links left"),
-        tooltip=[
-            alt.Tooltip("left:N", title="links left"),
-            alt.Tooltip("position:Q", title="place on the line", format=".2f"),
-            *theme.mean_tooltip(title, ".3~g"),
-        ],
+        tooltip=theme.tooltip(("left:N", "links left"), ("position:Q", place, ".2f"), *theme.mean(title, ".3~g")),
     )
     marks = alt.layer(
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
@@ -83,7 +79,7 @@ def _barriers(rows: pd.DataFrame, x: alt.X, colour: alt.Color, stable: float) ->
     shown[["mean", "low", "high"]] *= 100
     title = "error barrier (points)"
     fields = [name for name in ("panel", "after", "left", "start", "mean", "low", "high") if name in shown]
-    base = alt.Chart().encode(x=x, color=colour, tooltip=theme.mean_tooltip(title, ".2f"))
+    base = alt.Chart().encode(x=x, color=colour, tooltip=theme.tooltip(*theme.mean(title, ".2f")))
     marks = alt.layer(
         alt.Chart().mark_rule(color="#888888", strokeDash=[4, 3]).encode(y=alt.datum(100 * stable)),
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),

@@ -130,10 +130,26 @@ def spread(rounds: Iterable[int], count: int = 4) -> list[int]:
     return [known[place] for place in places]
 
 
-def mean_tooltip(title: str, number: str) -> list[alt.Tooltip]:
-    """A mean and its interval, in the format ``number``."""
-    shown = {"mean:Q": title, "low:Q": "95 % interval from", "high:Q": "to"}
-    return [alt.Tooltip(field, title=text, format=number) for field, text in shown.items()]
+def tooltip(*shown: tuple[str, ...]) -> list[alt.Tooltip]:
+    """What is shown of a mark: field, title, and of numbers a format."""
+    return [alt.Tooltip(field, title=title, format=(*number, alt.Undefined)[0]) for field, title, *number in shown]
+
+
+def mean(title: str, number: str, field: str = "mean:Q") -> list[tuple[str, str, str]]:
+    """Of a tooltip a mean and its interval, in the format ``number``."""
+    return [(field, title, number), ("low:Q", "95 % interval from", number), ("high:Q", "to", number)]
+
+
+def from_zero(base: alt.Chart, title: str, fill: Any, size: int = 50, **mark: Any) -> alt.LayerChart | alt.FacetChart:
+    """Differences with their intervals and a rule at 0; marks have a ``fill`` where ``shown`` to differ from it."""
+    filled = alt.condition("datum.shown", fill, alt.value("white"))
+    return alt.layer(
+        alt.Chart().mark_rule(color="#888888").encode(x=alt.datum(0)),
+        base.mark_rule(strokeWidth=1.5, **mark).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
+        base.mark_point(size=size, strokeWidth=1.5, opacity=1, **mark).encode(
+            x=alt.X("mean:Q", title=title), fill=filled
+        ),
+    )
 
 
 def inline(table: pd.DataFrame) -> alt.InlineData:

@@ -103,25 +103,13 @@ def one_pixel_map(pixels: pd.DataFrame, title: str) -> alt.Chart:
         offset=6,
         tickCount=4,
     )
-    return (
-        alt.Chart(theme.inline(pixels.loc[:, ["row", "column", "links"]]))
-        .mark_rect()
-        .encode(
-            x=alt.X("column:O", axis=None),
-            y=alt.Y("row:O", axis=None),
-            color=alt.Color("links:Q", title="links left", scale=alt.Scale(scheme="viridis", zero=True), legend=legend),
-            tooltip=[
-                alt.Tooltip("row:O", title="row"),
-                alt.Tooltip("column:O", title="column"),
-                alt.Tooltip("links:Q", title="links left", format=".3~r"),
-            ],
-        )
-        .properties(
-            width=point * columns,
-            height=point * rows,
-            title=alt.Title(title),
-        )
-    )
+    base = alt.Chart(theme.inline(pixels.loc[:, ["row", "column", "links"]])).mark_rect()
+    return base.encode(
+        x=alt.X("column:O", axis=None),
+        y=alt.Y("row:O", axis=None),
+        color=alt.Color("links:Q", title="links left", scale=alt.Scale(scheme="viridis", zero=True), legend=legend),
+        tooltip=theme.tooltip(("row:O", "row"), ("column:O", "column"), ("links:Q", "links left", ".3~r")),
+    ).properties(width=point * columns, height=point * rows, title=alt.Title(title))
 
 
 def unit_links(units: pd.DataFrame) -> alt.TopLevelMixin:
@@ -141,21 +129,13 @@ def unit_links(units: pd.DataFrame) -> alt.TopLevelMixin:
     )
     # Where only a few units are counted, Vega would place ticks at halves and round their labels.
     whole_numbers = alt.Axis(tickCount=3, labelExpr="datum.value % 1 ? '' : format(datum.value, ',d')")
-    bars = (
-        alt.Chart(theme.inline(counts))
-        .mark_bar(color=theme.ARMS["ticket"].colour, binSpacing=0.5)
-        .encode(
-            x=alt.X("from:Q", bin="binned", title=None, axis=alt.Axis(grid=False, format=",d", tickMinStep=1)),
-            x2="to:Q",
-            y=alt.Y("units:Q", title="units", axis=whole_numbers),
-            tooltip=[
-                alt.Tooltip("from:Q", title="links from"),
-                alt.Tooltip("to:Q", title="to below"),
-                alt.Tooltip("units:Q", title="units"),
-            ],
-        )
-        .properties(width=225, height=85)
-    )
+    base = alt.Chart(theme.inline(counts)).mark_bar(color=theme.ARMS["ticket"].colour, binSpacing=0.5)
+    bars = base.encode(
+        x=alt.X("from:Q", bin="binned", title=None, axis=alt.Axis(grid=False, format=",d", tickMinStep=1)),
+        x2="to:Q",
+        y=alt.Y("units:Q", title="units", axis=whole_numbers),
+        tooltip=theme.tooltip(("from:Q", "links from"), ("to:Q", "to below"), ("units:Q", "units")),
+    ).properties(width=225, height=85)
     return bars.facet(
         row=alt.Row("layer:N", sort=layers, title=None, header=alt.Header(labelAngle=0, labelAlign="left")),
         column=alt.Column("side:N", sort=list(SIDES.values()), title=None, header=alt.Header(labelOrient="bottom")),

@@ -4,18 +4,13 @@ The functions themselves give a number wherever it is defined; the registry refu
 units of a network, with the reason.
 """
 
-from karikomi.graphs.layered import DISTANCES, Distance, LayeredGraph, PerLayer
-from karikomi.graphs.registry import NODE_MEASURES, REFUSED, WHOLE_MEASURES, Measure, node_measure, whole_measure
-
-__all__ = [
-    "DISTANCES",
-    "NODE_MEASURES",
-    "REFUSED",
-    "WHOLE_MEASURES",
-    "Distance",
-    "LayeredGraph",
-    "Measure",
-    "PerLayer",
-    "node_measure",
-    "whole_measure",
-]
+from karikomi.graphs.layered import DISTANCES as DISTANCES
+from karikomi.graphs.layered import Distance as Distance
+from karikomi.graphs.layered import LayeredGraph as LayeredGraph
+from karikomi.graphs.layered import PerLayer as PerLayer
+from karikomi.graphs.registry import NODE_MEASURES as NODE_MEASURES
+from karikomi.graphs.registry import REFUSED as REFUSED
+from karikomi.graphs.registry import WHOLE_MEASURES as WHOLE_MEASURES
+from karikomi.graphs.registry import Measure as Measure
+from karikomi.graphs.registry import node_measure as node_measure
+from karikomi.graphs.registry import whole_measure as whole_measure

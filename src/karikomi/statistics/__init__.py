@@ -1,47 +1,29 @@
 """The statistics of these studies: the replicate is the unit, comparisons are paired, intervals are everywhere."""
 
-from karikomi.statistics.association import (
-    Correlation,
-    partial_spearman,
-    pooled_spearman,
-    replicated_spearman,
-    spearman,
-)
-from karikomi.statistics.bootstrap import hierarchical_difference, hierarchical_interval
-from karikomi.statistics.calibration import calibration_error
-from karikomi.statistics.cliff import Cliff, Drop, compare_drops, largest_drop
-from karikomi.statistics.corrections import benjamini_hochberg, fisher_combined, holm
-from karikomi.statistics.curves import f50, robustness
-from karikomi.statistics.intervals import ALPHA, Difference, Interval, mean_interval, one_sided, paired_difference
-from karikomi.statistics.pairs import pair_interval
-from karikomi.statistics.shapley import interaction, marginals, shapley
-
-__all__ = [
-    "ALPHA",
-    "Cliff",
-    "Correlation",
-    "Difference",
-    "Drop",
-    "Interval",
-    "benjamini_hochberg",
-    "calibration_error",
-    "compare_drops",
-    "f50",
-    "fisher_combined",
-    "hierarchical_difference",
-    "hierarchical_interval",
-    "holm",
-    "interaction",
-    "largest_drop",
-    "marginals",
-    "mean_interval",
-    "one_sided",
-    "pair_interval",
-    "paired_difference",
-    "partial_spearman",
-    "pooled_spearman",
-    "replicated_spearman",
-    "robustness",
-    "shapley",
-    "spearman",
-]
+from karikomi.statistics.association import Correlation as Correlation
+from karikomi.statistics.association import partial_spearman as partial_spearman
+from karikomi.statistics.association import pooled_spearman as pooled_spearman
+from karikomi.statistics.association import replicated_spearman as replicated_spearman
+from karikomi.statistics.association import spearman as spearman
+from karikomi.statistics.bootstrap import hierarchical_difference as hierarchical_difference
+from karikomi.statistics.bootstrap import hierarchical_interval as hierarchical_interval
+from karikomi.statistics.calibration import calibration_error as calibration_error
+from karikomi.statistics.cliff import Cliff as Cliff
+from karikomi.statistics.cliff import Drop as Drop
+from karikomi.statistics.cliff import compare_drops as compare_drops
+from karikomi.statistics.cliff import largest_drop as largest_drop
+from karikomi.statistics.corrections import benjamini_hochberg as benjamini_hochberg
+from karikomi.statistics.corrections import fisher_combined as fisher_combined
+from karikomi.statistics.corrections import holm as holm
+from karikomi.statistics.curves import f50 as f50
+from karikomi.statistics.curves import robustness as robustness
+from karikomi.statistics.intervals import ALPHA as ALPHA
+from karikomi.statistics.intervals import Difference as Difference
+from karikomi.statistics.intervals import Interval as Interval
+from karikomi.statistics.intervals import mean_interval as mean_interval
+from karikomi.statistics.intervals import one_sided as one_sided
+from karikomi.statistics.intervals import paired_difference as paired_difference
+from karikomi.statistics.pairs import pair_interval as pair_interval
+from karikomi.statistics.shapley import interaction as interaction
+from karikomi.statistics.shapley import marginals as marginals
+from karikomi.statistics.shapley import shapley as shapley

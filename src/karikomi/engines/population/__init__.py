@@ -4,30 +4,16 @@ Subnetworks of one structure are stacked: each parameter becomes one tensor ``[P
 P networks as one, and the optimizer, being elementwise, updates all of them at once and each as if it were alone.
 """
 
-from karikomi.engines.population.gradients import (
-    gradients,
-    hessian_gradient,
-    input_norms,
-    squared_gradients,
-    synaptic_flow,
-)
-from karikomi.engines.population.lesions import activations, attributions, knock_out, remove_in_order
-from karikomi.engines.population.normalization import reestimated
-from karikomi.engines.population.predictions import probabilities
-from karikomi.engines.population.training import evaluate, train
-
-__all__ = [
-    "activations",
-    "attributions",
-    "evaluate",
-    "gradients",
-    "hessian_gradient",
-    "input_norms",
-    "knock_out",
-    "probabilities",
-    "reestimated",
-    "remove_in_order",
-    "squared_gradients",
-    "synaptic_flow",
-    "train",
-]
+from karikomi.engines.population.gradients import gradients as gradients
+from karikomi.engines.population.gradients import hessian_gradient as hessian_gradient
+from karikomi.engines.population.gradients import input_norms as input_norms
+from karikomi.engines.population.gradients import squared_gradients as squared_gradients
+from karikomi.engines.population.gradients import synaptic_flow as synaptic_flow
+from karikomi.engines.population.lesions import activations as activations
+from karikomi.engines.population.lesions import attributions as attributions
+from karikomi.engines.population.lesions import knock_out as knock_out
+from karikomi.engines.population.lesions import remove_in_order as remove_in_order
+from karikomi.engines.population.normalization import reestimated as reestimated
+from karikomi.engines.population.predictions import probabilities as probabilities
+from karikomi.engines.population.training import evaluate as evaluate
+from karikomi.engines.population.training import train as train

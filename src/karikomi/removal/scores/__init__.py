@@ -11,7 +11,9 @@ from karikomi.errors import InputError
 from karikomi.graphs import REFUSED
 from karikomi.registry import Entry, Registry
 from karikomi.removal.scores import activity, chance, effect, magnitude, sensitivity, size, wiring
-from karikomi.removal.scores.evidence import Evidence, Need, UnitEvidence
+from karikomi.removal.scores.evidence import Evidence as Evidence
+from karikomi.removal.scores.evidence import Need as Need
+from karikomi.removal.scores.evidence import UnitEvidence as UnitEvidence
 
 
 @dataclass(frozen=True)
@@ -172,17 +174,3 @@ def unit_criterion(name: str) -> Entry:
     if name in SAME_AS:
         raise InputError(f"{name} is the same as {SAME_AS[name]}; did you mean {SAME_AS[name]!r}?")
     return UNIT_CRITERIA.find(name)
-
-
-__all__ = [
-    "LINKS_SAME_AS",
-    "LINK_CRITERIA",
-    "SAME_AS",
-    "UNIT_CRITERIA",
-    "Evidence",
-    "LinkCriterion",
-    "Need",
-    "UnitEvidence",
-    "link_criterion",
-    "unit_criterion",
-]

@@ -31,9 +31,10 @@ class DisplayTable:
             title=self.title, title_justify="left", title_style="bold", header_style="", box=None, pad_edge=False
         )
         for position, column in enumerate(self.columns):
-            prose = self._is_prose(position)
-            justify = "left" if prose or self._is_text(position) else "right"
-            table.add_column(column, justify=justify, no_wrap=not prose)
+            cells = [row[position] for row in self.rows]
+            prose = any(len(cell) > PROSE for cell in cells)
+            numbers = any(cell[:1] in "0123456789+-–<" for cell in cells)
+            table.add_column(column, justify="right" if numbers and not prose else "left", no_wrap=not prose)
         for row in self.rows:
             table.add_row(*(Text(cell, STYLES[cell.tone] if isinstance(cell, Verdict) else "") for cell in row))
         return table
@@ -42,12 +43,6 @@ class DisplayTable:
         head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
         body = "".join("<tr>" + "".join(_html(cell) for cell in row) + "</tr>" for row in self.rows)
         return f"<table><caption>{escape(self.title)}</caption><tr>{head}</tr>{body}</table>"
-
-    def _is_prose(self, position: int) -> bool:
-        return any(len(row[position]) > PROSE for row in self.rows)
-
-    def _is_text(self, position: int) -> bool:
-        return not any(row[position][:1] in "0123456789+-–<" for row in self.rows)
 
 
 @dataclass(frozen=True, repr=False)

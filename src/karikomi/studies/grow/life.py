@@ -14,7 +14,8 @@ from karikomi.studies.snapshots import REPLICATE, read_snapshots
 
 def life(result: Result) -> Life | None:
     """Replicate 0's sparse networks at every density, the sparsest first; None without snapshots."""
-    rows, validation = (_of_first(result.tables[name]) for name in ("table", "curves"))
+    tables = (result.tables[name] for name in ("table", "curves"))
+    rows, validation = (table[table["replicate"] == REPLICATE] for table in tables)
     last, strands, curves, seen, pixels = result.settings.observations, [], [], {}, None
     for density, arm in sorted(zip(rows["density"], rows["arm"], strict=True), key=lambda which: which[0]):
         path, group = growth_file(result.folder, arm, density), f"{theme.percent(density)} of the links"
@@ -31,10 +32,6 @@ def life(result: Result) -> Life | None:
         return None
     steps = [f"{100 * step / last:.0f} % of the training" for step in range(last + 1)]
     return played(steps, seen, pixels, strands, curves, measure="validation accuracy")
-
-
-def _of_first(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["replicate"] == REPLICATE]
 
 
 def _at(curve: pd.DataFrame, iteration: int) -> float:

@@ -28,10 +28,8 @@ def life(result: Result) -> Life | None:
     for arm in arms:
         arrays, _ = read_arrays(curves_file(result.folder, REPLICATE, arm))
         [order], accuracy = arrays[f"{TARGETED}/orders"], arrays[f"{TARGETED}/accuracy"].tolist()
-        units, name = (
-            len(order),
-            f"{arm.direction}est {arm.criterion}" + (", adaptive" if arm.timing == "adaptive" else ""),
-        )
+        name = f"{arm.direction}est {arm.criterion}" + (", adaptive" if arm.timing == "adaptive" else "")
+        units = len(order)
         removed = np.empty(units, np.int32)
         removed[order] = 1 + np.arange(units)
         by_class = arrays[f"{TARGETED}/class_accuracy"]

@@ -61,10 +61,8 @@ def lesion(setup: LesionSetup, advance: Advance, task: Task, given: tuple[Subnet
     start = 0
     for control, orders in by_control.items():
         ours = slice(start, start := start + len(orders))
-        its, left = (
-            Outcomes(outcomes.loss[ours], outcomes.correct[ours], outcomes.present),
-            remaining(subnetwork, orders),
-        )
+        its = Outcomes(outcomes.loss[ours], outcomes.correct[ours], outcomes.present)
+        left = remaining(subnetwork, orders)
         where = {"replicate": replicate, **arm._asdict(), "control": control}
         rows += [{**where, "order": number, **row} for number, row in enumerate(_rows(its, left, setup.data.classes))]
         curves |= {f"{control}/{name}": array for name, array in _curves(orders, its, left).items()}

@@ -3,12 +3,14 @@
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language
 from karikomi.registration import register_model
 from karikomi.reproduction.reproduce import Reproduction
 from karikomi.reproduction.reproduce import reproduce as put_to_the_test
@@ -49,6 +51,7 @@ ARGUMENTS = {
         None,
         "a Dask scheduler, tcp://HOST:PORT, or local:N to start one here with N processes.",
     ),
+    "language": ("Language", DEFAULT, "of the summary and of the page that the run ends in: en or ja."),
 }
 """What a study takes beside its settings: type, default and meaning."""
 
@@ -123,6 +126,7 @@ def _run(
     out: str | Path | None,
     quiet: bool,
     cluster: str | None,
+    language: Language,
 ) -> Result:
     named, own = (data, None) if isinstance(data, str) else (data.name, data)
     files = [str(model) for model in models if isinstance(model, str | Path)]
@@ -136,10 +140,11 @@ def _run(
     which = {"models": files} if files else {"network": OWN, "replicates": len(modules)} if modules else {}
     chosen = settings.of(**{**which, **given, **({"network": OWN} if modules else {}), "data": named})
     where = Path(out) if out else None
-    return run(find_study(name), chosen, data=own, models=modules, out=where, quiet=quiet, cluster=cluster)
+    how: Any = {"out": where, "quiet": quiet, "cluster": cluster, "language": language}
+    return run(find_study(name), chosen, data=own, models=modules, **how)
 
 
-def compare(run: Result | str | Path, against: Result | str | Path) -> Comparison:
+def compare(run: Result | str | Path, against: Result | str | Path, *, language: Language = DEFAULT) -> Comparison:
     """What differs between two runs of one study: the first minus the second, paired by replicate.
 
     Shows itself in a notebook; ``differences`` is a pandas DataFrame with intervals and corrected p-values.
@@ -147,21 +152,27 @@ def compare(run: Result | str | Path, against: Result | str | Path) -> Compariso
     Args:
         run: a result, or the folder of a run.
         against: another one of the same study, whose settings differ.
+        language: en or ja.
 
     Raises:
         InputError: if there is nothing to compare, or a folder is no run folder.
     """
-    return compare_results(*(each if isinstance(each, Result) else load(each) for each in (run, against)))
+    first, second = (each if isinstance(each, Result) else load(each) for each in (run, against))
+    return compare_results(replace(first, language=language), second)
 
 
-def load(path: str | Path) -> Result:
+def load(path: str | Path, *, language: Language = DEFAULT) -> Result:
     """The result of an earlier run, from its folder; of an unfinished run, what is there so far.
+
+    Args:
+        path: the run folder.
+        language: of its summary, and of the page that ``draw`` writes: en or ja.
 
     Raises:
         InputError: if it is no run folder, or damaged.
     """
     folder = RunFolder.open(Path(path))
-    return Result(study_of(folder), folder)
+    return Result(study_of(folder), folder, language)
 
 
 def reproduce(
@@ -169,6 +180,7 @@ def reproduce(
     scale: Literal["quick", "default", "full"] = "default",
     out: str | Path | None = None,
     quiet: bool = False,
+    language: Language = DEFAULT,
 ) -> Reproduction:
     """Put published claims to the test: run their protocols, and say of each whether it holds.
 
@@ -182,8 +194,9 @@ def reproduce(
         scale: quick: in seconds to minutes; default: in minutes to an hour; full: their protocol.
         out: folder of the tables, the page and the runs; by default in karikomi-runs.
         quiet: show no progress.
+        language: of the answer and of the page: en or ja.
 
     Raises:
         InputError: if there are no such claims, or something in a file of them is wrong.
     """
-    return put_to_the_test(claims, scale=scale, out=Path(out) if out else None, quiet=quiet)
+    return put_to_the_test(claims, scale=scale, out=Path(out) if out else None, quiet=quiet, language=language)

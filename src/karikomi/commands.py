@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from karikomi.claims import SETS
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language, translate
 from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS, RunFolder, list_runs
 from karikomi.studies import STUDIES, find_study
@@ -21,6 +22,9 @@ Cluster = Annotated[
     Parameter(help="Compute on Dask: tcp://HOST:PORT of a scheduler, or local:N to start N processes here."),
 ]
 Run = Annotated[str, Parameter(help="A run folder, or the (beginning of the) name of one in karikomi-runs.")]
+Spoken = Annotated[
+    Language, Parameter(name="--language", help="Of the summary and the page: English or Japanese (日本語).")
+]
 Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts: 0.002 (the default) is 0.2 points.")]
 
 CLAIMS = "\n".join([*(f"{name}: {about}" for name, about in SETS.items()), "FILE.toml: claims of your own"])
@@ -33,11 +37,18 @@ def __getattr__(name: str) -> Callable[..., None]:
         raise AttributeError(f"module 'karikomi.commands' has no attribute {name!r}")
     chosen = find_study(name)
 
-    def command(*, settings=None, out: Out = None, quiet: Quiet = False, cluster: Cluster = None) -> None:
+    def command(
+        *,
+        settings=None,
+        out: Out = None,
+        quiet: Quiet = False,
+        cluster: Cluster = None,
+        language: Spoken = DEFAULT,
+    ) -> None:
         from karikomi.studies.run import run
 
         given = settings or chosen.settings()
-        _print_answer(run(chosen, given, out=out, quiet=quiet, cluster=cluster), {})
+        _print_answer(run(chosen, given, out=out, quiet=quiet, cluster=cluster, language=language), {})
 
     command.__annotations__["settings"] = Annotated[chosen.settings | None, Parameter(name="*")]
     command.__name__ = name
@@ -112,13 +123,13 @@ def runs(folder: Annotated[Path, Parameter(help="Where to look.")] = RUNS, /) ->
     _console().print(table)
 
 
-def show(run: Run, /, *, margin: Margin = None) -> None:
+def show(run: Run, /, *, margin: Margin = None, language: Spoken = DEFAULT) -> None:
     """Show the answer of a run again."""
-    result = _result(run)
+    result = _result(run, language)
     _print_answer(result, _margins(result, margin))
 
 
-def compare(run: Run, against: Run, /) -> None:
+def compare(run: Run, against: Run, /, *, language: Spoken = DEFAULT) -> None:
     """Compare two runs of one study: the first minus the second.
 
     Replicates of one number are pairs; every condition that both runs have is compared, with 95 % intervals and
@@ -129,12 +140,12 @@ def compare(run: Run, against: Run, /) -> None:
     """
     from karikomi.studies.comparison import compare
 
-    _console().print(compare(_result(run), _result(against)))
+    _console().print(compare(_result(run, language), _result(against)))
 
 
-def report(run: Run, /, *, margin: Margin = None) -> None:
+def report(run: Run, /, *, margin: Margin = None, language: Spoken = DEFAULT) -> None:
     """Draw a run's figures and page again."""
-    result = _result(run)
+    result = _result(run, language)
     result.draw(**_margins(result, margin))
     _console().print(f"{result.page}", soft_wrap=True)
 
@@ -147,6 +158,7 @@ def reproduce(
     ] = "default",
     out: Annotated[Path | None, Parameter(help="Folder of the page and the runs; by default in karikomi-runs.")] = None,
     quiet: Quiet = False,
+    language: Spoken = DEFAULT,
 ) -> None:
     """Put published claims to the test.
 
@@ -158,11 +170,8 @@ def reproduce(
     """
     from karikomi.reproduction.reproduce import reproduce as put_to_the_test
 
-    found = put_to_the_test(claims, scale=scale, out=out, quiet=quiet)
-    console = _console()
-    console.print(found)
-    console.print()
-    console.print(f"Page: {found.page}", soft_wrap=True)
+    found = put_to_the_test(claims, scale=scale, out=out, quiet=quiet, language=language)
+    _print_page(found, found.page, language)
 
 
 def export(
@@ -212,12 +221,12 @@ def _folder(run: str) -> RunFolder:
     raise InputError(f"there is {'more than one' if named else 'no'} run {run!r}; in {RUNS}: {known}")
 
 
-def _result(run: str):
+def _result(run: str, language: Language = DEFAULT):
     from karikomi.studies import study_of
     from karikomi.studies.result import Result
 
     folder = _folder(run)
-    result = Result(study_of(folder), folder)
+    result = Result(study_of(folder), folder, language)
     if result.table.empty:
         raise InputError(f"the run {folder.path} has no results yet; the command that began it goes on with it")
     return result
@@ -232,11 +241,15 @@ def _margins(result, margin: float | None) -> dict[str, float]:
 
 
 def _print_answer(result, margins: dict[str, float]) -> None:
+    _print_page(result.summary(**margins), result.page, result.language)
+
+
+def _print_page(answer, page: Path, language: Language) -> None:
     console = _console()
-    console.print(result.summary(**margins))
+    console.print(answer)
     console.print()
-    if result.page.exists():
-        console.print(f"Page: {result.page}", soft_wrap=True)
+    if page.exists():
+        console.print(f"{translate('Page', language)}: {page}", soft_wrap=True)
 
 
 def _console() -> Console:

@@ -14,9 +14,11 @@ import vl_convert
 from markupsafe import Markup
 
 from karikomi.figures.save import VEGA_LITE
+from karikomi.language import DEFAULT, Language, translate, translate_cell
 from karikomi.report.charts import arms_of, prepared, width_of
 from karikomi.report.life import Life, payload
-from karikomi.report.words import DEFAULT, words
+from karikomi.report.translated import chart_in, life_in
+from karikomi.report.words import words
 
 PAGE = ("page.css", "charts.css", "page.js")
 VIEWER = ("life.css", "frames.js", "network.js", "panels.js", "unit.js", "life.js")
@@ -67,7 +69,7 @@ def build(
     facts: Mapping[str, Mapping[str, object]],
     command: str = "",
     life: Life | None = None,
-    language: str = DEFAULT,
+    language: Language = DEFAULT,
 ) -> str:
     """The page as HTML.
 
@@ -81,31 +83,40 @@ def build(
             names and values.
         command: what repeats the run; "" if no command does.
         life: what the viewer plays; None for a page without.
-        language: of the page's own texts, a key of :data:`karikomi.report.words.WORDS`.
+        language: that the page is in; what is given is in English.
     """
+    def said(text: str) -> str:
+        return translate(text, language)
+
     places, charts = itertools.count(), itertools.count()
     shown = [
         {
             "number": next(places),
-            "heading": section.heading,
-            "paragraphs": _paragraphs(section.text),
-            "tables": [_table(table) for table in section.tables],
-            "figures": [(next(charts), figure.caption, width_of(figure.chart) > HALF) for figure in section.figures],
+            "heading": said(section.heading),
+            "paragraphs": _paragraphs(said(section.text)),
+            "tables": [_table(table, language) for table in section.tables],
+            "figures": [
+                (next(charts), said(figure.caption), width_of(figure.chart) > HALF) for figure in section.figures
+            ],
         }
         for section in sections
     ]
-    figures = [figure for section in sections for figure in section.figures]
-    parts = PAGE + VIEWER if life else PAGE
+    figures = [
+        Figure(chart_in(language, figure.chart), said(figure.caption))
+        for section in sections
+        for figure in section.figures
+    ]
+    parts, life = PAGE + VIEWER if life else PAGE, life and life_in(language, life)
     arms, texts = arms_of([figure.chart for figure in figures]), words(language)
     # What a screen reader says of a chart is its description.
     specs = [{"description": figure.caption, **prepared(figure.chart, arms)} for figure in figures]
     return _template("page.html").render(
         language=language,
         words=texts,
-        title=title,
-        lead=_paragraphs(lead),
+        title=said(title),
+        lead=_paragraphs(said(lead)),
         sections=shown,
-        facts={group: {name: _fact(value) for name, value in values.items()} for group, values in facts.items()},
+        facts={said(group): {name: _fact(value) for name, value in values.items()} for group, values in facts.items()},
         command=command,
         arms=arms,
         style=_joined(parts, ".css"),
@@ -123,13 +134,16 @@ def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
-def _table(table: Table) -> dict[str, object]:
-    rows = [[(str(cell), getattr(cell, "tone", None)) for cell in row] for row in table.rows]
+def _table(table: Table, language: Language) -> dict[str, object]:
+    rows = [
+        [(translate_cell(str(cell), language, table.title), getattr(cell, "tone", None)) for cell in row]
+        for row in table.rows
+    ]
     columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
     is_number = [all(_NUMBER.fullmatch(text) for text, _ in column) for column in columns]
     return {
-        "title": table.title,
-        "columns": list(zip(table.columns, is_number, strict=True)),
+        "title": translate(table.title, language),
+        "columns": [(translate(name, language), number) for name, number in zip(table.columns, is_number, strict=True)],
         "rows": [[(text, number, tone) for (text, tone), number in zip(row, is_number, strict=True)] for row in rows],
     }
 

@@ -1,9 +1,10 @@
 // The charts: drawn when they come near the window, the others when nothing else is to be done.
 const actions = { export: true, source: false, compiled: false, editor: false };
 // Errors alone: where all arms of an axis are off, Vega warns of an axis without data.
-const options = { renderer: "svg", actions, scaleFactor: 2, logLevel: 1 };
+const texts = JSON.parse(document.getElementById("data").textContent).words;
+const i18n = { CLICK_TO_VIEW_ACTIONS: texts.chart_actions, SVG_ACTION: texts.save_svg, PNG_ACTION: texts.save_png };
+const options = { renderer: "svg", actions, i18n, scaleFactor: 2, logLevel: 1 };
 const specs = JSON.parse(document.getElementById("charts").textContent);
-const failed = JSON.parse(document.getElementById("data").textContent).words.chart_failed;
 const views = new Map();
 let off = [];
 
@@ -38,7 +39,7 @@ async function draw(card) {
     if (excess > 0 && typeof spec.width === "number") await view.width(Math.max(120, view.width() - excess)).runAsync();
     if (off.length) follow(view, spec);
   } catch (problem) {
-    card.textContent = `${failed} ${problem.message}`;
+    card.textContent = `${texts.chart_failed} ${problem.message}`;
   }
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from karikomi.claims.claim import ClaimSet, Scale
+from karikomi.language import Language
 from karikomi.reproduction.verdict import FAILS, HOLDS, UNDECIDED, VERDICTS
 from karikomi.studies.show import DisplayTable
 from karikomi.studies.words import headline, listed, p_holm, plus_minus
@@ -75,6 +76,7 @@ def page(
     charts: Mapping[str, Mapping[str, Any]],
     runs: Mapping[str, Mapping[str, Any]],
     command: str,
+    language: Language,
 ) -> str:
     """The page as HTML: a section per set with its table and its forest plot; the tests; folded away the settings."""
     from karikomi.report.build import Figure, Section, build
@@ -84,4 +86,5 @@ def page(
         for (name, claims), main in zip(sets.items(), reproduction.tables, strict=True)
     ]
     tests = Section("Tests", reproduction.explanation, reproduction.details)
-    return build(f"Published claims: {', '.join(sets)}", reproduction.headline, [*sections, tests], runs, command)
+    title, parts = f"Published claims: {', '.join(sets)}", [*sections, tests]
+    return build(title, reproduction.headline, parts, runs, command, language=language)

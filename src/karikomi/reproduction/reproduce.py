@@ -11,6 +11,7 @@ import pandas as pd
 from karikomi.claims import SETS
 from karikomi.claims.claim import SCALES, Claim, ClaimSet, Scale, read_claims
 from karikomi.errors import InputError, unknown
+from karikomi.language import DEFAULT, Language, check_language
 from karikomi.reproduction import answer
 from karikomi.reproduction.measured import values
 from karikomi.reproduction.runs import Planned, carry_out, plan
@@ -20,7 +21,7 @@ from karikomi.runs.folder import RUNS, SETTINGS
 from karikomi.statistics import mean_interval
 from karikomi.statistics.frames import with_holm
 from karikomi.studies.result import Result
-from karikomi.studies.show import Answer
+from karikomi.studies.show import Answer, answer_in
 from karikomi.studies.words import worded
 
 if TYPE_CHECKING:
@@ -58,9 +59,15 @@ class Reproduction(Answer):
 
 
 def reproduce(
-    names: Sequence[str | Path], *, scale: Scale = "default", out: Path | None = None, quiet: bool = False
+    names: Sequence[str | Path],
+    *,
+    scale: Scale = "default",
+    out: Path | None = None,
+    quiet: bool = False,
+    language: Language = DEFAULT,
 ) -> Reproduction:
     """Put published claims to the test; see :func:`karikomi.reproduce`."""
+    check_language(language)
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
     if not names:
@@ -71,7 +78,7 @@ def reproduce(
     plans = {name: plan(name, claims) for name, claims in sets.items()}
     folder, parent = (RUNS / "-".join(["reproduce", *sets, scale]), RUNS) if out is None else (out, out / "runs")
     judged = {
-        name: _judged(name, claims, plans[name], carry_out(name, plans[name], scale, parent, quiet), scale)
+        name: _judged(name, claims, plans[name], carry_out(name, plans[name], scale, parent, quiet, language), scale)
         for name, claims in sets.items()
     }
     found = pd.concat(judged.values(), ignore_index=True)
@@ -89,8 +96,8 @@ def reproduce(
         for which, planned in planned_runs.items()
     }
     command = shlex.join(["karikomi", "reproduce", *map(str, names), "--scale", scale])
-    _write(reproduction, sets, lambda charts: answer.page(reproduction, sets, charts, runs, command))
-    return reproduction
+    _write(reproduction, sets, lambda charts: answer.page(reproduction, sets, charts, runs, command, language))
+    return answer_in(language, reproduction)
 
 
 def _read(names: Sequence[str | Path]) -> dict[str, ClaimSet]:

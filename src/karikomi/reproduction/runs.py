@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from karikomi.claims.claim import SCALES, ClaimSet, Scale
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language
 from karikomi.runs.folder import default_path, identity
 from karikomi.studies import find_study
 from karikomi.studies.result import Result
@@ -45,12 +46,14 @@ def _planned(where: str, claims: ClaimSet, which: str) -> Planned:
         raise InputError(f"{where}: {problem}") from problem
 
 
-def carry_out(name: str, runs: Mapping[str, Planned], scale: Scale, parent: Path, quiet: bool) -> dict[str, Result]:
+def carry_out(
+    name: str, runs: Mapping[str, Planned], scale: Scale, parent: Path, quiet: bool, language: Language = DEFAULT
+) -> dict[str, Result]:
     """Run them one after the other, or go on with them; those that are finished return at once."""
     results = {}
     for number, (which, planned) in enumerate(runs.items(), 1):
         path = planned.path(parent, scale)
         if not quiet:
             print(f"{name}: {which}, run {number} of {len(runs)}, {path}", file=sys.stderr, flush=True)
-        results[which] = run(planned.study, planned.settings[scale], out=path, quiet=quiet)
+        results[which] = run(planned.study, planned.settings[scale], out=path, quiet=quiet, language=language)
     return results

@@ -10,7 +10,7 @@ from karikomi.errors import InputError
 from karikomi.statistics import ALPHA
 from karikomi.statistics.frames import REPLICATE, Question, differences
 from karikomi.studies.result import Result
-from karikomi.studies.show import Answer, DisplayTable
+from karikomi.studies.show import Answer, DisplayTable, answer_in
 from karikomi.studies.study import MeasureFormat
 from karikomi.studies.words import listed, p_holm, plus_minus, worded
 
@@ -34,7 +34,7 @@ def compare(result: Result, against: Result) -> Comparison:
     """Compare two runs of one study: the first minus the second, replicate by replicate.
 
     Replicates of one number are pairs. Where both runs have the same seed and data they also have the same split and
-    minibatches, and the same initial weights if the network is the same.
+    minibatches, and the same initial weights if the network is the same. It is in the language of the first.
 
     Raises:
         InputError: if they are of two studies, are the same run, or share no condition with two replicates.
@@ -48,7 +48,7 @@ def compare(result: Result, against: Result) -> Comparison:
     found = _differences(study.by_replicate(result.tables), study.by_replicate(against.tables), study.compared)
     if found.empty:
         raise InputError("the runs share no condition that both have two replicates of")
-    return Comparison(
+    comparison = Comparison(
         headline=_headline(found, study.compared),
         explanation=_explanation(result, against, settings),
         tables=list(_tables(found, study.compared)),
@@ -56,6 +56,7 @@ def compare(result: Result, against: Result) -> Comparison:
         settings=settings,
         differences=found,
     )
+    return answer_in(result.language, comparison)
 
 
 def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language, check_language
 from karikomi.runs.files import write_whole
 from karikomi.runs.folder import RunFolder
 from karikomi.studies.stage import LEFT_OUT
@@ -32,10 +33,16 @@ class Result:
     Attributes:
         study: the experiment.
         folder: the run folder.
+        language: that of the summary and of the page that ``draw`` writes: en or ja. Figures as files, and those of
+            ``figure``, are in English.
     """
 
     study: Study
     folder: RunFolder
+    language: Language = DEFAULT
+
+    def __post_init__(self) -> None:
+        check_language(self.language)
 
     @cached_property
     def settings(self) -> Any:
@@ -64,6 +71,11 @@ class Result:
 
         ``margins`` are those that the study's ``summarize`` takes; the lottery's is ``accuracy_margin``.
         """
+        from karikomi.studies.show import answer_in
+
+        return answer_in(self.language, self._in_english(**margins))
+
+    def _in_english(self, **margins: float) -> Any:
         return self.study.summarize(self.tables, self.settings, **margins) if margins else self._summary
 
     @cached_property
@@ -149,33 +161,33 @@ class Result:
         charts = {name: figure.to_dict(validate=False) for name, figure in figures.items()}
         for name, chart in charts.items():
             save(chart, self.folder.figures, name)
-        write_whole(self.page, self._html(self.summary(**margins), charts).encode())
+        write_whole(self.page, self._html(self._in_english(**margins), charts).encode())
 
     def _html(self, answer: Answer, charts: Mapping[str, dict[str, Any]]) -> str:
         from karikomi.report.build import Figure, Section, build
-        from karikomi.report.words import words
+        from karikomi.report.words import WORDS
 
-        texts, life = words(), self.study.life and self.study.life(self)
+        life = self.study.life and self.study.life(self)
         figures = [
             Figure(chart, self.study.figures[name].meaning)
             for name, chart in charts.items()
             if life is None or name not in life.replaces
         ]
         sections = [
-            Section(texts["answer"], answer.explanation, answer.tables),
-            Section(texts["figures"], figures=figures),
-            Section(texts["details"], tables=answer.details),
+            Section(WORDS["answer"], answer.explanation, answer.tables),
+            Section(WORDS["figures"], figures=figures),
+            Section(WORDS["details"], tables=answer.details),
         ]
         title = f"{self.study.name.capitalize()}: {self.settings.title} on {self.settings.data}"
         replicates = self.folder.settings["replicates"]
         facts = {
-            texts["settings"]: self.folder.settings,
-            texts["seeds"]: {"seed": self.folder.settings["seed"], "replicates": replicates},
-            texts["run"]: {"folder": self.folder.path.name, "identity": self.folder.identity},
-            texts["environment"]: self.folder.environment["sessions"][0],
+            WORDS["settings"]: self.folder.settings,
+            WORDS["seeds"]: {"seed": self.folder.settings["seed"], "replicates": replicates},
+            WORDS["run"]: {"folder": self.folder.path.name, "identity": self.folder.identity},
+            WORDS["environment"]: self.folder.environment["sessions"][0],
         }
         kept = [section for section in sections if section.tables or section.figures]
-        return build(title, answer.headline, kept, facts, self.command, life)
+        return build(title, answer.headline, kept, facts, self.command, life, self.language)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language, check_language
 from karikomi.runs.execution import executor
 from karikomi.runs.folder import RunFolder, default_path, identity
 from karikomi.studies.result import Result
@@ -33,6 +34,7 @@ def run(
     out: Path | None = None,
     quiet: bool = False,
     cluster: str | None = None,
+    language: Language = DEFAULT,
 ) -> Result:
     """Run a study, or go on with it, or return at once if it is finished.
 
@@ -44,10 +46,12 @@ def run(
         out: the run folder; by default ``karikomi-runs/<study>-<identity>``.
         quiet: show no progress.
         cluster: a Dask scheduler, ``tcp://HOST:PORT``, or ``local:N`` to start one here with N processes.
+        language: of the summary and of the page, which is written when the run ends.
 
     Raises:
         InputError: if something given is wrong; nothing is written then.
     """
+    check_language(language)
     if data is not None and cluster is not None:
         raise InputError("a cluster's workers cannot see your arrays; save them as an .npz file that they can read")
     if models and cluster is not None:
@@ -71,18 +75,18 @@ def run(
                 print(left_out_in_words(setup.left_out), file=sys.stderr, flush=True)
             with executor(cluster) as pool, RunFolder.create_or_resume(path, study.name, record, SCHEMA) as folder:
                 if not folder.finished:
-                    _finish(study, setup, folder, quiet, pool)
-    return Result(study, RunFolder.open(path))
+                    _finish(Result(study, folder, language), setup, quiet, pool)
+    return Result(study, RunFolder.open(path), language)
 
 
-def _finish(study: Study, setup: Setup[Any], folder: RunFolder, quiet: bool, pool: Executor | None) -> None:
+def _finish(result: Result, setup: Setup[Any], quiet: bool, pool: Executor | None) -> None:
     from karikomi.studies.work import run_stages
 
-    run_stages(study.stages(setup), setup, folder, quiet, pool)
-    for name, frame in study.tables(folder).items():
-        folder.write_table(name, frame)
-    Result(study, folder).draw()
-    folder.finish()
+    run_stages(result.study.stages(setup), setup, result.folder, quiet, pool)
+    for name, frame in result.tables.items():
+        result.folder.write_table(name, frame)
+    result.draw()
+    result.folder.finish()
 
 
 def _is_finished(path: Path, study: Study, record: Mapping[str, Any]) -> bool:

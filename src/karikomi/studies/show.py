@@ -2,20 +2,23 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
+from typing import TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from karikomi.language import DEFAULT, Language, translate, translate_cell
 from karikomi.studies.verdict import Verdict
 
 STYLES = {"good": "green", "open": "yellow", "bad": "red"}
 COLOURS = {"good": "#00664a", "open": "#4d4d4d", "bad": "#8f3d00"}
 
 PROSE = 40
-"""A cell of more letters is a sentence, which may break into lines on a terminal."""
+"""A cell that is wider, in letters, is a sentence, which may break into lines on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class DisplayTable:
         )
         for position, column in enumerate(self.columns):
             cells = [row[position] for row in self.rows]
-            prose = any(len(cell) > PROSE for cell in cells)
+            prose = any(cell_len(cell) > PROSE for cell in cells)
             numbers = any(cell[:1] in "0123456789+-–<" for cell in cells)
             table.add_column(column, justify="right" if numbers and not prose else "left", no_wrap=not prose)
         for row in self.rows:
@@ -43,7 +46,6 @@ class DisplayTable:
         head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
         body = "".join("<tr>" + "".join(_html(cell) for cell in row) + "</tr>" for row in self.rows)
         return f"<table><caption>{escape(self.title)}</caption><tr>{head}</tr>{body}</table>"
-
 
 @dataclass(frozen=True, repr=False)
 class Answer:
@@ -72,6 +74,33 @@ class Answer:
     def _repr_html_(self) -> str:
         tables = "".join(table._repr_html_() for table in (*self.tables, *self.details))
         return f"<p><b>{escape(self.headline)}</b></p>{tables}<p><small>{escape(self.explanation)}</small></p>"
+
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
+def answer_in(language: Language, answer: AnswerT) -> AnswerT:
+    """An answer, which is in English, in a language; its data frames stay as they are."""
+    if language == DEFAULT:
+        return answer
+    return replace(
+        answer,
+        headline=translate(answer.headline, language),
+        explanation=translate(answer.explanation, language),
+        tables=[_table_in(language, table) for table in answer.tables],
+        details=[_table_in(language, table) for table in answer.details],
+    )
+
+
+def _table_in(language: Language, table: DisplayTable) -> DisplayTable:
+    columns = [translate(name, language) for name in table.columns]
+    rows = [[_cell_in(language, cell, table.title) for cell in row] for row in table.rows]
+    return DisplayTable(translate(table.title, language), columns, rows)
+
+
+def _cell_in(language: Language, cell: str, title: str) -> str:
+    said = translate_cell(cell, language, title)
+    return Verdict(said, cell.tone) if isinstance(cell, Verdict) else said
 
 
 def _html(cell: str) -> str:

@@ -1,0 +1,164 @@
+"""Summaries and pages of small runs of every study in Japanese: all is said, numbers are equal, no English is left."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import pytest
+from tests.browser import CHROMIUM, Browser
+
+from karikomi.language import parts, translate, translate_cell
+from karikomi.language.catalog import CELLS, catalog
+from karikomi.networks import NETWORKS
+from karikomi.removal.scores import LINK_CRITERIA, UNIT_CRITERIA
+from karikomi.report import build, translated, words
+from karikomi.studies import STUDIES, find_study
+from karikomi.studies.comparison import compare
+from karikomi.studies.result import Result
+from karikomi.studies.run import run
+from karikomi.studies.show import Answer
+
+COMMON = {"network": "mlp-12-8", "replicates": 2, "iterations": 40, "batch": 20, "validation": 200}
+COMMON |= {"validate_every": 20}
+LESIONED = {"criteria": ("in-strength", "taylor"), "scoring": 150, "learning_rate": 0.01}
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "lottery": ("lottery", {"rounds": 3, "rate": 0.5, "arms": ("dense", "ticket", "reinit", "constant", "supermask")}),
+    "variants": ("lottery", {"rounds": 2, "rate": 0.5, "criteria": ("magnitude", "random"), "rewind": (0, "lr")}),
+    "grow": ("grow", {"densities": (0.3, 0.1), "every": 10, "ticket_rate": 0.5, "observations": 4}),
+    "lesion": ("lesion", {**LESIONED, "orders": 3, "timing": ("static", "adaptive"), "null": ("shuffled",)}),
+    "importance": ("importance", {**LESIONED, "shapley": 3, "pairs": 4, "null": ("untrained",)}),
+    "ageing": (
+        "ageing",
+        {"deaths": 2, "cycles": 3, "retraining": 10, "scoring": 150, "learning_rate": 0.01}
+        | {"arms": ("none", "retrain", "sham", "homeostasis", "regrowth", "scratch")},
+    ),
+    "regions": (
+        "ageing",
+        {"network": "modular-3-5-7-4", "patterns": ("regional", "scattered"), "regions": (0, 1), "deaths": 2}
+        | {"cycles": 2, "retraining": 10, "scoring": 150},
+    ),
+    "stability": ("stability", {"after": (0, 20), "rounds": 1, "rate": 0.5}),
+    "architectures": (
+        "architectures",
+        {"parameters": (3000, 6000), "layers": (1, 2), "dropouts": (0.0, 0.5), "normalizations": ("none", "batch")}
+        | {"orders": 2, "cycles": 2, "retraining": 10},
+    ),
+    "networks": ("architectures", {"networks": ("mlp-12", "mlp-8-8"), "orders": 2, "cycles": 2, "retraining": 10}),
+}
+NUMBER = r"\d[\d,.]*\d|\d"
+WORD = r"[A-Za-z][A-Za-z0-9]*"
+
+
+@pytest.fixture(scope="module")
+def results(tiny, tmp_path_factory) -> dict[str, Result]:
+    top, found = tmp_path_factory.mktemp("japanese"), {}
+    # Images are in English, and take longer than all the rest.
+    with mock.patch("karikomi.figures.save.save"):
+        for name, (which, own) in RUNS.items():
+            study = find_study(which)
+            given = {key: value for key, value in COMMON.items() if key in study.settings.model_fields}
+            settings = study.settings.of(data=tiny, **{**given, **own})
+            found[name] = run(study, settings, out=top / name, quiet=True, language="ja")
+    return found
+
+
+@pytest.fixture(scope="module")
+def names(tiny) -> set[str]:
+    """Words that may stand in Latin letters: those of the catalog, and the names of registries, settings and values."""
+    known = [*STUDIES, *NETWORKS, *LINK_CRITERIA, *UNIT_CRITERIA, tiny, "mlp", "fc1", "fc2", "fc3", "output"]
+    for study in map(find_study, STUDIES):
+        for name, field in study.settings.model_fields.items():
+            known += [name, str(field.annotation), str(field.default)]
+    known += [*catalog("ja").values(), *catalog("ja", CELLS).values()]
+    return set(re.findall(WORD, re.sub(r"{\w+}", "", " ".join(known))))
+
+
+def texts(answer: Answer) -> Iterator[str]:
+    yield from (answer.headline, answer.explanation)
+    for table in (*answer.tables, *answer.details):
+        yield from (table.title, *table.columns)
+
+
+def cells(answer: Answer) -> Iterator[tuple[str, str]]:
+    for table in (*answer.tables, *answer.details):
+        yield from ((str(cell), table.title) for row in table.rows for cell in row)
+
+
+def assert_said(english: str, japanese: str, names: set[str]) -> None:
+    assert Counter(re.findall(NUMBER, japanese)) == Counter(re.findall(NUMBER, english))
+    assert set(re.findall(WORD, japanese)) <= names, english
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_text_of_a_summary_is_said_with_its_numbers(results, names, name):
+    english = replace(results[name], language="en").summary()
+    for text in texts(english):
+        assert [sentence for sentence, said in parts(text, "ja") if said is None] == []
+        assert_said(text, translate(text, "ja"), names)
+    for cell, title in cells(english):
+        assert_said(cell, translate_cell(cell, "ja", title), names)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_summary_is_printed_in_japanese_with_the_same_statistics(results, names, name):
+    ours, english = results[name].summary(), replace(results[name], language="en").summary()
+    assert_said("".join(texts(english)), "".join(texts(ours)), names)
+    assert [table.rows[0][0] for table in ours.tables] and str(ours) != str(english)
+    for field, value in vars(ours).items():
+        if field not in ("headline", "explanation", "tables", "details") and hasattr(value, "equals"):
+            assert value.equals(getattr(english, field))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_text_of_a_page_is_said_with_its_numbers(results, names, name):
+    asked: dict[str, str] = {}
+
+    def recorded(text: str, language) -> str:
+        asked[text] = translate(text, language)
+        return asked[text]
+
+    with (
+        mock.patch("karikomi.figures.save.save"),
+        mock.patch.object(build, "translate", recorded),
+        mock.patch.object(translated, "translate", recorded),
+        mock.patch.object(words, "translate", recorded),
+    ):
+        results[name].draw()
+    assert asked
+    for text, said in asked.items():
+        assert_said(text, said, names)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
+@pytest.mark.parametrize("name", RUNS)
+def test_no_english_is_left_on_a_page(results, names, name, tmp_path):
+    with Browser(tmp_path, 1300) as browser:
+        browser.open(results[name].page.as_uri())
+        browser.wait("[...document.querySelectorAll('.card')].every(card => card.querySelector('.marks'))")
+        assert browser.value("document.documentElement.lang") == "ja"
+        browser.value("document.querySelectorAll('.record details, code').forEach(each => each.remove())")
+        shown = browser.value("document.body.innerText")
+        drawn = browser.value("[...document.querySelectorAll('svg text')].map(each => each.textContent).join(' ')")
+        assert browser.complaints == []
+    assert {word for word in re.findall(WORD, f"{shown} {drawn}")} - names == set()
+
+
+def test_a_comparison_is_said_in_japanese(results, names, tiny, tmp_path):
+    which, own = RUNS["lottery"]
+    study = find_study(which)
+    with mock.patch("karikomi.figures.save.save"):
+        other = run(study, study.settings.of(data=tiny, **{**COMMON, **own, "seed": 1}), out=tmp_path / "b", quiet=True)
+    ours, english = compare(results["lottery"], other), compare(replace(results["lottery"], language="en"), other)
+    for text in texts(english):
+        assert [sentence for sentence, said in parts(text, "ja") if said is None] == []
+    for before, after in zip(texts(english), texts(ours), strict=True):
+        assert_said(before, after, names | {"b"})
+
+
+def test_a_run_is_the_same_in_every_language(results, tiny):
+    assert results["lottery"].folder.settings.get("language") is None
+    again = run(results["lottery"].study, results["lottery"].settings, out=results["lottery"].folder.path, quiet=True)
+    assert again.summary().headline != results["lottery"].summary().headline

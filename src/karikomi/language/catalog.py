@@ -2,9 +2,11 @@
 
 ``"tickets with {share} of the links" = "結合の {share} を残したくじ"``. What stands in a place is translated, too, by the
 templates that it is made of; a number stays, and so does one word, which is a name. In a place ``{unit:term}`` one word is
-looked up as well, in ``{value:names}`` several words are names. Of the templates that match the longest counts.
+looked up as well, ``{criteria:list}`` holds a list of single words, ``{value:names}`` words that all stay. Of the templates
+that match the longest counts.
 """
 
+import re
 import string
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-TERM, NAMES = "term", "names"
+TERM, LIST, NAMES = "term", "list", "names"
 """The kinds of places."""
 
 BETWEEN_PARTS = ("", "; ", "")
@@ -51,22 +53,24 @@ def phrase(text: str, language: str) -> str | None:
     if not any(map(str.isalpha, text)) or " " not in text.strip():
         return text
     # A sentence begins with a capital, a template may not.
-    return next((said for same in dict.fromkeys((lower, text)) if (said := _read(same, language)) is not None), None)
+    cases = dict.fromkeys((lower, text))
+    return next((said for t in _templates(language) for same in cases if (said := _read(same, t, language))), None)
 
 
-def _read(text: str, language: str) -> str | None:
-    for template in _templates(language):
-        for found in splits(template.literals, text):
-            places = zip(template.places, found, strict=True)
-            said = {name: _place(part, language, kind) for (name, kind), part in places}
-            if None not in said.values():
-                return template.translation.format_map(said)
+def _read(text: str, template: Template, language: str) -> str | None:
+    for found in splits(template.literals, text):
+        places = zip(template.places, found, strict=True)
+        said = {name: _place(part, language, kind) for (name, kind), part in places}
+        if None not in said.values():
+            return template.translation.format_map(said)
     return None
 
 
 def _place(text: str, language: str, kind: str) -> str | None:
     if kind == NAMES:
         return None if set(text) & set(",;()") else text
+    if kind == LIST and any(" " in item for item in re.split(", | and ", text)):
+        return None
     return phrase(text, language) if " " in text or kind == TERM else text
 
 

@@ -14,8 +14,8 @@ TEXTS, LISTS = ("title", "text"), ("domain", "sort", "values")
 CODE = ("filter", "test", "expr", "labelExpr", "calculate")
 """Keys of expressions, which compare data with names."""
 
-# A string in an expression, but not the name of a field: datum['arm'] === 'no training'.
-_QUOTED = re.compile(r"(?<!\[)(['\"])((?:(?!\1).)*)\1")
+# The name of a field, or a string: datum['arm'] === 'no training'.
+_QUOTED = re.compile(r"(\[(?:'[^']*'|\"[^\"]*\")\])|'([^']*)'|\"([^\"]*)\"")
 
 
 def chart_in(language: Language, chart: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _part(part: Any, language: Language, shown: bool = False) -> Any:
 
 def _value(key: str, value: Any, language: Language) -> Any:
     if key in CODE and isinstance(value, str):
-        return _QUOTED.sub(lambda found: found[1] + _said(found[2], language) + found[1], value)
+        return _QUOTED.sub(lambda found: found[1] or _quoted(found[0], language), value)
     if key == "tooltip" and isinstance(value, list):
         # Without a title Vega shows the field's name.
         named = ({"title": each["field"], **each} if "field" in each else each for each in value)
@@ -72,6 +72,10 @@ def _value(key: str, value: Any, language: Language) -> Any:
 
 def _row(row: Mapping[str, Any], language: Language) -> dict[str, Any]:
     return {field: _said(value, language) if isinstance(value, str) else value for field, value in row.items()}
+
+
+def _quoted(text: str, language: Language) -> str:
+    return text[0] + _said(text[1:-1], language) + text[-1]
 
 
 def _said(text: str, language: Language) -> str:

@@ -3,14 +3,13 @@
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from karikomi.data.dataset import Dataset
 from karikomi.errors import InputError
-from karikomi.language import DEFAULT, Language
+from karikomi.language import DEFAULT, Language, check_language
 from karikomi.registration import register_model
 from karikomi.reproduction.reproduce import Reproduction
 from karikomi.reproduction.reproduce import reproduce as put_to_the_test
@@ -157,8 +156,9 @@ def compare(run: Result | str | Path, against: Result | str | Path, *, language:
     Raises:
         InputError: if there is nothing to compare, or a folder is no run folder.
     """
+    check_language(language)
     first, second = (each if isinstance(each, Result) else load(each) for each in (run, against))
-    return compare_results(replace(first, language=language), second)
+    return compare_results(first, second, language)
 
 
 def load(path: str | Path, *, language: Language = DEFAULT) -> Result:

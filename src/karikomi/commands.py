@@ -140,7 +140,7 @@ def compare(run: Run, against: Run, /, *, language: Spoken = DEFAULT) -> None:
     """
     from karikomi.studies.comparison import compare
 
-    _console().print(compare(_result(run, language), _result(against)))
+    _console().print(compare(_result(run), _result(against), language))
 
 
 def report(run: Run, /, *, margin: Margin = None, language: Spoken = DEFAULT) -> None:

@@ -140,8 +140,8 @@ def classes(table: pd.DataFrame) -> alt.TopLevelMixin:
     colour = alt.Color("accuracy:Q", title=["test accuracy", "of the class (%)"], legend=legend)
     chart = alt.Chart().mark_rect()
     base = chart.encode(
-        x=alt.X("cycle:O", axis=alt.Axis(labelOverlap="greedy", labelAngle=0, ticks=False)),
-        y=alt.Y("class:O", axis=alt.Axis(ticks=False)),
+        x=alt.X("cycle:O", title="cycle", axis=alt.Axis(labelOverlap="greedy", labelAngle=0, ticks=False)),
+        y=alt.Y("class:O", title="class", axis=alt.Axis(ticks=False)),
         color=colour.scale(scheme="viridis", zero=False),
         tooltip=["cycle:O", "class:O", alt.Tooltip("accuracy:Q", format=".1f")],
     )

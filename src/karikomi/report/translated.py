@@ -63,8 +63,8 @@ def _value(key: str, value: Any, language: Language) -> Any:
         # Without a title Vega shows the field's name.
         named = ({"title": each["field"], **each} if "field" in each else each for each in value)
         return [_part(each, language) for each in named]
-    if key == "data":
-        return {**value, "values": [_row(row, language) for row in value["values"]]} if "values" in value else value
+    if key == "datasets":
+        return {name: [_row(row, language) for row in rows] for name, rows in value.items()}
     if key == "bind" and isinstance(value, Mapping):
         return _row(value, language)
     return _part(value, language, key in TEXTS or (key in LISTS and isinstance(value, list)))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language
 from karikomi.statistics import ALPHA
 from karikomi.statistics.frames import REPLICATE, Question, differences
 from karikomi.studies.result import Result
@@ -30,11 +31,11 @@ class Comparison(Answer):
     differences: pd.DataFrame
 
 
-def compare(result: Result, against: Result) -> Comparison:
+def compare(result: Result, against: Result, language: Language = DEFAULT) -> Comparison:
     """Compare two runs of one study: the first minus the second, replicate by replicate.
 
     Replicates of one number are pairs. Where both runs have the same seed and data they also have the same split and
-    minibatches, and the same initial weights if the network is the same. It is in the language of the first.
+    minibatches, and the same initial weights if the network is the same.
 
     Raises:
         InputError: if they are of two studies, are the same run, or share no condition with two replicates.
@@ -56,7 +57,7 @@ def compare(result: Result, against: Result) -> Comparison:
         settings=settings,
         differences=found,
     )
-    return answer_in(result.language, comparison)
+    return answer_in(language, comparison)
 
 
 def _settings(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFrame:

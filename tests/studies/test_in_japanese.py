@@ -114,7 +114,7 @@ def test_every_text_of_a_summary_is_said_with_its_numbers(results, names, name):
 def test_a_summary_is_printed_in_japanese_with_the_same_statistics(results, names, name):
     ours, english = results[name].summary(), replace(results[name], language="en").summary()
     assert_said("\n".join(texts(english)), "\n".join(texts(ours)), names)
-    assert [table.rows[0][0] for table in ours.tables] and str(ours) != str(english)
+    assert str(ours) != str(english)
     for field, value in vars(ours).items():
         if field not in ("headline", "explanation", "tables", "details") and hasattr(value, "equals"):
             assert value.equals(getattr(english, field))

@@ -32,8 +32,8 @@ def parts(text: str, language: Language) -> list[tuple[str, str | None]]:
     while start < len(text):
         ends = [(end.start(), end.end()) for end in _ENDS.finditer(text, start)] + [(len(text), len(text))]
         # A stop need not end a sentence: "Guo et al. 2017".
-        known = ((end, after, said) for end, after in ends if (said := _sentence(text[start:end], language)) is not None)
-        end, after, said = next(known, (*ends[0], None))
+        tried = ((end, after, _sentence(text[start:end], language)) for end, after in ends)
+        end, after, said = next((each for each in tried if each[2] is not None), (*ends[0], None))
         gap = text[end:after]
         if said is None:
             found.append((text[start:after], None))
@@ -44,7 +44,7 @@ def parts(text: str, language: Language) -> list[tuple[str, str | None]]:
 
 
 def translate_cell(cell: str, language: Language, title: str = "") -> str:
-    """A cell of the table of a title. One word is a name and stays as in the settings, but for those in ``cells.toml``."""
+    """A cell of the table of that title. One word is a name and stays, but for those in ``cells.toml``."""
     if language == DEFAULT:
         return cell
     words = catalog(language, CELLS)

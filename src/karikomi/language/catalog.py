@@ -1,9 +1,9 @@
 """A language's catalog: English templates with named places, and what they are in that language.
 
-``"tickets with {share} of the links" = "結合の {share} を残したくじ"``. What stands in a place is translated, too, by the
-templates that it is made of; a number stays, and so does one word, which is a name. In a place ``{unit:term}`` one word is
-looked up as well, ``{criteria:list}`` holds a list of single words, ``{value:names}`` words that all stay. Of the templates
-that match the longest counts.
+``"tickets with {share} of the links" = "結合の {share} を残したくじ"``. What stands in a place is translated, too, by
+the templates that it is made of; a number stays, and so does one word, which is a name. In a place ``{unit:term}`` one
+word is looked up as well, ``{criteria:list}`` holds a list of single words, ``{value:names}`` words that all stay. Of
+the templates that match the longest counts.
 """
 
 import re
@@ -36,7 +36,7 @@ class Template(NamedTuple):
 def catalog(language: str, name: str = "") -> Mapping[str, str]:
     """Templates and their translations: those of a file, or of all files but ``cells.toml``."""
     found: dict[str, str] = {}
-    for file in sorted(files(__package__).joinpath(language).iterdir(), key=lambda file: file.name):
+    for file in sorted(files(__spec__.parent).joinpath(language).iterdir(), key=lambda file: file.name):
         if file.name == f"{name}.toml" or (not name and file.name != f"{CELLS}.toml"):
             found |= tomllib.loads(file.read_text(encoding="utf-8"))
     return found

@@ -85,6 +85,7 @@ def build(
         life: what the viewer plays; None for a page without.
         language: that the page is in; what is given is in English.
     """
+
     def said(text: str) -> str:
         return translate(text, language)
 

@@ -32,9 +32,7 @@ def life_in(language: Language, life: Life) -> Life:
         return translate(text, language)
 
     strands = [replace(each, name=said(each.name), group=said(each.group)) for each in life.strands]
-    curves = [
-        replace(each, name=said(each.name), arm=said(each.arm), group=said(each.group)) for each in life.curves
-    ]
+    curves = [replace(each, name=said(each.name), arm=said(each.arm), group=said(each.group)) for each in life.curves]
     return replace(
         life,
         about=said(life.about),

@@ -1,6 +1,7 @@
 """Claims of one's own from the file to the page; killed and gone on with, the same."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -55,6 +56,18 @@ def test_it_leaves_tables_a_figure_and_a_page(found):
         assert text in page
         assert text in found._repr_html_()
     assert len(found.headline.split()) <= 25
+
+
+def test_in_japanese_all_but_the_claims_of_ones_own_is_said(found, own):
+    with mock.patch("karikomi.figures.save.save"):
+        ours = karikomi.reproduce(own, scale="quick", out=found.folder, quiet=True, language="ja")
+    assert '<html lang="ja">' in ours.page.read_text()
+    pd.testing.assert_frame_equal(ours.claims, found.claims)
+    theirs, rows = ("My claims", *found.claims["claim"]), (*ours.tables[0].rows, *ours.details[0].rows)
+    shown = "\n".join([ours.headline, ours.explanation, *(str(cell) for row in rows for cell in row)])
+    for text in theirs:
+        shown = shown.replace(text, "")
+    assert not re.search(r"[A-Za-z]+ [a-z]+ [a-z]+", shown)
 
 
 def test_killed_and_gone_on_with_it_is_the_same(found, own, tmp_path):

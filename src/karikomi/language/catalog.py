@@ -2,8 +2,8 @@
 
 ``"tickets with {share} of the links" = "結合の {share} を残したくじ"``. What stands in a place is translated, too, by
 the templates that it is made of; a number stays, and so does one word, which is a name. In a place ``{unit:term}`` one
-word is looked up as well, ``{criteria:list}`` holds a list of single words, ``{value:names}`` words that all stay. Of
-the templates that match the longest counts.
+word is looked up as well; ``{criteria:list}`` holds a list of single words, ``{value:names}`` words that all stay,
+``{points:number}`` no letters. Of the templates that match the longest counts.
 """
 
 import re
@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-TERM, LIST, NAMES = "term", "list", "names"
+TERM, LIST, NAMES, NUMBER = "term", "list", "names", "number"
 """The kinds of places."""
 
 BETWEEN_PARTS = ("", "; ", "")
@@ -69,6 +69,8 @@ def _read(text: str, template: Template, language: str) -> str | None:
 def _place(text: str, language: str, kind: str) -> str | None:
     if kind == NAMES:
         return None if set(text) & set(",;()") else text
+    if kind == NUMBER and any(map(str.isalpha, text)):
+        return None
     if kind == LIST and any(" " in item for item in re.split(", | and ", text)):
         return None
     return phrase(text, language) if " " in text or kind == TERM else text

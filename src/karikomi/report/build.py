@@ -123,12 +123,16 @@ def build(
         style=_joined(parts, ".css"),
         script=_joined(parts, ".js"),
         life=life,
-        viewer_part=life and Markup(_template("life.html").render(words=texts, life=life, layers=list(life.layers))),
+        viewer_part=life and _viewer_part(life, texts, said(f"{life.about.capitalize()}.")),
         data=_script_json({"words": texts, "life": life and payload(life)}),
         charts=_script_json(specs),
         viewer=_viewer() if specs else None,
         draw=Markup(_part("charts.js")),
     )
+
+
+def _viewer_part(life: Life, words: Mapping[str, str], about: str) -> Markup:
+    return Markup(_template("life.html").render(words=words, life=life, layers=list(life.layers), about=about))
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -35,7 +35,6 @@ def life_in(language: Language, life: Life) -> Life:
     curves = [replace(each, name=said(each.name), arm=said(each.arm), group=said(each.group)) for each in life.curves]
     return replace(
         life,
-        about=said(life.about),
         steps=[said(step) for step in life.steps],
         layers={said(name): units for name, units in life.layers.items()},
         strands=strands,

@@ -16,7 +16,8 @@ from karikomi.claims import SETS
 from karikomi.claims.claim import read_claims
 from karikomi.errors import InputError
 from karikomi.language import LANGUAGES, check_language, parts, translate, translate_cell
-from karikomi.language.catalog import CELLS, LIST, NUMBER, catalog, splits
+from karikomi.language.catalog import CELLS, LIST, catalog, splits
+from karikomi.language.catalog import NUMBER as NUMBERS
 from karikomi.report.words import WORDS
 from karikomi.studies import STUDIES, find_study
 
@@ -74,7 +75,7 @@ VALUE = st.tuples(st.floats(-1e4, 1e4), st.floats(0, 10)).map(lambda pair: f"{pa
 def test_names_and_numbers_in_places_stay(entry, data):
     language, english, _ = entry
     kinds = {name: kind for _, name, kind, _ in string.Formatter().parse(english) if name is not None}
-    given = {name: data.draw({LIST: NAME, NUMBER: VALUE}.get(kind, NAME | VALUE)) for name, kind in kinds.items()}
+    given = {name: data.draw({LIST: NAME, NUMBERS: VALUE}.get(kind, NAME | VALUE)) for name, kind in kinds.items()}
     text = string.Formatter().vformat(re.sub(r":\w+}", "}", english), (), given)
     assert all(said is not None for _, said in parts(text, language))
     said = translate(text, language)

@@ -58,9 +58,9 @@ def test_it_leaves_tables_a_figure_and_a_page(found):
     assert len(found.headline.split()) <= 25
 
 
-def test_in_japanese_all_but_the_claims_of_ones_own_is_said(found, own):
-    with mock.patch("karikomi.figures.save.save"):
-        ours = karikomi.reproduce(own, scale="quick", out=found.folder, quiet=True, language="ja")
+def test_in_japanese_all_but_the_claims_of_ones_own_is_said(found, own, tmp_path):
+    with mock.patch.object(Result, "draw"), mock.patch("karikomi.figures.save.save"):
+        ours = karikomi.reproduce(own, scale="quick", out=tmp_path, quiet=True, language="ja")
     assert '<html lang="ja">' in ours.page.read_text()
     pd.testing.assert_frame_equal(ours.claims, found.claims)
     theirs, rows = ("My claims", *found.claims["claim"]), (*ours.tables[0].rows, *ours.details[0].rows)

@@ -74,7 +74,7 @@ VALUE = st.tuples(st.floats(-1e4, 1e4), st.floats(0, 10)).map(lambda pair: f"{pa
 @given(st.sampled_from([entry for entry in ENTRIES if places(entry[1])]), st.data())
 def test_names_and_numbers_in_places_stay(entry, data):
     language, english, _ = entry
-    kinds = {name: kind for _, name, kind, _ in string.Formatter().parse(english) if name is not None}
+    kinds = {name: kind or "" for _, name, kind, _ in string.Formatter().parse(english) if name is not None}
     given = {name: data.draw({LIST: NAME, NUMBERS: VALUE}.get(kind, NAME | VALUE)) for name, kind in kinds.items()}
     text = string.Formatter().vformat(re.sub(r":\w+}", "}", english), (), given)
     assert all(said is not None for _, said in parts(text, language))
@@ -82,6 +82,33 @@ def test_names_and_numbers_in_places_stay(entry, data):
     for value in given.values():
         assert value in said
     assert Counter(re.findall(NUMBER, said)) == Counter(re.findall(NUMBER, text))
+
+
+@pytest.mark.parametrize(
+    ("english", "japanese"),
+    [
+        (
+            "Inconclusive: the highest a, b and c, highest adaptive d, and the lowest e.",
+            "どちらとも示されない順序:a、b と c の高い順、d の高い順(adaptive)、e の低い順。",
+        ),
+        (
+            "Retraining ends +1.00 points against the same training without deaths (higher) and -2.00 points against"
+            " networks of its size trained from scratch for as many steps in all (not shown).",
+            "再学習の終わりの差:死なない同じ学習に対して +1.00 ポイント(高い)、合計で同じステップ数だけ始めから学習した"
+            "同じ大きさのネットワークに対して -2.00 ポイント(示されない)。",
+        ),
+        (
+            "Accuracy at the end is lower in 3 of 10; accuracy over life is not shown to differ in any of 10 compared.",
+            "10 件のうち、終わりの精度は3 件で低い;比べた 10 件のうち、生涯の精度は違うと示されたものがない。",
+        ),
+        (
+            "Of 3 claims 1 holds, 1 does not hold and 1 is not decided at scale quick.",
+            "3 件の主張のうち 1 件が成り立つ、1 件が成り立たない、1 件が規模 quick では決まらない。",
+        ),
+    ],
+)
+def test_sentences_of_many_parts(english, japanese):
+    assert translate(english, "ja") == japanese
 
 
 @given(st.lists(st.text("ab ", min_size=0, max_size=3), min_size=2, max_size=4), st.text("ab ", max_size=8))

@@ -3,7 +3,7 @@
 ``"tickets with {share} of the links" = "結合の {share} を残したくじ"``. What stands in a place is translated, too, by
 the templates that it is made of; a number stays, and so does one word, which is a name. In a place ``{unit:term}`` one
 word is looked up as well; ``{criteria:list}`` holds a list of single words, ``{value:names}`` words that all stay,
-``{points:number}`` no letters. Of the templates that match the longest counts.
+``{points:number}`` no letters, ``{message:quoted}`` anything, as it is. Of the templates that match the longest counts.
 """
 
 import re
@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-TERM, LIST, NAMES, NUMBER = "term", "list", "names", "number"
+TERM, LIST, NAMES, NUMBER, QUOTED = "term", "list", "names", "number", "quoted"
 """The kinds of places."""
 
 BETWEEN_PARTS = ("", "; ", "")
@@ -67,6 +67,8 @@ def _read(text: str, template: Template, language: str) -> str | None:
 
 
 def _place(text: str, language: str, kind: str) -> str | None:
+    if kind == QUOTED:
+        return text
     if kind == NAMES:
         return None if set(text) & set(",;()") else text
     if kind == NUMBER and any(map(str.isalpha, text)):

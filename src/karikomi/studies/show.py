@@ -47,6 +47,7 @@ class DisplayTable:
         body = "".join("<tr>" + "".join(_html(cell) for cell in row) + "</tr>" for row in self.rows)
         return f"<table><caption>{escape(self.title)}</caption><tr>{head}</tr>{body}</table>"
 
+
 @dataclass(frozen=True, repr=False)
 class Answer:
     """The answer of a study: a sentence, what its terms mean, and tables; shown on a terminal and in a notebook."""

@@ -85,7 +85,7 @@ def by_kernels(case: Case) -> Passed:
     blocks = -(-len(case.x) // ROW)
     units, deltas, gradient = aligned(blocks * block), aligned(blocks * block), aligned(len(parameters))
     biases = aligned(len(mask))
-    turn_weights(convolutions, parameters)
+    turn_weights(convolutions, parameters, 0, 1)
     for number in range(blocks):
         write(units, x, number * block, case.x[number * ROW :])
         write(deltas, y, number * block, case.dy[number * ROW :])

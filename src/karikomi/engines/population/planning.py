@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from karikomi.engines.population.portions import worth_portions
 from karikomi.engines.population.stacking import Population, own_state
 from karikomi.errors import InputError
 from karikomi.networks.architecture import CONVOLUTIONS
@@ -37,6 +38,8 @@ class Planned:
     channels_last: bool
     # Whether its training draws random numbers, as dropout does.
     draws: bool
+    # Whether its minibatches are better computed in portions.
+    portions: bool
 
     def of(self, subnetworks: Sequence[Subnetwork], device: torch.device) -> Population:
         return Population([subnetworks[i] for i in self.members], device, channels_last=self.channels_last)
@@ -66,9 +69,11 @@ def plan(
         draws = _draws_numbers(alone, samples)
         size, block_bytes = _capacity(first, samples, per_example, batch)
         channels_last = size == 1 and _gains_by_channels_last(alone, samples)
+        portions = size == 1 and batch > 0 and not draws and worth_portions(alone, samples)
         for start in range(0, len(members), size):
             some = members[start : start + size]
-            populations.append(Planned(some, max(1, block_bytes // (per_example * len(some))), channels_last, draws))
+            block = max(1, block_bytes // (per_example * len(some)))
+            populations.append(Planned(some, block, channels_last, draws, portions))
     return populations
 
 

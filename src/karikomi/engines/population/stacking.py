@@ -2,7 +2,9 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,6 +93,15 @@ class Population:
         if len(self) == 1:
             return cross_entropy(self.module(x.squeeze(0)), y.squeeze(0), label_smoothing=smoothing)
         return each_loss(self.forward(x, shared=False), y, smoothing).mean(1)
+
+    def learn(self, x: Tensor, y: Tensor, smoothing: float, precision: AbstractContextManager[Any]) -> Tensor:
+        """The :meth:`losses`, passed forward in ``precision``; the parameters get their gradients."""
+        with precision:
+            losses = self.losses(x, y, smoothing)
+        for leaf in self.parameters.values():  # zero_grad, without its hooks
+            leaf.grad = None
+        (losses if len(self) == 1 else losses.sum()).backward()
+        return losses.detach()
 
     def charge(self, costs: Mapping[str, Tensor]) -> None:
         """Add the gradient of Σ cost · |w|, which is 0 for a weight of 0."""

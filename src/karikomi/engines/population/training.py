@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from karikomi.engines.contract import (
 from karikomi.engines.population.augmentation import check_augmentation
 from karikomi.engines.population.optimizer import Optimizer, stacked
 from karikomi.engines.population.planning import Planned, plan
+from karikomi.engines.population.portions import SMALLEST, Learn, in_portions, set_threads
 from karikomi.engines.population.rewiring import due, gradients_of_all_links, rewire
 from karikomi.engines.population.source import Device, Source, find_device, reproducible
 from karikomi.engines.population.stacking import Population, each_loss
@@ -65,9 +67,14 @@ def train(
         def job(one: Planned, report: Advance, stop: threading.Event) -> list[Trained]:
             with torch.enable_grad():  # each thread has a mode of its own
                 population = one.of(subnetworks, source.device)
-                return _train_population(
-                    [trials[i] for i in one.members], population, source, recipe, one.block, report, stop
-                )
+                some = [trials[i] for i in one.members]
+                portions = min(torch.get_num_threads(), recipe.batch // SMALLEST) if one.portions else 1
+                if portions < 2 or recipe.precision:
+                    ways: AbstractContextManager[Learn] = nullcontext(_learner(population, recipe))
+                else:
+                    ways = in_portions(population, portions, recipe.label_smoothing)
+                with ways as learn:
+                    return _train_population(some, population, learn, source, recipe, one.block, report, stop)
 
         # A GPU is shared by stacking, and PyTorch's random numbers come from one generator for all threads.
         cuda = source.device.type == "cuda"
@@ -107,6 +114,7 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, device: D
 def _train_population(
     trials: Sequence[Trial],
     population: Population,
+    learn: Learn,
     source: Source,
     recipe: Recipe,
     block: int,
@@ -122,15 +130,9 @@ def _train_population(
     validations = set(recipe.validations())
     snapshots = {0: (population.clone(), list(population.members))} if 0 in recipe.snapshots else {}
     train_losses: list[Tensor] = []
-    leaves = list(population.parameters.values())
     population.module.train()
-    precision = torch.autocast(source.device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
     for iteration, ((x, y), rate) in enumerate(zip(batches, recipe.rates.tolist(), strict=True), start=1):
-        with precision:
-            losses = population.losses(x, y, recipe.label_smoothing)
-        for leaf in leaves:  # zero_grad, without its hooks
-            leaf.grad = None
-        (losses if len(trials) == 1 else losses.sum()).backward()
+        losses = learn(x, y)
         changing = due(trials, iteration)
         gradients = gradients_of_all_links(population) if changing else {}
         population.charge(costs)
@@ -139,7 +141,7 @@ def _train_population(
             population.clip_gradients(recipe.clip)
         optimizer.step(rate)
         population.restore_frozen()
-        train_losses.append(losses.detach())
+        train_losses.append(losses)
         if iteration in recipe.snapshots:
             snapshots[iteration] = population.clone(), list(population.members)
         if iteration in validations:
@@ -162,6 +164,12 @@ def _train_population(
     ]
 
 
+def _learner(population: Population, recipe: Recipe) -> Learn:
+    bf16 = recipe.precision == "bf16"
+    precision = torch.autocast(population.device.type, torch.bfloat16) if bf16 else nullcontext()
+    return partial(population.learn, smoothing=recipe.label_smoothing, precision=precision)
+
+
 class _Validation:
     """What validation sees of a population, and each network's weights at its first minimum of the loss."""
 
@@ -172,6 +180,7 @@ class _Validation:
 
     def __init__(self, population: Population, source: Source, held_back: Sequence[np.ndarray], block: int) -> None:
         self.population, self.source, self.block = population, source, block
+        self.threads = torch.get_num_threads()
         self.held_back = torch.from_numpy(np.stack(held_back)).to(source.device)
         self.iterations: list[int] = []
         self.rows: list[Tensor] = []
@@ -180,6 +189,7 @@ class _Validation:
         """``train_losses`` ``[iterations, P]`` are those of the minibatches since the last record."""
         # A running sum adds in the order of the steps.
         train_loss = train_losses.view(-1, len(self.population)).double().cumsum(0)[-1] / len(train_losses)
+        set_threads(self.threads)
         loss, hits, _ = _assess(self.population, self.source, self.held_back, self.block)
         self.population.module.train()
         self.iterations.append(iteration)

@@ -13,6 +13,7 @@ from karikomi.engines.sparse.input import source_of
 from karikomi.engines.sparse.kernels.circuits import make_orders, make_state
 from karikomi.engines.sparse.kernels.layout import lay_out
 from karikomi.engines.sparse.kernels.lesions import knock_out_each, pass_whole, remove_in_orders
+from karikomi.engines.sparse.kernels.meeting import team_of
 from karikomi.engines.sparse.kernels.play import evaluate_flow, train_flow
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.lesions import Room, Whole, empty_tally
@@ -65,10 +66,11 @@ def _of_flows(examples: Examples) -> Calls:
     subnetwork = Subnetwork.full(Architecture(module, sample_shape=(1,)), convolution)
     source, chosen, correct = source_of(examples), np.arange(2), np.zeros(2, np.int64)
     flow, _ = lay_out_flow(subnetwork, 2)
+    [team] = team_of(1)
     optimizer = optimizer_of(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), flow.network)
     return [
-        (train_flow, (source, chosen[None].copy(), flow, optimizer, 0, 0)),
-        (evaluate_flow, (source, chosen, flow, correct)),
+        (train_flow, (source, chosen[None].copy(), flow, optimizer, 0, 0, team)),
+        (evaluate_flow, (source, chosen, flow, correct, team)),
     ]
 
 

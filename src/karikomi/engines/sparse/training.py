@@ -1,4 +1,7 @@
-"""Training and evaluation of perceptrons and convolutional networks: one network per core, surviving links only."""
+"""Training and evaluation of perceptrons and convolutional networks: one network per core, surviving links only.
+
+Convolutional networks that are fewer than the cores take several each.
+"""
 
 import threading
 import time
@@ -24,11 +27,9 @@ from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_out
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
-from karikomi.engines.sparse.kernels.play import evaluate_flow, train_flow
-from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.sparse.kernels.vector import LANES
 from karikomi.engines.sparse.rewiring import Rewired
-from karikomi.engines.threads import run
+from karikomi.engines.sparse.together import Cores, evaluate_together, run_sharing, train_together
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
 
@@ -57,10 +58,10 @@ def train(
         check(trial.subnetwork, data.train)
     source, nonzero = source_of(data.train), nonzero_fraction(data.train)
 
-    def job(trial: Trial, report: Advance, stop: threading.Event) -> Trained:
-        return _train(trial, source, nonzero, recipe, report, stop)
+    def job(trial: Trial, report: Advance, stop: threading.Event, cores: Cores) -> Trained:
+        return _train(trial, source, nonzero, recipe, report, stop, cores)
 
-    return run(job, trials, threads, advance)
+    return run_sharing(job, trials, threads, advance)
 
 
 def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: int | None = None) -> list[Evaluation]:
@@ -74,22 +75,28 @@ def evaluate(subnetworks: Sequence[Subnetwork], examples: Examples, *, threads: 
     source, nonzero = source_of(examples), nonzero_fraction(examples)
     everything = _alike_together(source, np.arange(len(examples)))
 
-    def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event) -> Evaluation:
+    def job(subnetwork: Subnetwork, report: Advance, stop: threading.Event, cores: Cores) -> Evaluation:
         played, _ = _laid_out(subnetwork, nonzero, LANES, keep_idle=False, backward=False)
-        return _evaluate(played, source, everything)
+        return _evaluate(played, source, everything, cores)
 
-    return run(job, subnetworks, threads, None)
+    return run_sharing(job, subnetworks, threads, None)
 
 
 def _train(
-    trial: Trial, source: Source, nonzero: np.ndarray, recipe: Recipe, report: Advance, stop: threading.Event
+    trial: Trial,
+    source: Source,
+    nonzero: np.ndarray,
+    recipe: Recipe,
+    report: Advance,
+    stop: threading.Event,
+    cores: Cores,
 ) -> Trained:
     began = time.perf_counter()
     # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
     rewiring = trial.rewiring
     moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
     played, places = _laid_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
-    network, steps = (played.network, train_flow) if isinstance(played, Flow) else (played, train_steps)
+    network = played.network if isinstance(played, Flow) else played
     optimizer = optimizer_of(recipe, network)
     taken = 0 if trial.state is None else trial.state.steps
     if trial.state is not None:
@@ -109,7 +116,7 @@ def _train(
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
     for goal, order in zip(goals, orders, strict=True):
-        loss += steps(source, order, played, optimizer, done, taken + done)
+        loss += train_together(cores, source, order, played, optimizer, done, taken + done)
         report(goal - done)
         done = goal
         if stop.is_set():
@@ -120,7 +127,7 @@ def _train(
         if done in recipe.snapshots:
             snapshots[done] = network.parameters.copy(), places, done
         if done == validations[len(curve)]:
-            seen = _evaluate(played, source, validation)
+            seen = _evaluate(played, source, validation, cores)
             curve.append((done, loss / (done - since), seen.loss, seen.accuracy))
             since, loss = done, 0.0
             if early_stop == 0 or seen.loss < lowest:
@@ -178,11 +185,11 @@ def _laid_out(
     return lay_out(subnetwork, nonzero, batch, backward=backward, **settings)  # type: ignore[call-arg]
 
 
-def _evaluate(played: Network | Flow, source: Source, examples: np.ndarray) -> Evaluation:
-    network, evaluator = (played.network, evaluate_flow) if isinstance(played, Flow) else (played, evaluate_all)
+def _evaluate(played: Network | Flow, source: Source, examples: np.ndarray, cores: Cores) -> Evaluation:
+    network = played.network if isinstance(played, Flow) else played
     classes = int(network.layers[-1]["outputs"])
     correct = np.zeros(classes, np.int64)
-    loss = evaluator(source, examples, played, correct) / len(examples)
+    loss = evaluate_together(cores, source, examples, played, correct) / len(examples)
     present = np.bincount(source.labels[examples], minlength=classes)
     with np.errstate(invalid="ignore"):
         return Evaluation(loss, float(correct.sum() / len(examples)), correct / present)

@@ -139,9 +139,10 @@ def convolve(
 
 
 @kernel
-def turn_weights(convolutions: Convolutions, parameters: np.ndarray) -> None:
-    """All weights in the order of the way back: once in every step, before :func:`convolve_back`."""
-    for place in range(convolutions.turned.size):
+def turn_weights(convolutions: Convolutions, parameters: np.ndarray, share: int, shares: int) -> None:
+    """One of the ``shares`` of all weights in the order of the way back: in every step before :func:`convolve_back`."""
+    size = convolutions.turned.size
+    for place in range(size * share // shares, size * (share + 1) // shares):
         put(convolutions.turned, place, at(parameters, at(convolutions.links, place)))
 
 

@@ -23,7 +23,8 @@ from karikomi.engines.sparse.kernels.vector import REGISTER
 
 WIDTHS = (1, 2, 3, 4, 5, 6, 7, 10, 14)
 """Columns of which the sums can be in registers at once: few, as every one of them is code to be compiled."""
-FORMS = ((1, 1, 14), (2, 1, 14), (1, 2, 7)) if REGISTER == 16 else ((1, 1, 6), (2, 1, 3), (1, 2, 3))
+WIDEST = (14, 14, 7, 7) if REGISTER == 16 else (6, 3, 3, 3)
+FORMS = tuple((*form, widest) for form, widest in zip(((1, 1), (2, 1), (1, 2), (2, 2)), WIDEST, strict=True))
 """Channels at once, places from one column to the next, and columns at once, at most."""
 HELD = max(channels * widest for channels, _, widest in FORMS)
 """Rows of lanes that stay in registers."""

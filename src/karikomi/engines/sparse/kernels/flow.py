@@ -48,8 +48,10 @@ class Flow(NamedTuple):
     outputs.
 
     ``segments`` are rows of operations from a first one to before a last one, and whether they work on rows; in a
-    segment a block goes through all of them before the next one does. ``moments`` are for every channel that is
-    normalized the minibatch's mean and 1 / standard deviation, and the sums on the way back. ``real`` is 1 in the lanes
+    segment a block goes through all of them before the next one does. Every block has a gradient of its own,
+    ``gradient_block`` elements of ``gradient``. ``moments`` are for every channel that is
+    normalized the minibatch's mean and 1 / standard deviation, and the sums on the way back; in ``block_moments`` are
+    those of each block alone. ``real`` is 1 in the lanes
     of a minibatch's examples and 0 beyond. ``held`` are the parameters that stay 0 beside links.
     """
 
@@ -67,8 +69,10 @@ class Flow(NamedTuple):
     # Of ``deltas`` in memory.
     address: int
     learned: int
+    gradient_block: int
     gradient: np.ndarray
     moments: np.ndarray
+    block_moments: np.ndarray
     real: np.ndarray
     held: np.ndarray
     # Which numbers of an example are gathered, sixteen at a time, and where in a block each one goes.

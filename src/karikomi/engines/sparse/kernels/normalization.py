@@ -1,8 +1,9 @@
 """Batch normalization (Ioffe & Szegedy 2015), by the minibatch in training and by running statistics in evaluation.
 
-In training all blocks pass :func:`gather_moments` before the first one passes :func:`normalize`, and on the way back
-:func:`gather_sums` before :func:`normalize_back`. Each channel has four moments: mean, 1 / standard deviation, and the
-sums of the derivatives by the outputs, alone and times what was normalized.
+In training all blocks pass :func:`gather_moments`, which are then joined, before the first one passes
+:func:`normalize`; on the way back :func:`gather_sums`, which are joined before :func:`normalize_back`. Each channel has
+four moments: mean, 1 / standard deviation, and the sums of the derivatives by the outputs, alone and times what was
+normalized.
 """
 
 import numpy as np
@@ -25,27 +26,38 @@ def gain_of(flow: Flow, start: int, channel: int) -> np.float32:
 
 @kernel
 def gather_moments(flow: Flow, number: int, block: int, batch: int) -> None:
-    """Mean and sum of squared distances from it, of the block and those before it (Chan et al. 1983).
+    """Mean of a block, and the sum of squared distances from it."""
+    operation = flow.operations[number]
+    signal, start = flow.signals[operation.x], block * flow.block
+    count = float(min(batch - block * ROW, ROW) * signal.height * signal.width)
+    for channel in range(signal.channels):
+        place = block * flow.moments.size + operation.moments + 4 * channel
+        middle = sum_of(flow, signal, channel, start, block, _ZERO, False) / count
+        flow.block_moments[place] = middle
+        flow.block_moments[place + 1] = sum_of(flow, signal, channel, start, block, np.float32(middle), True)
 
-    With the last block they become mean and 1 / standard deviation, and the running statistics follow.
+
+@kernel
+def join_moments(flow: Flow, number: int, batch: int, first: bool) -> None:
+    """Mean and 1 / standard deviation of all blocks (Chan et al. 1983), block by block in their order.
+
+    The running statistics follow, by the ``first`` thread alone.
     """
     operation, moments, parameters = flow.operations[number], flow.moments, flow.network.parameters
-    signal, start = flow.signals[operation.x], block * flow.block
+    signal = flow.signals[operation.x]
     size = signal.height * signal.width
-    before = float(block * ROW * size)
-    count = float(min(batch - block * ROW, ROW) * size)
+    whole = float(batch * size)
     for channel in range(signal.channels):
         place = operation.moments + 4 * channel
-        middle = sum_of(flow, signal, channel, start, block, _ZERO, False) / count
-        spread = sum_of(flow, signal, channel, start, block, np.float32(middle), True)
-        if block:
-            lead = middle - moments[place]
-            middle = moments[place] + lead * count / (before + count)
-            spread = moments[place + 1] + spread + lead * lead * before * count / (before + count)
-        moments[place], moments[place + 1] = middle, spread
-        if (block + 1) * ROW >= batch:
-            whole = before + count
-            moments[place + 1] = 1 / np.sqrt(spread / whole + operation.epsilon)
+        middle, spread = flow.block_moments[place], flow.block_moments[place + 1]
+        for start in range(ROW, batch, ROW):
+            own = start // ROW * moments.size + place
+            before, count = float(start * size), float(min(batch - start, ROW) * size)
+            lead = flow.block_moments[own] - middle
+            middle = middle + lead * count / (before + count)
+            spread = spread + flow.block_moments[own + 1] + lead * lead * before * count / (before + count)
+        moments[place], moments[place + 1] = middle, 1 / np.sqrt(spread / whole + operation.epsilon)
+        if first:
             follow(parameters, operation.mean + channel, middle, operation.momentum)
             follow(parameters, operation.variance + channel, spread / max(whole - 1, 1.0), operation.momentum)
 
@@ -95,11 +107,8 @@ def normalize(flow: Flow, number: int, block: int, running: bool) -> None:
 
 
 @kernel
-def gather_sums(flow: Flow, number: int, block: int, fresh: bool) -> None:
-    """Of the derivatives by the outputs; with ``fresh`` they begin at 0. Those by gain and bias grow along.
-
-    What else was read gets its derivatives.
-    """
+def gather_sums(flow: Flow, number: int, block: int) -> None:
+    """Of the derivatives by the outputs, on a block. What else was read gets its derivatives."""
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
     signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
     slopes, beside, slope_start = flow.slopes[operation.slopes], flow.slopes[operation.z], block * flow.slope_block
@@ -119,13 +128,25 @@ def gather_sums(flow: Flow, number: int, block: int, fresh: bool) -> None:
                     store(deltas, other + x, slope if operation.fresh_z else slope + load16(deltas, other + x))
                 sums = sums + slope
                 products = multiply_add(slope, load16(units, place + x) - middle, products)
-        by_bias, by_gain = float(total(sums)), total(products) * flow.moments[moments + 1]
-        flow.moments[moments + 2] = by_bias + (0.0 if fresh else flow.moments[moments + 2])
-        flow.moments[moments + 3] = by_gain + (0.0 if fresh else flow.moments[moments + 3])
-        if operation.weight >= 0:
-            flow.gradient[operation.weight + channel] = np.float32(flow.moments[moments + 3])
-        if operation.bias >= 0:
-            flow.gradient[operation.bias + channel] = np.float32(flow.moments[moments + 2])
+        own = block * flow.moments.size + moments
+        flow.block_moments[own + 2] = float(total(sums))
+        flow.block_moments[own + 3] = total(products) * flow.moments[moments + 1]
+
+
+@kernel
+def join_sums(flow: Flow, number: int, batch: int, first: bool) -> None:
+    """The sums of all blocks; the ``first`` thread leaves them as the gradient by gain and bias, in that of block 0."""
+    operation, size = flow.operations[number], flow.moments.size
+    for channel in range(flow.signals[operation.x].channels):
+        place, by_bias, by_gain = operation.moments + 4 * channel, 0.0, 0.0
+        for block in range((batch - 1) // ROW, -1, -1):
+            by_bias += flow.block_moments[block * size + place + 2]
+            by_gain += flow.block_moments[block * size + place + 3]
+        flow.moments[place + 2], flow.moments[place + 3] = by_bias, by_gain
+        if first and operation.weight >= 0:
+            flow.gradient[operation.weight + channel] = np.float32(by_gain)
+        if first and operation.bias >= 0:
+            flow.gradient[operation.bias + channel] = np.float32(by_bias)
 
 
 @kernel

@@ -1,4 +1,8 @@
-"""A program played: whole training steps and whole evaluations, the entry points from Python."""
+"""A program played: whole training steps and whole evaluations, the entry points from Python.
+
+Every thread of a team makes the same call. Block b of the planes belongs to thread b modulo their number, all rows to
+the first one; what several blocks bring is added in the order of the blocks, whoever has them.
+"""
 
 from typing import Any
 
@@ -25,8 +29,16 @@ from karikomi.engines.sparse.kernels.flow import (
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layer import floats
 from karikomi.engines.sparse.kernels.loss import activate, cross_entropy, score, times_slope
+from karikomi.engines.sparse.kernels.meeting import Team, meet
 from karikomi.engines.sparse.kernels.moving import exchange, gather_planes
-from karikomi.engines.sparse.kernels.normalization import gather_moments, gather_sums, normalize, normalize_back
+from karikomi.engines.sparse.kernels.normalization import (
+    gather_moments,
+    gather_sums,
+    join_moments,
+    join_sums,
+    normalize,
+    normalize_back,
+)
 from karikomi.engines.sparse.kernels.optimizer import Optimizer, Pace, pace_of, update
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.pooling import in_squares, pool, pool_back, pool_squares, pool_squares_back
@@ -40,65 +52,87 @@ PIECE = 1024
 
 
 @kernel
-def train_flow(source: Source, order: np.ndarray, flow: Flow, optimizer: Optimizer, done: int, taken: int) -> float:
-    """As :func:`~karikomi.engines.sparse.kernels.steps.train_steps`."""
+def train_flow(
+    source: Source, order: np.ndarray, flow: Flow, optimizer: Optimizer, done: int, taken: int, team: Team
+) -> float:
+    """As :func:`~karikomi.engines.sparse.kernels.steps.train_steps`; what the first thread returns counts."""
     (steps, batch), network, total = order.shape, flow.network, 0.0
     # A literal True would be compiled as a type of its own, here and below.
     for step in range(steps):
         examples = order[step]
-        forward(source, examples, flow, np.bool_(True))
+        forward(source, examples, flow, np.bool_(True), team)
+        meet(team)
         loss = 0.0
-        for first in range(0, batch, LANES):
+        for first in range(0, batch if team.number == 0 else 0, LANES):
             some = examples[first : first + LANES]
             loss += cross_entropy(network, first // LANES * network.block, source.labels, some, np.float32(1 / batch))
         total += loss / batch
         pace = pace_of(optimizer, optimizer.rates[done + step], taken + step + 1)
-        for place in range(0, flow.learned, 16):
-            store(flow.gradient, place, splat16(np.float32(0)))
-        turn_weights(flow.convolutions, network.parameters)
+        turn_weights(flow.convolutions, network.parameters, team.number, team.threads)
+        for block in range(team.number, -(-batch // ROW), team.threads):
+            for place in range(block * flow.gradient_block, (block + 1) * flow.gradient_block, 16):
+                store(flow.gradient, place, splat16(np.float32(0)))
         for number in range(len(flow.segments) - 1, -1, -1):
-            begin, end, rows = flow.segments[number]
-            if rows:
-                for operation in range(end - 1, begin - 1, -1):
-                    back_through_rows(flow, operation, optimizer, pace, batch)
-                continue
-            # What forward left in the caches last comes first.
-            for block in range((batch - 1) // ROW, -1, -1):
-                for operation in range(end - 1, begin - 1, -1):
-                    back_through_planes(flow, operation, block, batch)
-        learn_planes(flow, optimizer, pace)
+            meet(team)
+            backward(flow, number, optimizer, pace, batch, team)
+        meet(team)
+        learn_planes(flow, optimizer, pace, batch, team)
+        meet(team)
     return total
 
 
 @kernel
-def evaluate_flow(source: Source, examples: np.ndarray, flow: Flow, correct: np.ndarray) -> float:
-    """As :func:`~karikomi.engines.sparse.kernels.steps.evaluate_all`."""
+def evaluate_flow(source: Source, examples: np.ndarray, flow: Flow, correct: np.ndarray, team: Team) -> float:
+    """As :func:`~karikomi.engines.sparse.kernels.steps.evaluate_all`; what the first thread returns counts."""
     loss, together = 0.0, min(LANES, flow.real.size)
     for first in range(0, examples.size, together):
         some = examples[first : first + together]
-        forward(source, some, flow, np.bool_(False))
-        loss += score(flow.network, source.labels, some, correct)
+        forward(source, some, flow, np.bool_(False), team)
+        meet(team)
+        if team.number == 0:
+            loss += score(flow.network, source.labels, some, correct)
+        meet(team)
     return loss
 
 
 @kernel
-def forward(source: Source, examples: np.ndarray, flow: Flow, training: bool) -> None:
+def forward(source: Source, examples: np.ndarray, flow: Flow, training: bool, team: Team) -> None:
     network, batch = flow.network, examples.size
-    for block in range(-(-batch // ROW)):
+    for block in range(team.number, -(-batch // ROW), team.threads):
         gather_planes(source, examples[block * ROW : (block + 1) * ROW], flow, block)
     for number in range(len(flow.segments)):
         begin, end, rows = flow.segments[number]
-        if rows:
+        if number:
+            meet(team)
+        for first in range(0, batch if rows and team.number == 0 else 0, LANES):
+            block = first // LANES * network.block
             for operation in range(begin, end):
                 layer = flow.operations[operation].number
-                for first in range(0, batch, LANES):
-                    block = first // LANES * network.block
-                    if not linear(network, layer, block, True):
-                        activate(network, layer, block)
+                if not linear(network, layer, block, True):
+                    activate(network, layer, block)
+        if rows:
             continue
-        for block in range(-(-batch // ROW)):
+        if training and flow.operations[begin].kind == NORMALIZATION:
+            join_moments(flow, begin, batch, team.number == 0)
+        for block in range(team.number, -(-batch // ROW), team.threads):
             for operation in range(begin, end):
                 through_planes(flow, operation, block, batch, training)
+
+
+@kernel
+def backward(flow: Flow, number: int, optimizer: Optimizer, pace: Pace, batch: int, team: Team) -> None:
+    """Back through a segment."""
+    begin, end, rows = flow.segments[number]
+    if rows:
+        for operation in range(end - 1, begin - 1 if team.number == 0 else end - 1, -1):
+            back_through_rows(flow, operation, optimizer, pace, batch)
+        return
+    if flow.operations[end - 1].kind == STATISTICS:
+        join_sums(flow, end - 1, batch, team.number == 0)
+    # What forward left in the caches last comes first.
+    for block in range((batch - 1) // ROW, -1, -1):
+        for operation in range(end - 1, begin - 1 if block % team.threads == team.number else end - 1, -1):
+            back_through_planes(flow, operation, block, batch)
 
 
 @kernel
@@ -138,7 +172,7 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
         unbend(flow, number, block)
         convolution_back(flow, number, block)
     elif operation.kind == NORMALIZATION:
-        gather_sums(flow, number, block, (block + 1) * ROW >= batch)
+        gather_sums(flow, number, block)
     elif operation.kind == SUM:
         if operation.back_x:
             hand_on(flow, number, block, operation.x, fresh)
@@ -163,9 +197,10 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
 def convolution_back(flow: Flow, number: int, block: int) -> None:
     operation, convolutions, units, start = flow.operations[number], flow.convolutions, flow.units, block * flow.block
     layer, gradient, by_outputs = operation.number, flow.gradient, floats(slopes_of(flow, operation.y, block))
-    convolution_gradient(convolutions, layer, units, by_outputs, start, gradient, operation.weight)
+    own = block * flow.gradient_block
+    convolution_gradient(convolutions, layer, units, by_outputs, start, gradient, own + operation.weight)
     if operation.bias >= 0:
-        convolution_bias_gradient(convolutions, layer, by_outputs, start, gradient, operation.bias)
+        convolution_bias_gradient(convolutions, layer, by_outputs, start, gradient, own + operation.bias)
     if operation.back_x:
         by_inputs = floats(slopes_of(flow, operation.x, block))
         more, gated = operation.fresh_x == 0, operation.gated != 0
@@ -195,15 +230,20 @@ def back_through_rows(flow: Flow, number: int, optimizer: Optimizer, pace: Pace,
 
 
 @kernel
-def learn_planes(flow: Flow, optimizer: Optimizer, pace: Pace) -> None:
-    """New parameters of what works on planes; those that are held stay 0."""
-    parameters = flow.network.parameters
-    for start in range(0, flow.learned, PIECE):
+def learn_planes(flow: Flow, optimizer: Optimizer, pace: Pace, batch: int, team: Team) -> None:
+    """New parameters of what works on planes, a thread's pieces of them; those that are held stay 0."""
+    parameters, last = flow.network.parameters, (batch - 1) // ROW
+    for start in range(team.number * PIECE, flow.learned, team.threads * PIECE):
         size = min(PIECE, flow.learned - start)
         for place in range(0, size, 16):
-            store(optimizer.gradient, place, load16(flow.gradient, start + place))
+            gradient = load16(flow.gradient, last * flow.gradient_block + start + place)
+            for block in range(last - 1, -1, -1):
+                gradient = gradient + load16(flow.gradient, block * flow.gradient_block + start + place)
+            store(optimizer.gradient, place, gradient)
         update(parameters, optimizer, pace, start, size)
     for place in flow.held:
+        if place // PIECE % team.threads != team.number:
+            continue
         parameters[place], optimizer.first[place] = np.float32(0), np.float32(0)
         if optimizer.adam:
             optimizer.second[place] = np.float32(0)

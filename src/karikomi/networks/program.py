@@ -66,11 +66,15 @@ class Part:
 
 
 class Program(NamedTuple):
-    """Signal 0 holds the examples; the outputs are the signal with the number ``output``."""
+    """Signal 0 holds the examples; the outputs are the signal with the number ``output``.
+
+    ``values`` tells which signal holds a value of the tape.
+    """
 
     signals: Sequence[Signal]
     parts: Sequence[Part]
     output: int
+    values: Mapping[int, int]
 
 
 def program_of(module: nn.Module, anatomy: Anatomy) -> Program:
@@ -112,7 +116,7 @@ class _Writer:
                 parts.insert(0, part)
                 needed |= {self.signals[x].same for x in part.x}
         _require(any(part.weight for part in parts), "the network has no layers")
-        return Program(self.signals, parts, output)
+        return Program(self.signals, parts, output, self.numbers)
 
     # What the operations are.
 

@@ -32,7 +32,7 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     """As :func:`~karikomi.engines.sparse.kernels.layout.lay_out`; nothing is left out but removed links."""
     low = lowered(subnetwork.architecture.program)
     signals, block, row_block = place_signals(low)
-    operations, pools, places = _operations(low), Pools(), dict[str, Place]()
+    operations, pools, places = operations_of(low), Pools(), dict[str, Place]()
     convolutions, linear = list[Any](), list[Any]()
     steps = [*zip(low.kinds, low.parts, operations, strict=True)]
     moments = 0
@@ -63,11 +63,11 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     parameters = aligned(pools.parameters)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
-    blocks, slots = -(-batch // ROW), _slots(signals[0])
+    blocks, slots = -(-batch // ROW), slots_of(signals[0])
     slopes, slope_block = place_slopes(low, operations, signals)
     deltas = aligned(blocks * slope_block if backward else 0)
     flow = Flow(
-        _network(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
+        network_of_rows(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
         collected(convolutions, pools),
         operations,
         signals,
@@ -89,7 +89,7 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     return flow, places
 
 
-def _operations(low: Lowered) -> np.ndarray:
+def operations_of(low: Lowered) -> np.ndarray:
     operations = np.zeros(len(low.parts), OPERATION)
     for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
         operation["kind"], operation["activation"] = KINDS.index(kind), ACTIVATIONS[part.activation]
@@ -194,7 +194,7 @@ def _place_linear(
     return layer
 
 
-def _network(
+def network_of_rows(
     linear: Sequence[Any], result: Any, block: int, blocks: int, parameters: np.ndarray, pools: Pools, backward: bool
 ) -> Network:
     """The linear layers, and behind them one without links that is the outputs."""
@@ -235,7 +235,7 @@ def _held(subnetwork: Subnetwork, places: dict[str, Place]) -> np.ndarray:
     return np.concatenate([np.empty(0, np.int64), *found])
 
 
-def _slots(signal: Any) -> np.ndarray:
+def slots_of(signal: Any) -> np.ndarray:
     """Where in a block each number of an example goes, int32."""
     channel, y, x = np.indices([signal["channels"], signal["height"], signal["width"]])
     height, width = signal["height"] + 2 * signal["halo"], signal["width"] + 2 * signal["halo"]

@@ -38,6 +38,13 @@ def _check_program(subnetwork: Subnetwork, examples: Examples) -> int:
     return program.signals[program.output].shape.channels
 
 
+def check_weights(subnetwork: Subnetwork) -> None:
+    """Raise an InputError if a weight is not a number."""
+    for name, value in subnetwork.weights.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"weights[{name!r}] must be finite; it holds NaN or infinite values")
+
+
 def source_of(examples: Examples) -> Source:
     x = np.ascontiguousarray(examples.x).ravel()
     if x.dtype != np.uint8:

@@ -106,8 +106,8 @@ class _Layout:
             np.array(every, STEP),
             np.array(steps, STEP),
             sites,
-            site_of=np.repeat(np.arange(len(sites)), [len(site.channels) for site in self.form.sites]),
-            channel_of=np.concatenate([np.empty(0, np.int64), *(site.channels for site in self.form.sites)]),
+            site_of=np.repeat(np.arange(len(sites)), [len(site.of_unit) for site in self.form.sites]),
+            channel_of=np.concatenate([np.empty(0, np.int64), *(site.of_unit for site in self.form.sites)]),
             linear=np.array(self.linear, LINEAR),
             links=_flat(self.links),
             biases=_flat(self.biases),
@@ -233,7 +233,8 @@ def _place_signals(form: Lesionable) -> tuple[np.ndarray, dict[int, int], int]:
         record["channels"], record["height"], record["width"] = signal.shape
         record["halo"] = halos[number]
         if signal.same == number:
-            record["start"], end = end, end + _room(record, padded(signal.shape.channels, ROWS) if number in linear else 0)
+            rows = padded(signal.shape.channels, ROWS) if number in linear else 0
+            record["start"], end = end, end + _room(record, rows)
     for signal, change in changes.items():
         for number in (change, change + 1):
             signals[number] = signals[signal]

@@ -8,27 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-import numpy as np
-import torch
-
 from karikomi.engines.sparse.lowering import Lowered, bent_late, readers_of
-from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
-from karikomi.networks.parts import Part as Units
-from karikomi.networks.program import Part, Program, Shape, Signal
+from karikomi.networks.channels import Channels, channels_of
+from karikomi.networks.program import Part, Shape, Signal
 
 LAYERS = ("convolution", "linear")
 BY_CHANNEL = ("maximum", "average", "sum")
 
 How = Literal["whole", "channel", "added"]
 """An operation is done again: wholly, in one channel, or so that what its input's one channel grew by is added."""
-
-
-class Site(NamedTuple):
-    """Where a layer's units act: the number of a signal, and for each unit the channel that it is."""
-
-    signal: int
-    channels: np.ndarray
 
 
 class Step(NamedTuple):
@@ -51,7 +40,7 @@ class Lesionable:
 
     low: Lowered
     normalizations: Mapping[int, Part]
-    sites: Sequence[Site]
+    sites: Sequence[Channels]
     steps: Sequence[Sequence[Step]]
 
 
@@ -71,7 +60,7 @@ class _Writer:
         first = next(x for part in program.parts for x in part.x if self._root(x) == 0)
         self.signals[0] = Signal(self.signals[first].shape, 0)
         self.kinds, self.parts = list[str](), list[Part]()
-        self.sites = [self._site(architecture, part) for part in architecture.anatomy.parts]
+        self.sites = channels_of(program, architecture.anatomy)
         self.varying = {site.signal for site in self.sites}  # signals that lesions change
 
     def run(self) -> Lesionable:
@@ -100,7 +89,9 @@ class _Writer:
             alone = [changed[x] for x in part.x if x in changed]
             if alone:
                 single = all(alone)
-                how: How = "channel" if single and kind in BY_CHANNEL else "added" if single and kind in LAYERS else "whole"
+                how: How = "whole"
+                if single and kind in (*BY_CHANNEL, *LAYERS):
+                    how = "channel" if kind in BY_CHANNEL else "added"
                 changed[part.y] = how == "channel"
                 steps.append(Step(number, how))
         return steps
@@ -112,30 +103,12 @@ class _Writer:
         for place, part in enumerate(kept):
             number = part.x[0] if part and part.kind == "normalization" else -1
             layer = kept[makers[number]] if number in makers else None
-            alone = len(readers_of(self.program, number)) == 1 and number not in {*acting, self._root(self.program.output)}
+            seen = {*acting, self._root(self.program.output)}
+            alone = number not in seen and len(readers_of(self.program, number)) == 1
             if part and layer and layer.kind in LAYERS and layer.activation == "identity" and alone:
                 kept[makers[number]] = replace(layer, y=part.y, activation=part.activation)
                 kept[place], self.normalizations[part.y] = None, part
         return [part for part in kept if part]
-
-    def _site(self, architecture: Architecture, units: Units) -> Site:
-        """Where the units of a layer act."""
-        anatomy, problem = architecture.anatomy, f"{units.name}: its units are not the channels of one signal"
-        if len(units.sites) != 1 or units.recurrent or units.sites[0].axis == units.sites[0].examples:
-            raise InputError(problem)
-        site = units.sites[0]
-        number = self.program.values.get(site.value)
-        if number is None:
-            raise InputError(problem)
-        value, shape = anatomy.tape.values[site.value], self.signals[self._root(number)].shape
-        labels = site.units.view(-1, *[1] * (value.ndim - site.axis - 1)).expand(value.shape[1:])
-        by_channel = labels.reshape(shape.channels, -1)
-        order = torch.argsort(by_channel[:, 0], stable=True)
-        order = order[by_channel[order, 0] >= 0]
-        whole = torch.equal(by_channel, by_channel[:, :1].expand_as(by_channel))
-        if not whole or not torch.equal(by_channel[order, 0], torch.arange(units.units)):
-            raise InputError(problem)
-        return Site(self._root(number), order.numpy())
 
     def _root(self, number: int) -> int:
         return self.program.signals[number].same if number < len(self.program.signals) else number

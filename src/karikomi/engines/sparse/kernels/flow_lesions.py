@@ -32,9 +32,9 @@ STEP = np.dtype(
     [
         (name, np.int64)
         for name in (
-            # ``operation`` reads and makes the signals ``x``, ``z`` and ``y``; ``source`` is by how much the one channel
-            # of x grew, ``target`` is for that of y. ``layer`` is the convolution that reads channel 0 alone; ``site``
-            # is the one in y, or -1.
+            # ``operation`` reads the signals ``x`` and ``z`` and makes ``y``; ``source`` is by how much a channel of x
+            # grew, ``target`` is for that of y. ``layer`` is the convolution that reads channel 0 alone; ``site`` is
+            # the one in y, or -1.
             *("what", "operation", "x", "z", "y", "source", "target", "layer", "site"),
         )
     ],
@@ -170,7 +170,8 @@ def copy(values: np.ndarray, source: int, target: int, size: int) -> None:
 def replace(flow: Flow, site, channel: int, block: int) -> bool:
     """A channel becomes what it is in another block; the site's change is by how much it grows. Whether it does."""
     units, signal = flow.units, flow.signals[site.signal]
-    here, goal, largest = signal.start + channel * plane(signal), flow.signals[site.change].start, splat16(np.float32(0))
+    here, goal = signal.start + channel * plane(signal), flow.signals[site.change].start
+    largest = splat16(np.float32(0))
     for place in range(0, plane(signal), ROW):
         value = load16(units, here + place + block * flow.block)
         growth = value - load16(units, here + place)
@@ -230,8 +231,8 @@ def take(flow: Flow, cuts: Cuts, step, channel: int) -> None:
         take_channel(flow, step, channel)
     elif step.what == ADD_CONVOLVED:
         parameters, no_bias = flow.network.parameters, np.intp(-1)
-        number: int = convolutions.layers[step.layer + channel].passes
-        add_all_taps(convolutions, number, block, units, parameters, no_bias, units, ADDED, PLAIN, units)
+        layer: Any = convolutions.layers[step.layer + channel]
+        add_all_taps(convolutions, layer.passes, block, units, parameters, no_bias, units, ADDED, PLAIN, units)
     else:
         multiply(
             *(flow, cuts, flow.operations[step.operation].number, flow.signals[step.source]),
@@ -259,10 +260,7 @@ def multiply(flow: Flow, cuts: Cuts, number: int, signal, first: int, fresh: boo
     layer, units = cuts.linear[number], flow.units
     goal = flow.signals[layer.y].start
     for output in range(0, layer.outputs, ROWS):
-        if fresh:
-            sums = load_rows(cuts.biases, layer.bias + output * ROW)
-        else:
-            sums = load_rows(units, goal + output * ROW)
+        sums = load_rows(cuts.biases, layer.bias + output * ROW) if fresh else load_rows(units, goal + output * ROW)
         link = layer.links + first * layer.stride + output
         for channel in range(signal.channels):
             for y in range(signal.height):

@@ -55,6 +55,40 @@ class Branches(nn.Module):
         return self.output(hidden + self.beside(hidden))
 
 
+class SideBySide(nn.Module):
+    """Layers that read all before them (Huang et al. 2017), and linear layers of which one reads two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.bn = nn.Conv2d(1, 4, 5, 2, 2, bias=False), nn.BatchNorm2d(4)
+        self.one, self.beside = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 2, 1)
+        self.two = nn.Conv2d(10, 4, 3, padding=1, bias=False)
+        self.norm, self.left, self.right = nn.LayerNorm([14, 7, 7]), nn.Linear(686, 12), nn.Linear(686, 8)
+        self.late, self.output = nn.LayerNorm(20), nn.Linear(20, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.bn(self.stem(x.unsqueeze(1))))
+        x = torch.cat([x, torch.relu(self.one(x)), self.beside(x)], 1)
+        x = torch.cat([self.two(x).relu(), x], dim=1)
+        x = self.norm(nn.functional.avg_pool2d(x, 2)).flatten(1)
+        return self.output(self.late(torch.cat((torch.tanh(self.left(x)), self.right(x)), -1)))
+
+
+class Bends(nn.Module):
+    """Activations whose slope depends on what they are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = nn.Conv2d(1, 4, 5, 2, 2), nn.Conv2d(4, 6, 3, 2, 1), nn.Conv2d(6, 6, 3)
+        self.hidden, self.output = nn.Linear(150, 20), nn.Linear(20, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.leaky_relu(self.one(x.unsqueeze(1)), 0.1)
+        x = nn.functional.gelu(x + nn.functional.silu(x))
+        x = nn.functional.gelu(self.three(nn.functional.silu(self.two(x))), approximate="tanh")
+        return self.output(torch.sigmoid(self.hidden(x.flatten(1))))
+
+
 def rows_of_pixels() -> nn.Sequential:
     """Images as 28 channels of 28 places."""
     return nn.Sequential(
@@ -75,4 +109,7 @@ NETWORKS = {
     "residual": Residual(),
     "branches": Branches(),
     "pixels": rows_of_pixels(),
+    "side by side": SideBySide(),
+    "bends": Bends(),
+    "mlp-gelu": build("mlp-20-20", (28, 28), 10, activation="gelu", normalization="layer"),
 }

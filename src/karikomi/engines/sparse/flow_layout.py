@@ -1,5 +1,6 @@
 """A subnetwork whose forward is a program, as the flat arrays that kernels play."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import ACTIVATIONS, IDENTITY, RELU
+from karikomi.engines.sparse.kernels.bends import BENDS
 from karikomi.engines.sparse.kernels.convolution_layout import collected, place_convolution
 from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
@@ -46,6 +48,11 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
                 _place_row(name, channels, pools, places) for name in (part.weight, part.bias)
             )
             operation["moments"], moments = moments, moments + 4 * channels
+        elif kind == "layer_norm":
+            size = math.prod(low.signals[part.y].shape)
+            operation["weight"], operation["bias"] = (
+                _place_row(name, size, pools, places) for name in (part.weight, part.bias)
+            )
     learned = pools.parameters
     for number, (kind, part, operation) in enumerate(steps):
         channels = low.signals[part.y].shape.channels
@@ -83,6 +90,7 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
         moments=np.zeros(moments),
         real=(np.arange(blocks * ROW) < batch).astype(np.float32),
         held=_held(subnetwork, places),
+        drawn=np.zeros(2, np.int64),
         pieces=pieces_of(slots, -1),
         slots=slots,
     )
@@ -100,6 +108,10 @@ def operations_of(low: Lowered) -> np.ndarray:
         operation["momentum"], operation["epsilon"] = part.momentum, part.epsilon
         for what in ("weight", "bias", "mean", "variance", "number"):
             operation[what] = -1
+        if kind == "bend":
+            operation["number"], operation["epsilon"] = BENDS.index(part.bend), part.negative
+        elif kind == "dropout":
+            operation["epsilon"] = part.probability
     _mark_ways_back(low, operations)
     return operations
 

@@ -69,6 +69,8 @@ class _Layout:
                 operation["moments"], moments = moments, moments + 4 * low.signals[part.y].shape.channels
                 for what in ("weight", "bias", "mean", "variance"):
                     operation[what] = self._row(getattr(part, what))
+            elif kind == "layer_norm":
+                operation["weight"], operation["bias"] = self._row(part.weight), self._row(part.bias)
         every = [self._step(operations, number, "whole") for number in range(len(operations))]
         sliced, steps, ends = list[Any](operations), list[Any](), [0]
         for some in self.form.steps:
@@ -99,6 +101,7 @@ class _Layout:
             moments=np.zeros(moments),
             real=np.ones(ROW, np.float32),
             held=np.zeros(0, np.int64),
+            drawn=np.zeros(2, np.int64),
             pieces=pieces_of(slots, -1),
             slots=slots,
         )

@@ -14,7 +14,7 @@ from karikomi.networks.channels import Channels, channels_of
 from karikomi.networks.program import Part, Shape, Signal
 
 LAYERS = ("convolution", "linear")
-BY_CHANNEL = ("maximum", "average", "sum")
+BY_CHANNEL = ("maximum", "average", "sum", "bend", "dropout")
 
 How = Literal["whole", "channel", "added"]
 """An operation is done again: wholly, in one channel, or so that what its input's one channel grew by is added."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.elementwise import line_of
 from karikomi.engines.sparse.kernels.flow import Flow
-from karikomi.engines.sparse.kernels.loss import exponential, hyperbolic_tangent
+from karikomi.engines.sparse.kernels.loss import exponential
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.vector import (
     absolute,
@@ -25,8 +25,8 @@ LEAKY_RELU, GELU, GELU_TANH, SILU, SIGMOID = range(len(BENDS))
 _f32 = np.float32
 _ZERO, _HALF, _ONE = _f32(0), _f32(0.5), _f32(1)
 _HALF_ROOT, _DENSITY = _f32(math.sqrt(0.125)), _f32(1 / math.sqrt(2 * math.pi))
-# GELU by tanh (Hendrycks & Gimpel 2016).
-_INNER, _CUBIC, _SLOPE = _f32(math.sqrt(2 / math.pi)), _f32(0.044715), _f32(3 * 0.044715)
+# GELU by tanh (Hendrycks & Gimpel 2016); (1 + tanh u) / 2 is the sigmoid of 2 u, without cancellation.
+_INNER, _CUBIC, _SLOPE = _f32(2 * math.sqrt(2 / math.pi)), _f32(0.044715), _f32(3 * 0.044715)
 # exp(z²) erfc(z) = t (C0 + C1 t + …), t = 1 / (1 + z / 2), for z from 0 to 10: fitted at Chebyshev nodes, relative
 # error 5e-8.
 _C0, _C1, _C2 = _f32(0.2820823575053984), _f32(0.28245384207490576), _f32(0.24247937866437447)
@@ -66,8 +66,7 @@ def bent(function: int, negative: np.float32, x):
         below, _ = normal(x)
         return x * below
     if function == GELU_TANH:
-        inner = hyperbolic_tangent(splat16(_INNER) * multiply_add(splat16(_CUBIC) * x * x, x, x))
-        return splat16(_HALF) * x * (splat16(_ONE) + inner)
+        return x * sigmoid(splat16(_INNER) * multiply_add(splat16(_CUBIC) * x * x, x, x))
     if function == SILU:
         return x * sigmoid(x)
     return sigmoid(x)
@@ -81,10 +80,9 @@ def slope(function: int, negative: np.float32, x):
         below, density = normal(x)
         return multiply_add(x, density, below)
     if function == GELU_TANH:
-        inner = hyperbolic_tangent(splat16(_INNER) * multiply_add(splat16(_CUBIC) * x * x, x, x))
+        share = sigmoid(splat16(_INNER) * multiply_add(splat16(_CUBIC) * x * x, x, x))
         steep = splat16(_INNER) * multiply_add(splat16(_SLOPE) * x, x, splat16(_ONE))
-        tilt = (splat16(_ONE) - inner * inner) * steep
-        return splat16(_HALF) * multiply_add(x, tilt, splat16(_ONE) + inner)
+        return share * multiply_add(x * steep, splat16(_ONE) - share, splat16(_ONE))
     share = sigmoid(x)
     if function == SILU:
         return share * multiply_add(x, splat16(_ONE) - share, splat16(_ONE))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.programs import NETWORKS
+from tests.programs import NETWORKS, Bends
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -25,7 +25,9 @@ from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize
 from karikomi.networks.subnetwork import Subnetwork
 
-MODULES = {**NETWORKS, "conv-4-small": build("conv-4-small", (28, 28), 10), "resnet-8": build("resnet-8", (28, 28), 10)}
+SCATTERED = {"side by side"}
+MODULES = {name: module for name, module in NETWORKS.items() if name not in SCATTERED}
+MODULES |= {"conv-4-small": build("conv-4-small", (28, 28), 10), "resnet-8": build("resnet-8", (28, 28), 10)}
 NORMALIZED_BY = {
     **{f"{at}conv{n}": f"{at}bn{n}" for at in ("", *(f"blocks.{k}." for k in range(3))) for n in (1, 2)},
     **{f"blocks.{k}.shortcut.0": f"blocks.{k}.shortcut.1" for k in range(3)},
@@ -78,6 +80,8 @@ def removed(network: Subnetwork, gone: Iterable[int], examples: Examples) -> Ten
             for key in ("weight", "bias", "running_mean"):
                 if f"{name}.{key}" in state:
                     state[f"{name}.{key}"][i] = 0
+        if isinstance(module, Bends) and layer == "hidden":  # the sigmoid of 0 is not 0
+            state["output.weight"][:, i] = 0
     module.load_state_dict(state)
     return module(torch.tensor(examples.x).float() / 255)
 
@@ -164,6 +168,12 @@ def test_every_removal_is_reported(network, examples):
     reported: list[int] = []
     flow_lesions.remove_in_order(network, np.tile(np.arange(6), (3, 1)), examples, advance=reported.append)
     assert sum(reported) == 18
+
+
+@pytest.mark.parametrize("name", SCATTERED)
+def test_what_is_read_alone_and_beside_others_is_for_the_population_engine(name):
+    reason = why_not_lesioned(Architecture(NETWORKS[name], (torch.rand(3, 28, 28),)))
+    assert reason == "stem: its units are not the channels of one signal"
 
 
 class Scattered(nn.Module):

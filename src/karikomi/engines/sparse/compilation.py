@@ -62,9 +62,10 @@ def _of_training(subnetwork: Subnetwork, examples: Examples) -> Calls:
 
 
 def _of_flows(examples: Examples, lesions: bool) -> Calls:
-    convolution = {"1.weight": np.zeros((2, 1, 1), np.float32), "1.bias": np.zeros(2, np.float32)}
-    module = nn.Sequential(nn.Unflatten(1, (1, 1)), nn.Conv1d(1, 2, 1), nn.Flatten())
-    subnetwork = Subnetwork.full(Architecture(module, sample_shape=(1,)), convolution)
+    weights = {f"{name}.weight": np.zeros((2, inputs, 1), np.float32) for name, inputs in (("1", 1), ("2", 2))}
+    biases = {f"{name}.bias": np.zeros(2, np.float32) for name in ("1", "2")}
+    module = nn.Sequential(nn.Unflatten(1, (1, 1)), nn.Conv1d(1, 2, 1), nn.Conv1d(2, 2, 1), nn.Flatten())
+    subnetwork = Subnetwork.full(Architecture(module, sample_shape=(1,)), weights | biases)
     source, chosen, correct = source_of(examples), np.arange(2), np.zeros(2, np.int64)
     flow, _ = lay_out_flow(subnetwork, 2)
     optimizer = optimizer_of(Recipe(1, 2, "adam", 0.0, 0.0, 0.0, 1), flow.network)

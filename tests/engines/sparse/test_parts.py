@@ -107,6 +107,7 @@ def test_a_step_with_dropout_is_one_with_its_masks(make, data):
         loss.backward()
         with torch.no_grad():
             for parameter in module.parameters():
+                assert parameter.grad is not None
                 parameter -= 0.5 * parameter.grad
     for name, value in module.state_dict().items():
         np.testing.assert_allclose(trained.final.weights[name], value, rtol=0, atol=1e-5, err_msg=name)

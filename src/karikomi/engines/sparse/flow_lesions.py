@@ -14,15 +14,9 @@ from karikomi.engines.lesion_input import ZERO, check_ablation, check_examples, 
 from karikomi.engines.sparse.input import check, check_weights, source_of
 from karikomi.engines.sparse.kernels.activations import IDENTITY
 from karikomi.engines.sparse.kernels.circuits import Packs, make_packs
+from karikomi.engines.sparse.kernels.cuts import SHOWN, Cuts, Pack
 from karikomi.engines.sparse.kernels.flow import Flow
-from karikomi.engines.sparse.kernels.flow_lesions import (
-    SHOWN,
-    Cuts,
-    Pack,
-    knock_out_channels,
-    remove_channels,
-    show_others,
-)
+from karikomi.engines.sparse.kernels.flow_lesions import knock_out_channels, remove_channels, show_others
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layout import aligned
 from karikomi.engines.sparse.kernels.packs import LEVEL, Circuit, State

@@ -7,8 +7,7 @@ import numpy as np
 
 from karikomi.engines.sparse.flow_layout import network_of_rows, operations_of, slots_of
 from karikomi.engines.sparse.kernels.convolution_layout import collected, place_convolution
-from karikomi.engines.sparse.kernels.flow import Flow
-from karikomi.engines.sparse.kernels.flow_lesions import (
+from karikomi.engines.sparse.kernels.cuts import (
     ADD_CONVOLVED,
     ADD_MULTIPLIED,
     BLOCKS,
@@ -21,11 +20,13 @@ from karikomi.engines.sparse.kernels.flow_lesions import (
     THROUGH,
     Cuts,
 )
+from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.layout import aligned, pieces_of
 from karikomi.engines.sparse.kernels.placement import Pools, padded
-from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent, plane
+from karikomi.engines.sparse.kernels.planes import ROW, plane
 from karikomi.engines.sparse.kernels.rows import ROWS
-from karikomi.engines.sparse.lesion_program import Lesionable, lesionable
+from karikomi.engines.sparse.lesion_program import lesionable
+from karikomi.engines.sparse.lesion_signals import place_lesioned
 from karikomi.engines.sparse.signal_layout import shape_of
 from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
@@ -58,7 +59,7 @@ class _Layout:
 
     def run(self) -> tuple[Flow, Cuts]:
         low = self.low
-        self.signals, self.changes, block = _place_signals(self.form)
+        self.signals, self.changes, block = place_lesioned(self.form)
         operations, moments = operations_of(low), 0
         for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
             if kind == "convolution":
@@ -214,40 +215,6 @@ class _Layout:
     def slices(self) -> dict[int, int]:
         """By signal the number of the record that is one of its channels."""
         return {signal: change + 1 for signal, change in self.changes.items()}
-
-
-def _place_signals(form: Lesionable) -> tuple[np.ndarray, dict[int, int], int]:
-    """Where each signal is, the numbers of their changes in one channel, and the elements of a block.
-
-    Behind the record of a change there is one of a channel of the signal, to be placed.
-    """
-    low = form.low
-    halos = np.zeros(len(low.signals), np.int64)
-    for kind, part in zip(low.kinds, low.parts, strict=True):
-        if kind == "convolution":
-            halos[part.x[0]] = max(halos[part.x[0]], *part.padding)
-    alone = {x for steps in form.steps for number, how in steps if how != "whole" for x in low.parts[number].x}
-    alone |= {low.parts[number].y for steps in form.steps for number, how in steps if how == "channel"}
-    alone |= {site.signal for site in form.sites}
-    changes = {signal: len(low.signals) + 2 * n for n, signal in enumerate(sorted(alone))}
-    signals, end = np.zeros(len(low.signals) + 2 * len(changes), PLANES), 0
-    linear = {part.y for kind, part in zip(low.kinds, low.parts, strict=True) if kind == "linear"}
-    for number, (record, signal) in enumerate(zip(signals, low.signals, strict=False)):
-        record["channels"], record["height"], record["width"] = signal.shape
-        record["halo"] = halos[number]
-        if signal.same == number:
-            rows = padded(signal.shape.channels, ROWS) if number in linear else 0
-            record["start"], end = end, end + _room(record, rows)
-    for signal, change in changes.items():
-        for number in (change, change + 1):
-            signals[number] = signals[signal]
-            signals[number]["channels"] = 1
-        signals[change]["start"], end = end, end + _room(signals[change], 0)
-    return signals, changes, end
-
-
-def _room(signal: Any, rows: int) -> int:
-    return padded(max(extent(signal), rows * ROW), 64)
 
 
 def _flat(pieces: Sequence[np.ndarray]) -> np.ndarray:

@@ -19,7 +19,7 @@ def join(flow: Flow, number: int, start: int) -> None:
 
 
 @kernel
-def part(flow: Flow, number: int, block: int) -> None:
+def join_back(flow: Flow, number: int, block: int) -> None:
     """The derivatives by both signals."""
     operation, start = flow.operations[number], block * flow.slope_block
     one, other, made = flow.slopes[operation.x], flow.slopes[operation.z], flow.slopes[operation.y]

@@ -29,7 +29,7 @@ from karikomi.engines.sparse.kernels.flow import (
     Flow,
 )
 from karikomi.engines.sparse.kernels.gather import Source
-from karikomi.engines.sparse.kernels.joining import join, part
+from karikomi.engines.sparse.kernels.joining import join, join_back
 from karikomi.engines.sparse.kernels.layer import floats
 from karikomi.engines.sparse.kernels.layer_norm import normalize_examples, normalize_examples_back
 from karikomi.engines.sparse.kernels.loss import activate, cross_entropy, score, times_slope
@@ -161,7 +161,7 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
         if operation.back_z and operation.z != operation.x:
             hand_on(flow, number, block, operation.z, operation.fresh_z != 0)
     elif operation.kind == CONCATENATION:
-        part(flow, number, block)
+        join_back(flow, number, block)
     elif operation.kind == LAYER_NORM:
         normalize_examples_back(flow, number, block)
     elif operation.back_x:

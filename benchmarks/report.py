@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from peak import UNIT
-from texts import HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
+from texts import CHANNELS, HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
 
 
 def page(results: dict) -> str:
@@ -17,6 +17,7 @@ def page(results: dict) -> str:
         ("training", _training, "Training of any network"),
         ("lottery", _lottery, "Whole lotteries"),
         ("lesions", _lesions, "Lesions"),
+        ("channels", _channels, "Lesions of convolutional networks"),
         ("models", _models, "Lesions of any model"),
         ("scaling", _scaling, "How cost grows"),
         ("memory", _memory, "Peak memory"),
@@ -197,6 +198,22 @@ def _lesions(lesions: dict) -> str:
             [(f"{graph['karikomi']:.3f} s", f"{graph['networkx']:.1f} s", f"{graph['ratio']:.0f}")],
         ),
     )
+
+
+def _channels(channels: dict) -> str:
+    rows = [
+        (
+            name,
+            one["images"],
+            one["channels"],
+            f"{one['karikomi']:.2f} s",
+            f"{one['pass each']:.1f} s",
+            f"{one['ratio']:.0f}",
+        )
+        for name, one in channels["networks"].items()
+    ]
+    head = ("network", "images", "channels", "karikomi", "a pass each", "times faster")
+    return CHANNELS.format(sampled=channels["sampled"], table=_table(head, rows))
 
 
 def _models(models: dict) -> str:

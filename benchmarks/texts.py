@@ -140,6 +140,15 @@ Betweenness (distance 1 / |w|) of the whole graph, {nodes} nodes and {links} lin
 {betweenness}
 """
 
+CHANNELS = """## Lesions of convolutional networks
+
+Knock-outs of every channel on MNIST's test images, zero ablation, all cores. *A pass each*: the plain PyTorch forward
+with a mask on the lesioned channel, data in memory, images in the order in memory and in minibatches of the size that
+are the fastest ({sampled} lesions, spread over the layers, are timed and multiplied up).
+
+{table}
+"""
+
 MODELS = """## Lesions of any model
 
 Knock-outs of single units: of a ResNet-20 on {images} images of 32 × 32, of a transformer of 6 layers and 8 heads on

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from karikomi.engines.choice import why_not_sparse
+from karikomi.engines.choice import why_not_lesioned, why_not_sparse
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture
@@ -82,7 +82,11 @@ def describe(model: nn.Module, x: Any = None) -> Answer:
 
 def _trained_by(architecture: Architecture) -> str:
     reason = why_not_sparse(architecture)
-    return f"Trained by the population engine ({reason})." if reason else "Trained by the sparse engine on a CPU."
+    if reason:
+        return f"Trained by the population engine ({reason})."
+    reason = why_not_lesioned(architecture)
+    lesioned = f" Lesioned by the population engine ({reason})." if reason else ""
+    return f"Trained by the sparse engine on a CPU.{lesioned}"
 
 
 def _rows(anatomy: Anatomy) -> list[tuple[str, ...]]:

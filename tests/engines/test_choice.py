@@ -54,8 +54,8 @@ def test_it_trains_perceptrons(module: nn.Module) -> None:
     "module",
     [
         nn.Sequential(nn.ReLU()),
-        nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Linear(3, 2)),
-        nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(4, 3), nn.ELU(), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(4, 3), nn.AlphaDropout(), nn.Linear(3, 2)),
         nn.Sequential(nn.Flatten(0), nn.Linear(4, 3)),
     ],
 )
@@ -63,6 +63,13 @@ def test_other_networks_are_for_the_population_engine(module: nn.Module) -> None
     assert choose("auto", Architecture(module)) is population
     with pytest.raises(InputError, match="cannot train this network"):
         choose("sparse", Architecture(module))
+
+
+@pytest.mark.parametrize(
+    "part", [nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.LeakyReLU(), nn.Dropout(0.1), nn.LayerNorm(3)], ids=str
+)
+def test_perceptrons_of_other_parts_are_trained_as_programs(part: nn.Module) -> None:
+    assert choose("auto", Architecture(nn.Sequential(nn.Linear(4, 3), part, nn.Linear(3, 2)))) is convolutional
 
 
 class Whimsical(nn.Module):
@@ -75,8 +82,9 @@ class Whimsical(nn.Module):
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
-        (nn.GELU(), "1, gelu: not among the operations that it knows"),
-        (nn.Dropout(0.1), "1, dropout: draws in training"),
+        (nn.ELU(), "1, elu: not among the operations that it knows"),
+        (nn.Dropout(1.0), "1, dropout: drops all"),
+        (nn.LayerNorm(12), "1, layer_norm: not over all numbers of an example"),
         (nn.Conv2d(4, 4, (2, 3), padding="same"), "1, conv2d: the padding same, uneven"),
         (nn.Conv2d(4, 4, 3).requires_grad_(False), "1, conv2d: its weight is computed, not trained"),
         (nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 3)), "1, conv2d: its weight is computed"),

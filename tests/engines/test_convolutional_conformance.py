@@ -6,14 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from tests.programs import NETWORKS
 
 from karikomi.data.dataset import Examples
 from karikomi.engines import convolutional, population
 from karikomi.engines.choice import choose
 from karikomi.engines.contract import Recipe
 from karikomi.engines.recipe import learning_rates
-from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
 
 # At larger rates a rounding error grows tenfold every few steps: PyTorch in float32 is then far from itself in float64.
@@ -22,76 +21,7 @@ SGD = replace(ADAM, optimizer="sgd", learning_rate=5e-4, momentum=0.9, weight_de
 SHORT = replace(SGD, iterations=30, learning_rate=0.01, validate_every=10)
 
 
-class Block(nn.Module):
-    """A shortcut around two convolutions, one of them in groups, between normalizations."""
-
-    def __init__(self, channels: int, units: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, units, 3, stride, 1, bias=False)
-        self.conv2 = nn.Conv2d(units, units, 3, padding=1, groups=2, bias=False)
-        self.bn1, self.bn2 = nn.BatchNorm2d(units), nn.BatchNorm2d(units, affine=False)
-        self.shortcut = nn.Conv2d(channels, units, 1, stride) if stride > 1 else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
-        return (inner + self.shortcut(x)).relu()
-
-
-class Residual(nn.Module):
-    """A normalization behind a linear layer, too, and outputs that are a sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.bn = nn.Conv2d(1, 4, 5, 2, 2, bias=False), nn.BatchNorm2d(4, momentum=0.3)
-        self.blocks = nn.Sequential(Block(4, 4, 1), Block(4, 6, 2))
-        self.hidden, self.norm = nn.Linear(294, 12, bias=False), nn.BatchNorm1d(12)
-        self.output, self.beside = nn.Linear(12, 10), nn.Linear(6, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.blocks(torch.relu(self.bn(self.stem(x.unflatten(1, (1, -1))))))
-        hidden = torch.tanh(self.norm(self.hidden(x.flatten(1))))
-        return self.output(hidden) + self.beside(x.mean((2, 3)))
-
-
-class Branches(nn.Module):
-    """Signals with two readers, windows that overlap or are padded, kernels and strides of two sizes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.image, self.stem = nn.Unflatten(1, (1, -1)), nn.Conv2d(1, 4, (5, 3), (2, 1), (0, 2))
-        self.left, self.right = nn.Conv2d(4, 6, 3, padding=1, dilation=2), nn.Conv2d(4, 6, 1, bias=False)
-        self.hidden, self.beside, self.output = nn.Linear(126, 20), nn.Linear(20, 20), nn.Linear(20, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.tanh(self.stem(self.image(x)))
-        left = nn.functional.max_pool2d(torch.relu(self.left(x)), 3, 2)
-        right = nn.functional.avg_pool2d(torch.relu(self.right(x)), 6, 2)
-        pooled = nn.functional.max_pool2d(torch.relu(left + right), 2, padding=1)
-        hidden = torch.relu(self.hidden(pooled.flatten(1)))
-        return self.output(hidden + self.beside(hidden))
-
-
-def rows_of_pixels() -> nn.Sequential:
-    """Images as 28 channels of 28 places."""
-    return nn.Sequential(
-        *(
-            nn.Conv1d(28, 8, 5, 2, 2, bias=False),
-            nn.BatchNorm1d(8),
-            nn.ReLU(),
-            nn.MaxPool1d(3, 2, 1),
-            nn.Conv1d(8, 8, 3, groups=8),
-        ),
-        *(nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(16, 10)),
-    )
-
-
-NETWORKS = {
-    "conv-2-small": build("conv-2-small", (28, 28), 10),
-    "lenet-5": build("lenet-5", (28, 28), 10),
-    "residual": Residual(),
-    "branches": Branches(),
-    "pixels": rows_of_pixels(),
-}
+LONG = {"branches": 2e-3, "pixels": 2e-3, "side by side": 5e-4, "bends": 2e-3, "mlp-gelu": 2e-3}
 EVERY = pytest.mark.parametrize("module", NETWORKS.values(), ids=NETWORKS.keys())
 
 
@@ -139,10 +69,10 @@ def test_trains_like_plain_pytorch(engine, make, oracle, noisy, module, density,
         assert trained.final.weights[name].dtype == value.dtype
 
 
-@pytest.mark.parametrize("module", [NETWORKS["branches"], NETWORKS["pixels"]], ids=["branches", "pixels"])
-def test_trains_like_plain_pytorch_for_hundreds_of_steps(engine, make, oracle, noisy, module):
-    recipe = replace(SGD, iterations=300, learning_rate=2e-3, validate_every=1)
-    trial = make.trial(module, 0.3)
+@pytest.mark.parametrize("name", LONG)
+def test_trains_like_plain_pytorch_for_hundreds_of_steps(engine, make, oracle, noisy, name):
+    recipe = replace(SGD, iterations=300, learning_rate=LONG[name], validate_every=1)
+    trial = make.trial(NETWORKS[name], 0.3)
     [trained] = engine.train([trial], noisy, recipe)
     np.testing.assert_allclose(trained.curve.train_loss, oracle(trial, noisy, recipe).losses, rtol=0, atol=1e-4)
 

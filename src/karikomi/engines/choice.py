@@ -7,6 +7,7 @@ from karikomi.engines.contract import Engine, Recipe
 from karikomi.engines.population.source import find_device
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
+from karikomi.networks.channels import channels_of
 
 
 def choose(name: str, architecture: Architecture, recipe: Recipe | None = None) -> Engine:
@@ -41,6 +42,18 @@ def why_not_sparse(architecture: Architecture) -> str | None:
         _ = architecture.program
     except InputError as reason:
         return str(reason)
+    return None
+
+
+def why_not_lesioned(architecture: Architecture) -> str | None:
+    """The layer for which the sparse engine does not lesion such networks; None if it does."""
+    reason = why_not_sparse(architecture)
+    if reason or architecture.perceptron is not None:
+        return reason
+    try:
+        channels_of(architecture.program, architecture.anatomy)
+    except InputError as problem:
+        return str(problem)
     return None
 
 

@@ -1,12 +1,18 @@
-"""Convolutional networks on a CPU: trained and evaluated by the sparse engine; lesions by the population engine."""
+"""Convolutional networks on a CPU: the sparse engine, and the population engine for what it does not do."""
 
 from collections.abc import Sequence
 
-from karikomi.data.dataset import Dataset
+import numpy as np
+
+from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import population, sparse
-from karikomi.engines.contract import Advance, Recipe, Trained, Trial
-from karikomi.engines.population import activations, knock_out, remove_in_order
-from karikomi.engines.sparse import evaluate
+from karikomi.engines.choice import why_not_lesioned
+from karikomi.engines.contract import Ablation, Advance, Outcomes, Recipe, Trained, Trial
+from karikomi.engines.lesion_input import ZERO, check_examples
+from karikomi.engines.population import activations
+from karikomi.engines.sparse import evaluate, flow_lesions
+from karikomi.engines.sparse.input import check
+from karikomi.networks.subnetwork import Subnetwork
 
 __all__ = ["activations", "evaluate", "knock_out", "remove_in_order", "train"]
 
@@ -33,3 +39,33 @@ def train(
         results = population.train([trials[n] for n in changing], data, recipe, advance)
         trained |= zip(changing, results, strict=True)
     return [trained[number] for number in range(len(trials))]
+
+
+def knock_out(
+    subnetwork: Subnetwork, examples: Examples, ablation: Ablation = ZERO, units: np.ndarray | None = None
+) -> Outcomes:
+    """As the sparse engine does; where units are not the channels of one signal, the population engine.
+
+    Raises:
+        InputError: as theirs.
+    """
+    lesioned = population if _population_lesions(subnetwork, examples) else flow_lesions
+    return lesioned.knock_out(subnetwork, examples, ablation, units)
+
+
+def remove_in_order(
+    subnetwork: Subnetwork,
+    orders: np.ndarray,
+    examples: Examples,
+    ablation: Ablation = ZERO,
+    advance: Advance | None = None,
+) -> Outcomes:
+    """See :func:`knock_out`."""
+    lesioned = population if _population_lesions(subnetwork, examples) else flow_lesions
+    return lesioned.remove_in_order(subnetwork, orders, examples, ablation, advance)
+
+
+def _population_lesions(subnetwork: Subnetwork, examples: Examples) -> bool:
+    check_examples(examples)
+    check(subnetwork, examples)
+    return why_not_lesioned(subnetwork.architecture) is not None

@@ -15,7 +15,8 @@ from karikomi.networks.belongings import Belonging, belongings, weights_of
 from karikomi.networks.chain import perceptron, why_no_chain
 from karikomi.networks.layers import Layer, Linear, Numbers, check_numbers
 from karikomi.networks.modes import other_in_training
-from karikomi.networks.program import Program, program_of
+from karikomi.networks.program import Program
+from karikomi.networks.program_writer import program_of
 from karikomi.networks.samples import guessed, some_examples
 from karikomi.networks.tape import record
 from karikomi.networks.wiring import Wiring, wiring

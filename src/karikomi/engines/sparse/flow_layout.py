@@ -1,5 +1,6 @@
 """A subnetwork whose forward is a program, as the flat arrays that kernels play."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import ACTIVATIONS, IDENTITY, RELU
+from karikomi.engines.sparse.kernels.bends import BENDS
 from karikomi.engines.sparse.kernels.convolution_layout import collected, place_convolution
 from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
@@ -32,7 +34,7 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     """As :func:`~karikomi.engines.sparse.kernels.layout.lay_out`; nothing is left out but removed links."""
     low = lowered(subnetwork.architecture.program)
     signals, block, row_block = place_signals(low)
-    operations, pools, places = _operations(low), Pools(), dict[str, Place]()
+    operations, pools, places = operations_of(low), Pools(), dict[str, Place]()
     convolutions, linear = list[Any](), list[Any]()
     steps = [*zip(low.kinds, low.parts, operations, strict=True)]
     moments = 0
@@ -46,6 +48,11 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
                 _place_row(name, channels, pools, places) for name in (part.weight, part.bias)
             )
             operation["moments"], moments = moments, moments + 4 * channels
+        elif kind == "layer_norm":
+            size = math.prod(low.signals[part.y].shape)
+            operation["weight"], operation["bias"] = (
+                _place_row(name, size, pools, places) for name in (part.weight, part.bias)
+            )
     learned = pools.parameters
     for number, (kind, part, operation) in enumerate(steps):
         channels = low.signals[part.y].shape.channels
@@ -63,11 +70,11 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     parameters = aligned(pools.parameters)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
-    blocks, slots = -(-batch // ROW), _slots(signals[0])
+    blocks, slots = -(-batch // ROW), slots_of(signals[0])
     slopes, slope_block = place_slopes(low, operations, signals)
     deltas = aligned(blocks * slope_block if backward else 0)
     flow = Flow(
-        _network(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
+        network_of_rows(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
         collected(convolutions, pools),
         operations,
         signals,
@@ -85,13 +92,14 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
         block_moments=np.zeros(blocks * moments),
         real=(np.arange(blocks * ROW) < batch).astype(np.float32),
         held=_held(subnetwork, places),
+        drawn=np.zeros(2, np.int64),
         pieces=pieces_of(slots, -1),
         slots=slots,
     )
     return flow, places
 
 
-def _operations(low: Lowered) -> np.ndarray:
+def operations_of(low: Lowered) -> np.ndarray:
     operations = np.zeros(len(low.parts), OPERATION)
     for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
         operation["kind"], operation["activation"] = KINDS.index(kind), ACTIVATIONS[part.activation]
@@ -102,6 +110,10 @@ def _operations(low: Lowered) -> np.ndarray:
         operation["momentum"], operation["epsilon"] = part.momentum, part.epsilon
         for what in ("weight", "bias", "mean", "variance", "number"):
             operation[what] = -1
+        if kind == "bend":
+            operation["number"], operation["epsilon"] = BENDS.index(part.bend), part.negative
+        elif kind == "dropout":
+            operation["epsilon"] = part.probability
     _mark_ways_back(low, operations)
     return operations
 
@@ -196,7 +208,7 @@ def _place_linear(
     return layer
 
 
-def _network(
+def network_of_rows(
     linear: Sequence[Any], result: Any, block: int, blocks: int, parameters: np.ndarray, pools: Pools, backward: bool
 ) -> Network:
     """The linear layers, and behind them one without links that is the outputs."""
@@ -237,7 +249,7 @@ def _held(subnetwork: Subnetwork, places: dict[str, Place]) -> np.ndarray:
     return np.concatenate([np.empty(0, np.int64), *found])
 
 
-def _slots(signal: Any) -> np.ndarray:
+def slots_of(signal: Any) -> np.ndarray:
     """Where in a block each number of an example goes, int32."""
     channel, y, x = np.indices([signal["channels"], signal["height"], signal["width"]])
     height, width = signal["height"] + 2 * signal["halo"], signal["width"] + 2 * signal["halo"]

@@ -6,6 +6,7 @@ import torch
 from karikomi.data.dataset import Examples
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.errors import InputError
+from karikomi.networks.program import Shape
 from karikomi.networks.subnetwork import Subnetwork
 
 
@@ -33,9 +34,18 @@ def _check_program(subnetwork: Subnetwork, examples: Examples) -> int:
     except InputError as reason:
         raise InputError(f"the sparse engine trains no such network ({reason}); use the engine population") from None
     expected, given = tuple(anatomy.tape.values[0].shape[1:]), examples.x.shape[1:]
-    if given != expected:
+    first = next(program.signals[x].shape for part in program.parts for x in part.x if program.signals[x].same == 0)
+    in_rows = first == Shape(examples.x[0].size)  # of numbers, whatever the shape that they come in
+    if given != expected and not in_rows:
         raise InputError(f"the network takes examples of the shape {list(expected)}; these are {list(given)}")
     return program.signals[program.output].shape.channels
+
+
+def check_weights(subnetwork: Subnetwork) -> None:
+    """Raise an InputError if a weight is not a number."""
+    for name, value in subnetwork.weights.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"weights[{name!r}] must be finite; it holds NaN or infinite values")
 
 
 def source_of(examples: Examples) -> Source:

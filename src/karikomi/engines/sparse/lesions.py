@@ -11,7 +11,7 @@ from karikomi.data.dataset import Examples
 from karikomi.engines.contract import Ablation, Activations, Advance, Outcomes
 from karikomi.engines.lesion_input import ZERO, check_ablation, check_examples, lesion_orders, single_lesions
 from karikomi.engines.sparse.close_calls import decide
-from karikomi.engines.sparse.input import check, nonzero_fraction, source_of
+from karikomi.engines.sparse.input import check, check_weights, nonzero_fraction, source_of
 from karikomi.engines.sparse.kernels.circuits import (
     Packs,
     make_circuit,
@@ -139,9 +139,7 @@ class Whole:
     def of(cls, subnetwork: Subnetwork, examples: Examples, threads: int | None) -> Self:
         check_examples(examples)
         check(subnetwork, examples)
-        for name, value in subnetwork.weights.items():
-            if not np.isfinite(value).all():
-                raise InputError(f"weights[{name!r}] must be finite; it holds NaN or infinite values")
+        check_weights(subnetwork)
         circuit = make_circuit(subnetwork)
         if len(circuit.levels) == 1:
             raise InputError("the network has no hidden units to observe or remove")

@@ -31,7 +31,7 @@ class _Lowering:
 
     def run(self) -> Lowered:
         program = self.program
-        for part in _summed_early(program, _bent_late(program)):
+        for part in _summed_early(program, bent_late(program)):
             if part.kind == "linear":
                 self._add("linear", replace(part, x=(self._as_rows(part.x[0]),)))
                 self.rows.add(part.y)
@@ -47,7 +47,7 @@ class _Lowering:
         """Rows that have no other reader."""
         same = self.signals[number].same
         if same in self.rows:
-            if len(_readers(self.program, number)) <= 1:
+            if len(readers_of(self.program, number)) <= 1:
                 return same
             same = self._move("to_planes", same, self.signals[same].shape)
         rows = self._move("to_rows", same, Shape(math.prod(self.signals[same].shape)))
@@ -72,16 +72,16 @@ class _Lowering:
         self.parts.append(part)
 
 
-def _readers(program: Program, number: int) -> list[Part]:
+def readers_of(program: Program, number: int) -> list[Part]:
     same = program.signals[number].same
     return [part for part in program.parts for x in part.x if program.signals[x].same == same]
 
 
-def _bent_late(program: Program) -> list[Part]:
+def bent_late(program: Program) -> list[Part]:
     """ReLU behind the largest value of a window gives the same as before it, and is less work."""
     parts = {part.y: part for part in program.parts}
     for part in program.parts:
-        readers = _readers(program, part.y)
+        readers = readers_of(program, part.y)
         if part.activation == "relu" and [reader.kind for reader in readers] == ["maximum"]:
             reader = parts[readers[0].y]
             if reader.activation == "identity" and program.signals[part.y].same != program.signals[program.output].same:
@@ -100,7 +100,7 @@ def _summed_early(program: Program, parts: Sequence[Part]) -> list[Part]:
             continue
         early, late = sorted(part.x, key=lambda number: places.get(number, -1))
         maker = kept[places[late]] if late in places else part
-        alone = len(_readers(program, late)) == 1
+        alone = len(readers_of(program, late)) == 1
         if maker.kind == "normalization" and len(maker.x) == 1 and maker.activation == "identity" and alone:
             kept[places[late]] = replace(maker, x=(maker.x[0], early), y=part.y, activation=part.activation)
             kept[places[part.y]] = replace(part, kind="")

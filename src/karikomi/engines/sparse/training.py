@@ -97,6 +97,8 @@ def _train(
     moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
     played, places = _laid_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
     network = played.network if isinstance(played, Flow) else played
+    if isinstance(played, Flow):
+        played.drawn[0] = (trial.dropout or trial.order).generate_state(1, np.uint64).view(np.int64)[0]
     optimizer = optimizer_of(recipe, network)
     taken = 0 if trial.state is None else trial.state.steps
     if trial.state is not None:

@@ -8,7 +8,9 @@ from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.layout import Network
 
 KINDS = ("convolution", "linear", "maximum", "average", "statistics", "normalization", "sum", "to_rows", "to_planes")
-CONVOLUTION, LINEAR, MAXIMUM, AVERAGE, STATISTICS, NORMALIZATION, SUM, TO_ROWS, TO_PLANES = range(len(KINDS))
+KINDS += ("bend", "concatenation", "layer_norm", "dropout")
+CONVOLUTION, LINEAR, MAXIMUM, AVERAGE, STATISTICS, NORMALIZATION, SUM, TO_ROWS, TO_PLANES = range(9)
+BEND, CONCATENATION, LAYER_NORM, DROPOUT = range(9, len(KINDS))
 
 OPERATION = np.dtype(
     [
@@ -24,7 +26,7 @@ OPERATION = np.dtype(
                 # Whether the loss's derivatives by what is read are asked for, and are the first ones to be there.
                 *("back_x", "back_z", "fresh_x", "fresh_z"),
                 *("kernel_height", "kernel_width", "stride_height", "stride_width", "padding_height", "padding_width"),
-                # Which of the linear layers, or of the convolutions.
+                # Which of the linear layers, of the convolutions, or of the BENDS.
                 "number",
                 # Where in the parameters (-1: none), and in ``moments``, they start.
                 *("weight", "bias", "mean", "variance", "moments"),
@@ -49,10 +51,10 @@ class Flow(NamedTuple):
 
     ``segments`` are rows of operations from a first one to before a last one, and whether they work on rows; in a
     segment a block goes through all of them before the next one does. Every block has a gradient of its own,
-    ``gradient_block`` elements of ``gradient``. ``moments`` are for every channel that is
-    normalized the minibatch's mean and 1 / standard deviation, and the sums on the way back; in ``block_moments`` are
-    those of each block alone. ``real`` is 1 in the lanes
-    of a minibatch's examples and 0 beyond. ``held`` are the parameters that stay 0 beside links.
+    ``gradient_block`` elements of ``gradient``. ``moments`` are for every channel that is normalized the minibatch's
+    mean and 1 / standard deviation, and the sums on the way back; in ``block_moments`` are those of each block alone.
+    ``real`` is 1 in the lanes of a minibatch's examples and 0 beyond. ``held`` are the parameters that stay 0 beside
+    links. ``drawn`` are the seed of dropout and the step, int64.
     """
 
     network: Network
@@ -75,6 +77,7 @@ class Flow(NamedTuple):
     block_moments: np.ndarray
     real: np.ndarray
     held: np.ndarray
+    drawn: np.ndarray
     # Which numbers of an example are gathered, sixteen at a time, and where in a block each one goes.
     pieces: np.ndarray
     slots: np.ndarray

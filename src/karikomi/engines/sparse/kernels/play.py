@@ -9,15 +9,21 @@ from typing import Any
 import numpy as np
 
 from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU, TANH
+from karikomi.engines.sparse.kernels.bends import bend_back, bend_into
 from karikomi.engines.sparse.kernels.convolution import convolve, convolve_back, turn_weights
 from karikomi.engines.sparse.kernels.convolution_gradients import (
     convolution_bias_gradient,
     convolution_gradient,
 )
+from karikomi.engines.sparse.kernels.dropping import drop, drop_back
 from karikomi.engines.sparse.kernels.elementwise import add, bend, hand_on, unbend
 from karikomi.engines.sparse.kernels.flow import (
     AVERAGE,
+    BEND,
+    CONCATENATION,
     CONVOLUTION,
+    DROPOUT,
+    LAYER_NORM,
     MAXIMUM,
     NORMALIZATION,
     STATISTICS,
@@ -27,7 +33,9 @@ from karikomi.engines.sparse.kernels.flow import (
     Flow,
 )
 from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.engines.sparse.kernels.joining import join, join_back
 from karikomi.engines.sparse.kernels.layer import floats
+from karikomi.engines.sparse.kernels.layer_norm import normalize_examples, normalize_examples_back
 from karikomi.engines.sparse.kernels.loss import activate, cross_entropy, score, times_slope
 from karikomi.engines.sparse.kernels.meeting import Team, meet
 from karikomi.engines.sparse.kernels.moving import exchange, gather_planes
@@ -59,7 +67,7 @@ def train_flow(
     (steps, batch), network, total = order.shape, flow.network, 0.0
     # A literal True would be compiled as a type of its own, here and below.
     for step in range(steps):
-        examples = order[step]
+        examples, flow.drawn[1] = order[step], taken + step  # the same by every thread
         forward(source, examples, flow, np.bool_(True), team)
         meet(team)
         loss = 0.0
@@ -155,6 +163,14 @@ def through_planes(flow: Flow, number: int, block: int, batch: int, training: bo
         normalize(flow, number, block, not training)
     elif operation.kind == SUM:
         add(flow, number, start)
+    elif operation.kind == BEND:
+        bend_into(flow, number, start)
+    elif operation.kind == CONCATENATION:
+        join(flow, number, start)
+    elif operation.kind == LAYER_NORM:
+        normalize_examples(flow, number, start)
+    elif operation.kind == DROPOUT:
+        drop(flow, number, block, training)
     elif operation.kind == TO_ROWS:
         exchange(flow, signal, start, target.start, block, flow.units, network.units, yes, yes)
     elif operation.kind == TO_PLANES:
@@ -178,6 +194,10 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
             hand_on(flow, number, block, operation.x, fresh)
         if operation.back_z and operation.z != operation.x:
             hand_on(flow, number, block, operation.z, operation.fresh_z != 0)
+    elif operation.kind == CONCATENATION:
+        join_back(flow, number, block)
+    elif operation.kind == LAYER_NORM:
+        normalize_examples_back(flow, number, block)
     elif operation.back_x:
         if operation.kind == MAXIMUM and fresh and in_squares(operation, flow.signals[operation.x]):
             pool_squares_back(flow, number, block)
@@ -185,6 +205,10 @@ def back_through_planes(flow: Flow, number: int, block: int, batch: int) -> None
             pool_back(flow, number, block)
         elif operation.kind == STATISTICS:
             normalize_back(flow, number, block, batch)
+        elif operation.kind == BEND:
+            bend_back(flow, number, block)
+        elif operation.kind == DROPOUT:
+            drop_back(flow, number, block)
         elif operation.kind == TO_ROWS:
             row, slopes = flow.signals[operation.y].start, flow.slopes[operation.x]
             exchange(flow, slopes, start, row, block, flow.deltas, network.deltas, no, fresh)

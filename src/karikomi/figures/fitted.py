@@ -1,0 +1,154 @@
+"""A chart laid out for a width: its panels give way, its letters do not."""
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import vl_convert
+
+from karikomi.errors import InputError
+from karikomi.figures.save import VEGA_LITE
+
+PARTS = ("layer", "concat", "hconcat", "vconcat")
+SIZES = ("continuousWidth", "continuousHeight", "discreteWidth", "discreteHeight", "step")
+
+COMFORTABLE, SMALLEST = 110, 40
+"""The least width of a panel, in pixels, for which panels stay side by side, and for which there is a figure at all."""
+
+LEGENDS = (0, 3, 2, 1)
+"""Columns of a legend, tried one after the other; 0: all in one row."""
+
+TOLERANCE, TRIES = 0.5, 6
+"""How near a width counts as met, in pixels, and how often it is tried."""
+
+
+class Layout(NamedTuple):
+    """A chart as an SVG of ``width`` × ``height`` pixels, its narrowest panel of ``panel``."""
+
+    svg: str
+    width: float
+    height: float
+    panel: float = 0
+
+
+def drawn(chart: Mapping[str, Any]) -> Layout:
+    """A chart as it is laid out."""
+    svg = vl_convert.vegalite_to_svg(dict(chart), vl_version=VEGA_LITE)
+    width, height = re.findall(r'\b(?:width|height)="([\d.]+)"', svg[: svg.index(">")])
+    return Layout(svg, float(width), float(height))
+
+
+def fitted(chart: Mapping[str, Any], width: float) -> Layout:
+    """A chart of another width: its panels are scaled, legends and rows of panels break; letters and marks stay.
+
+    Args:
+        chart: a chart's ``to_dict()``.
+        width: in pixels of the chart.
+
+    Raises:
+        InputError: if the chart is not to be read at this width.
+    """
+    found = None
+    for columns in range(_side_by_side(chart), 0, -1):
+        layout = _of_width(_broken(chart, columns), width)
+        if layout and (found is None or layout.panel > found.panel):
+            found = layout
+        if found and found.panel >= COMFORTABLE:
+            break
+    if found is None or found.panel < SMALLEST:
+        raise InputError("the figure cannot be read at this width; give it more, or leave the width out")
+    return found
+
+
+def _of_width(chart: Mapping[str, Any], width: float) -> Layout | None:
+    """Panels and legend as the width allows; None if not even a legend of one column does."""
+    for columns in LEGENDS:
+        legend = _with_legend(chart, columns)
+        if layout := _scaled_to(legend, width):
+            return layout
+    return None
+
+
+def _scaled_to(chart: Mapping[str, Any], width: float) -> Layout | None:
+    """The chart with its panels so large that all of it has this width, by the secant method."""
+    panel = min(_widths(chart), default=0)
+    before, scale = 1.0, 0.6
+    past = drawn(chart)
+    for _ in range(TRIES):
+        now = drawn(_scaled(chart, scale))
+        if abs(now.width - width) < TOLERANCE:
+            return now._replace(panel=scale * panel)
+        slope = (now.width - past.width) / (scale - before)
+        if slope <= 0:  # something else than panels decides: a legend, a title
+            return None
+        before, past = scale, now
+        scale = max(scale + (width - now.width) / slope, SMALLEST / max(panel, SMALLEST) / 4)
+        if scale == before:
+            return None
+    return None
+
+
+def _scaled(chart: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    made = deepcopy(dict(chart))
+    view = made.get("config", {}).get("view", {})
+    view.update({name: scale * view[name] for name in SIZES if name in view})
+    for part in views(made):
+        sides = ("width",) if _is_rows(part) else ("width", "height")
+        for side in sides:
+            if isinstance(size := part.get(side), int | float):
+                part[side] = scale * size
+            elif isinstance(size, Mapping) and "step" in size:
+                part[side] = {**size, "step": scale * size["step"]}
+    return made
+
+
+def _is_rows(view: Mapping[str, Any]) -> bool:
+    """Whether a name stands at every height, with numbers beside it: names keep their distance."""
+    units = [view, *view.get("layer", [])]
+    kinds = {axis: {unit.get("encoding", {}).get(axis, {}).get("type") for unit in units} for axis in "xy"}
+    return bool(kinds["y"] & {"nominal", "ordinal"}) and not kinds["x"] & {"nominal", "ordinal"}
+
+
+def _side_by_side(chart: Mapping[str, Any]) -> int:
+    """How many panels stand in a row at most."""
+    many = [1]
+    for view in views(chart):
+        panels = len(view.get("hconcat", view.get("concat", ())))
+        if "facet" in view:
+            panels = len(view["facet"].get("sort") or ()) or view.get("columns", 1)
+        many.append(min(panels, view.get("columns", panels)))
+    return max(many)
+
+
+def _broken(chart: Mapping[str, Any], columns: int) -> dict[str, Any]:
+    """The chart with at most so many panels in a row, where they are not those of a grid."""
+    made = deepcopy(dict(chart))
+    for view in views(made):
+        if len(view.get("hconcat", ())) > columns:
+            view["concat"], view["columns"] = view.pop("hconcat"), columns
+        elif "concat" in view or ("facet" in view and "field" in view["facet"]):
+            view["columns"] = min(view.get("columns", columns), columns)
+    return made
+
+
+def _with_legend(chart: Mapping[str, Any], columns: int) -> dict[str, Any]:
+    config = chart.get("config", {})
+    legend = {**config.get("legend", {}), **({"columns": columns} if columns else {})}
+    return {**chart, "config": {**config, "legend": legend}}
+
+
+def _widths(chart: Mapping[str, Any]) -> Iterator[float]:
+    yield from (view["width"] for view in views(chart) if isinstance(view.get("width"), int | float))
+
+
+def views(view: Any) -> Iterator[dict[str, Any]]:
+    """A chart and all charts in it, the outer ones first."""
+    yield view
+    for part in parts(view):
+        yield from views(part)
+
+
+def parts(view: Any) -> list[dict[str, Any]]:
+    """The charts that a chart is put together of."""
+    return [*(part for name in PARTS for part in view.get(name, [])), *([view["spec"]] if "spec" in view else [])]

@@ -86,7 +86,7 @@ def test_a_chart_gets_its_width_or_is_refused(names, rows, width, wanted):
     except InputError:
         assert wanted < 300
         return
-    assert layout.width == pytest.approx(wanted, abs=0.5)
+    assert layout.width == pytest.approx(wanted, rel=0.01)
 
 
 def test_rows_of_names_keep_their_distance():

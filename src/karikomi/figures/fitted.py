@@ -16,11 +16,14 @@ SIZES = ("continuousWidth", "continuousHeight", "discreteWidth", "discreteHeight
 COMFORTABLE, SMALLEST = 110, 40
 """The least width of a panel, in pixels, for which panels stay side by side, and for which there is a figure at all."""
 
-LEGENDS = (0, 3, 2, 1)
+LARGEST = 64
+"""How many times larger a panel becomes at most."""
+
+LEGENDS = (0, 6, 4, 3, 2, 1)
 """Columns of a legend, tried one after the other; 0: all in one row."""
 
-TOLERANCE, TRIES = 0.5, 6
-"""How near a width counts as met, in pixels, and how often it is tried."""
+TOLERANCE, TRIES = 0.01, 12
+"""How near a width counts as met, as a share of it, and how often it is tried."""
 
 
 class Layout(NamedTuple):
@@ -71,21 +74,33 @@ def _of_width(chart: Mapping[str, Any], width: float) -> Layout | None:
 
 
 def _scaled_to(chart: Mapping[str, Any], width: float) -> Layout | None:
-    """The chart with its panels so large that all of it has this width, by the secant method."""
-    panel = min(_widths(chart), default=0)
-    before, scale = 1.0, 0.6
-    past = drawn(chart)
-    for _ in range(TRIES):
-        now = drawn(_scaled(chart, scale))
-        if abs(now.width - width) < TOLERANCE:
-            return now._replace(panel=scale * panel)
-        slope = (now.width - past.width) / (scale - before)
-        if slope <= 0:  # something else than panels decides: a legend, a title
+    """The chart with its panels so large that all of it has this width; None if something else is wider."""
+    panel = min(_widths(chart), default=COMFORTABLE)
+
+    def at(scale: float) -> Layout:
+        return drawn(_scaled(chart, scale))._replace(panel=scale * panel)
+
+    small, large = 1.0, 1.0
+    below = above = at(1.0)
+    while below.width > width:
+        large, above, small = small, below, small / 2
+        if small * panel < SMALLEST / 2:
             return None
-        before, past = scale, now
-        scale = max(scale + (width - now.width) / slope, SMALLEST / max(panel, SMALLEST) / 4)
-        if scale == before:
+        below = at(small)
+    while above.width < width:
+        small, below, large = large, above, large * 2
+        if large > LARGEST:
             return None
+        above = at(large)
+    for step in range(TRIES):
+        found = min(below, above, key=lambda layout: abs(layout.width - width))
+        if abs(found.width - width) <= TOLERANCE * width:
+            return found
+        # Where a title decides, the width stays as it is: every third step halves what is between.
+        share = 0.5 if step % 3 == 2 else (width - below.width) / (above.width - below.width)
+        scale = small + share * (large - small)
+        now = at(scale)
+        small, below, large, above = (scale, now, large, above) if now.width < width else (small, below, scale, now)
     return None
 
 

@@ -33,10 +33,10 @@ def forest(table: pd.DataFrame, columns: int = 3) -> alt.TopLevelMixin:
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2~g"),
         ],
     )
-    colour: alt.Color = alt.Color(value=COLOUR)
+    colour: alt.Color | alt.ColorValue = alt.value(COLOUR)
     if len(places) > 1:
         ramp = alt.Scale(domain=places, scheme=alt.SchemeParams(name="viridis", extent=[0.85, 0]))
-        legend = alt.Legend(columns=10, symbolType="circle", symbolFillColor=None)
+        legend = alt.Legend(symbolType="circle", symbolFillColor=None)
         colour = alt.Color("at:O", sort=places, title=None, scale=ramp, legend=legend)
         base = base.encode(yOffset=alt.YOffset("at:N", sort=places))
     fill = alt.condition("datum.shown", colour, alt.value("white"))

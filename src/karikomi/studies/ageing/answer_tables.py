@@ -54,9 +54,9 @@ def _lives(means: pd.DataFrame, differences: pd.DataFrame) -> DisplayTable:
 
 
 def _comparison(differences: pd.DataFrame, title: str) -> DisplayTable:
-    pair = ["arm", "pattern", "against_arm", "against_pattern"]
+    lives = ["arm", "pattern", "against_arm", "against_pattern"]
     rows = []
-    for _, group in differences.groupby(pair, sort=False):
+    for _, group in differences.groupby(lives, sort=False):
         by = group.set_index("measure")
         end = by.loc["final"]
         whole = (points(by.loc["life"]), p_holm(by.loc["life"])) if "life" in by.index else ("", "")

@@ -3,7 +3,11 @@
 import altair as alt
 
 from karikomi.figures import architectures
+from karikomi.studies.comparisons import comparisons
 from karikomi.studies.result import Result
+
+effects = comparisons
+"""What is compared are effects, here."""
 
 
 def curves(result: Result) -> alt.TopLevelMixin:

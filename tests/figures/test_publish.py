@@ -21,9 +21,10 @@ MM = UNITS["mm"]
 
 @pytest.fixture(params=["accuracy", "learning_curves", "mask_image", "pixel_map", "unit_links"])
 def chart(request, arms, curves, masks, pixels, units):
+    some = curves[curves["round"].isin((0, 1, 10)) & curves["arm"].isin(("dense", "ticket", "reinit"))]
     made = {
         "accuracy": lambda: lottery.accuracy(arms),
-        "learning_curves": lambda: lottery.learning_curves(curves[curves["round"].isin((0, 1, 10))]),
+        "learning_curves": lambda: lottery.learning_curves(some),
         "mask_image": lambda: wiring.mask_image({n: masks[n] for n in (1, 10)}),
         "pixel_map": lambda: wiring.pixel_map(pixels[pixels["round"].isin((1, 10))]),
         "unit_links": lambda: wiring.unit_links(units),
@@ -97,7 +98,7 @@ def test_rows_of_names_keep_their_distance():
 
 def test_panels_that_do_not_fit_beside_one_another_stand_below():
     chart = bars(4, 4, 200)
-    assert fitted(chart, 380).height > 1.8 * drawn(chart).height
+    assert fitted(chart, 380).height > 1.6 * drawn(chart).height
 
 
 def test_pixels_are_those_of_a_png(chart, tmp_path):

@@ -1,7 +1,7 @@
 """A chart laid out for a width: its panels give way, its letters do not."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any, NamedTuple
 
@@ -65,30 +65,26 @@ def fitted(chart: Mapping[str, Any], width: float) -> Layout:
 
 
 def _of_width(chart: Mapping[str, Any], width: float) -> Layout | None:
-    """Panels and legend as the width allows; None if not even a legend of one column does."""
+    """Panels and legend as the width allows; None if it is too small for the smallest panels side by side."""
+    panel = min(_widths(chart), default=COMFORTABLE)
+    smallest = min(1.0, SMALLEST / panel)
+
+    def at(scale: float, columns: int) -> Layout:
+        return drawn(_scaled(_with_legend(chart, columns), scale))._replace(panel=scale * panel)
+
+    if at(smallest, LEGENDS[-1]).width > width:
+        return None
     for columns in LEGENDS:
-        legend = _with_legend(chart, columns)
-        if layout := _scaled_to(legend, width):
-            return layout
+        if (below := at(smallest, columns)).width <= width:
+            return _between(lambda scale, columns=columns: at(scale, columns), width, smallest, below)
     return None
 
 
-def _scaled_to(chart: Mapping[str, Any], width: float) -> Layout | None:
-    """The chart with its panels so large that all of it has this width; None if something else is wider."""
-    panel = min(_widths(chart), default=COMFORTABLE)
-
-    def at(scale: float) -> Layout:
-        return drawn(_scaled(chart, scale))._replace(panel=scale * panel)
-
-    small, large = 1.0, 1.0
-    below = above = at(1.0)
-    while below.width > width:
-        large, above, small = small, below, small / 2
-        if small * panel < SMALLEST / 2:
-            return None
-        below = at(small)
+def _between(at: Callable[[float], Layout], width: float, small: float, below: Layout) -> Layout | None:
+    """The layout of this width, at a scale above one at which it is narrower; None if panels do not decide it."""
+    large, above = small, below
     while above.width < width:
-        small, below, large = large, above, large * 2
+        small, below, large = large, above, max(1.0, large * 2)
         if large > LARGEST:
             return None
         above = at(large)
@@ -98,8 +94,7 @@ def _scaled_to(chart: Mapping[str, Any], width: float) -> Layout | None:
             return found
         # Where a title decides, the width stays as it is: every third step halves what is between.
         share = 0.5 if step % 3 == 2 else (width - below.width) / (above.width - below.width)
-        scale = small + share * (large - small)
-        now = at(scale)
+        now = at(scale := small + share * (large - small))
         small, below, large, above = (scale, now, large, above) if now.width < width else (small, below, scale, now)
     return None
 

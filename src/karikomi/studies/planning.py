@@ -47,6 +47,7 @@ def plan(result: Result, difference: float | None = None, power: float = POWER, 
     if not ALPHA < power < 1:
         raise InputError(f"power must lie between {ALPHA} and 1; it is {power}")
     rows = every_comparison(result).query("measure == @name")
+    rows = pd.concat([group for _, group in rows.groupby("comparison", sort=False)] or [rows])
     if rows.empty:
         raise InputError(f"the run compares nothing by {name}; it compares {', '.join(_known(result)) or 'nothing'}")
     if not (rows["replicates"] > 1).any():

@@ -60,7 +60,7 @@ def _frames(answer: Any) -> Iterator[tuple[str, pd.DataFrame]]:
     """The data frames of a summary, and of the summaries in it."""
     for field in fields(answer):
         value = getattr(answer, field.name)
-        if isinstance(value, pd.DataFrame) and len(value.columns):
+        if isinstance(value, pd.DataFrame) and len(value):
             yield field.name, value
         elif is_dataclass(value):
             yield from _frames(value)

@@ -71,7 +71,7 @@ def test_a_plan_has_the_power_that_it_says(comparing):
 
 def test_the_spread_of_a_plan_is_that_of_the_pairs(runs_folder):
     result = small_run("lottery", runs_folder)
-    wide = result.study.by_replicate(result.tables)["test_accuracy"]
+    wide = result.study.by_replicate(result.tables)["test_accuracy"].sort_index()
     rows = plan(result).comparisons.query("comparison == 'ticket minus dense'")
     for number, row in enumerate(rows.itertuples(), start=1):
         differences = wide["ticket", number] - wide["dense", 0]
@@ -103,9 +103,14 @@ def test_every_figure_is_drawn_at_a_column_s_width(result, tmp_path):
                 result.save_figure(name, tmp_path / "figure.svg")
             continue
         for width in (85, 180):
-            result.save_figure(name, tmp_path / f"{name}-{width}.svg", width=f"{width}mm")
-            text = (tmp_path / f"{name}-{width}.svg").read_text()
-            assert re.findall(r'width="([\d.]+)pt"', text)[0] == f"{width * 72 / 25.4:.6g}"
+            path = tmp_path / f"{name}-{width}.svg"
+            try:
+                result.save_figure(name, path, width=f"{width}mm")
+            except InputError as problem:  # more panels than can be read
+                width = int(str(problem).split()[-1].removesuffix("mm"))
+                assert 85 < width < 120
+                result.save_figure(name, path, width=f"{width}mm")
+            assert re.findall(r'width="([\d.]+)pt"', path.read_text())[0] == f"{width * 72 / 25.4:.6g}"
 
 
 def test_every_table_is_written_in_every_form(result, tmp_path):
@@ -126,7 +131,7 @@ def test_every_table_is_written_in_every_form(result, tmp_path):
 def test_a_csv_file_has_every_digit(runs_folder, tmp_path):
     result = small_run("lottery", runs_folder)
     result.save_table("differences", tmp_path / "differences.csv")
-    again = pd.read_csv(tmp_path / "differences.csv", float_precision="round_trip")
+    again = pd.read_csv(tmp_path / "differences.csv")
     expected = result.summary().differences.reset_index(drop=True)
     pd.testing.assert_frame_equal(again, expected, check_dtype=False, check_exact=True)
 
@@ -138,11 +143,10 @@ def test_a_table_of_statistics_has_means_with_their_intervals(runs_folder, tmp_p
     columns = [name.strip().replace("\\", "") for name in head.strip("| ").split("|")]
     assert columns == ["arm", "against", "round", "measure", "mean", "p", "p_holm", "replicates"]
     for line, row in zip(rows, result.summary().differences.to_dict("records"), strict=True):
-        mean, half = line.strip("| ").split("|")[4].split("±")
-        assert float(mean) == pytest.approx(row["mean"], abs=0.51 * 10 ** -len(mean.strip().partition(".")[2]))
-        assert float(half) == pytest.approx(
-            (row["high"] - row["low"]) / 2, abs=0.51 * 10 ** -len(half.partition(".")[2])
-        )
+        mean, half = map(str.strip, line.strip("| ").split("|")[4].split("±"))
+        last = 0.51 * 10 ** -len(half.partition(".")[2])
+        assert float(mean) == pytest.approx(row["mean"], abs=last)
+        assert float(half) == pytest.approx((row["high"] - row["low"]) / 2, abs=last)
 
 
 def test_a_table_or_an_ending_that_there_is_not_is_refused(runs_folder, tmp_path):

@@ -1,14 +1,19 @@
 """A chart laid out for a width: its panels give way, its letters do not."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, NamedTuple
 
+import numpy as np
 import vl_convert
 
 from karikomi.errors import InputError
 from karikomi.figures.save import VEGA_LITE
+
+MM = 72 / 25.4
+LETTERS = 7 / 11
+"""Points for a pixel of the chart: its labels of 11 pixels are 7 points high, its titles of 12 are 7.6."""
 
 PARTS = ("layer", "concat", "hconcat", "vconcat")
 SIZES = ("continuousWidth", "continuousHeight", "discreteWidth", "discreteHeight", "step")
@@ -27,12 +32,12 @@ TOLERANCE, TRIES = 0.01, 12
 
 
 class Layout(NamedTuple):
-    """A chart as an SVG of ``width`` × ``height`` pixels, its narrowest panel of ``panel``."""
+    """A chart as an SVG of ``width`` × ``height`` pixels, its panels ``scale`` times as large as they were."""
 
     svg: str
     width: float
     height: float
-    panel: float = 0
+    scale: float = 1.0
 
 
 def drawn(chart: Mapping[str, Any]) -> Layout:
@@ -52,50 +57,53 @@ def fitted(chart: Mapping[str, Any], width: float) -> Layout:
     Raises:
         InputError: if the chart is not to be read at this width.
     """
-    found = None
+    found, least = None, np.inf
     for columns in range(_side_by_side(chart), 0, -1):
-        layout = _of_width(_broken(chart, columns), width)
-        if layout and (found is None or layout.panel > found.panel):
+        broken = _broken(chart, columns)
+        panel = min(_widths(broken), default=COMFORTABLE)
+        smallest = min(1.0, SMALLEST / panel)
+        narrowest = drawn(_with_legend(_scaled(broken, smallest), LEGENDS[-1]))
+        least = min(least, narrowest.width)
+        layout = _of_width(broken, width, smallest) if narrowest.width <= width else None
+        if layout and (found is None or layout.scale * panel > found.scale * panel):
             found = layout
-        if found and found.panel >= COMFORTABLE:
+        if layout and layout.scale * panel >= COMFORTABLE:
             break
-    if found is None or found.panel < SMALLEST:
-        raise InputError("the figure cannot be read at this width; give it more, or leave the width out")
+    if found is None:
+        raise InputError(f"the figure cannot be read at this width; it takes {np.ceil(least * LETTERS / MM):.0f}mm")
     return found
 
 
-def _of_width(chart: Mapping[str, Any], width: float) -> Layout | None:
-    """Panels and legend as the width allows; None if it is too small for the smallest panels side by side."""
-    panel = min(_widths(chart), default=COMFORTABLE)
-    smallest = min(1.0, SMALLEST / panel)
-
-    def at(scale: float, columns: int) -> Layout:
-        return drawn(_scaled(_with_legend(chart, columns), scale))._replace(panel=scale * panel)
-
-    if at(smallest, LEGENDS[-1]).width > width:
-        return None
+def _of_width(chart: Mapping[str, Any], width: float, smallest: float) -> Layout | None:
+    """The chart with a legend of as many columns as the width allows."""
     for columns in LEGENDS:
-        if (below := at(smallest, columns)).width <= width:
-            return _between(lambda scale, columns=columns: at(scale, columns), width, smallest, below)
+        legend = _with_legend(chart, columns)
+        below = drawn(_scaled(legend, smallest))._replace(scale=smallest)
+        if below.width <= width:
+            return _between(legend, width, below)
     return None
 
 
-def _between(at: Callable[[float], Layout], width: float, small: float, below: Layout) -> Layout | None:
-    """The layout of this width, at a scale above one at which it is narrower; None if panels do not decide it."""
-    large, above = small, below
+def _between(chart: Mapping[str, Any], width: float, below: Layout) -> Layout | None:
+    """The chart of this width, with larger panels than in a narrower layout; None if panels do not decide it."""
+
+    def at(scale: float) -> Layout:
+        return drawn(_scaled(chart, scale))._replace(scale=scale)
+
+    above = below
     while above.width < width:
-        small, below, large = large, above, max(1.0, large * 2)
-        if large > LARGEST:
+        below, scale = above, max(1.0, 2 * above.scale)
+        if scale > LARGEST:
             return None
-        above = at(large)
+        above = at(scale)
     for step in range(TRIES):
         found = min(below, above, key=lambda layout: abs(layout.width - width))
         if abs(found.width - width) <= TOLERANCE * width:
             return found
         # Where a title decides, the width stays as it is: every third step halves what is between.
         share = 0.5 if step % 3 == 2 else (width - below.width) / (above.width - below.width)
-        now = at(scale := small + share * (large - small))
-        small, below, large, above = (scale, now, large, above) if now.width < width else (small, below, scale, now)
+        now = at(below.scale + share * (above.scale - below.scale))
+        below, above = (now, above) if now.width < width else (below, now)
     return None
 
 

@@ -1,5 +1,7 @@
 """The forest plot: differences with their intervals, a row for each."""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -33,7 +35,7 @@ def forest(table: pd.DataFrame, columns: int = 3) -> alt.TopLevelMixin:
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2~g"),
         ],
     )
-    colour: alt.Color | alt.ColorValue = alt.value(COLOUR)
+    colour: Any = alt.value(COLOUR)
     if len(places) > 1:
         ramp = alt.Scale(domain=places, scheme=alt.SchemeParams(name="viridis", extent=[0.85, 0]))
         legend = alt.Legend(symbolType="circle", symbolFillColor=None)

@@ -8,16 +8,13 @@ from typing import Any
 import vl_convert
 
 from karikomi.errors import InputError
-from karikomi.figures.fitted import Layout, drawn, fitted
+from karikomi.figures.fitted import LETTERS, MM, Layout, drawn, fitted
 from karikomi.runs.files import write_given
 
-LETTERS = 7 / 11
-"""Points for a pixel of the chart: its labels of 11 pixels are 7 points high, its titles of 12 are 7.6."""
-
-UNITS = {"mm": 72 / 25.4, "cm": 720 / 25.4, "in": 72.0, "pt": 1.0, "px": 0.75}
+UNITS = {"mm": MM, "cm": 10 * MM, "in": 72.0, "pt": 1.0, "px": 0.75}
 """In points."""
 
-WIDEST = 1000 * UNITS["mm"]
+WIDEST = 1000 * MM
 PIXELS_PER_INCH = {"px": 96}
 """Of a PNG whose width is given in pixels, so that it has as many."""
 PRINT = 300

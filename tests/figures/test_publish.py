@@ -102,7 +102,8 @@ def test_panels_that_do_not_fit_beside_one_another_stand_below():
 
 def test_pixels_are_those_of_a_png(chart, tmp_path):
     publish(chart, tmp_path / "figure.png", "800px")
-    assert Image.open(tmp_path / "figure.png").width == 800
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.width == 800
 
 
 @pytest.mark.parametrize("width", ["85", "mm", "-5mm", "85 miles", "0mm", "2000mm", "1e2mm", ""])
@@ -129,7 +130,5 @@ def test_what_cannot_be_is_said_in_a_line_and_nothing_is_written(tmp_path):
 
 
 def test_a_font_that_is_here_is_used(tmp_path):
-    for font in (None, "DejaVu Sans", "monospace"):
-        publish(bars(1, 2, 100), tmp_path / f"{font}.svg", font=font)
-    families = [set(re.findall(r'font-family="([^"]+)"', path.read_text())) for path in sorted(tmp_path.iterdir())]
-    assert families[0] == {"DejaVu Sans"}
+    publish(bars(1, 2, 100), tmp_path / "figure.svg", font="Liberation Sans")  # it comes with vl-convert
+    assert set(re.findall(r'font-family="([^"]+)"', (tmp_path / "figure.svg").read_text())) == {"Liberation Sans"}

@@ -119,82 +119,9 @@ def _plain(value: Any) -> str:
 
 
 def _csv(name: str, content: Content) -> str:
-    words = isinstance(content, DisplayTable)
-    frame = pd.DataFrame(content.rows, columns=pd.Index(content.columns)) if words else content
+    shown = isinstance(content, DisplayTable)
+    frame = pd.DataFrame(content.rows, columns=pd.Index(content.columns)) if shown else content
     return frame.to_csv(index=False, lineterminator="\n")
-
-
-FORMATS:
-        raise InputError(f"a table is written as {', '.join(FORMATS)}; the file is called {to.name}")
-    return FORMATS[to.suffix.lower()]
-
-
-def _frames(answer: Any) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The data frames of a summary, and of the summaries in it."""
-    for field in fields(answer):
-        value = getattr(answer, field.name)
-        if isinstance(value, pd.DataFrame) and len(value):
-            yield field.name, value
-        elif is_dataclass(value):
-            yield from _frames(value)
-
-
-def _displayed(answer: Answer) -> dict[str, DisplayTable]:
-    """The tables of an answer by what their titles begin with, or by all of it where they begin alike."""
-    tables = [*answer.tables, *answer.details]
-    short = [_slug(re.split(r"[:(,]", table.title)[0]) for table in tables]
-    return {
-        name if short.count(name) == 1 else _slug(table.title): table for name, table in zip(short, tables, strict=True)
-    }
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"\W+", "-", title.lower()).strip("-")
-
-
-def _columns(frame: pd.DataFrame) -> str:
-    return f"{len(frame):,} rows of {', '.join(map(str, frame.columns))}"
-
-
-def sheet(name: str, content: Content) -> Sheet:
-    """A table in words; of a data frame the mean, low and high in one column, as mean ± half the interval."""
-    if isinstance(content, DisplayTable):
-        return Sheet(content.title, content.columns, content.rows)
-    frame, columns = content.reset_index(drop=True), dict[str, pd.Series]()
-    for column in map(str, frame.columns):
-        if column == "mean" and set(INTERVAL) <= set(frame):
-            columns[column] = _plus_minus(frame)
-        elif column not in INTERVAL or "mean" not in frame:
-            shown = p_value if P_VALUES.fullmatch(column) else _plain
-            columns[column] = frame[column].map(shown)
-    return Sheet(name, list(columns), list(zip(*columns.values(), strict=True)))
-
-
-def _plus_minus(frame: pd.DataFrame) -> pd.Series:
-    """Means of one measure have as many digits as leave half of its interval about two."""
-    half = (frame["high"] - frame["low"]) / 2
-    measure = frame["measure"] if "measure" in frame else pd.Series(0, frame.index)
-    usual = half.where(half > 0).groupby(measure, dropna=False).transform("median")
-    digits = (1 - np.floor(np.log10(usual))).clip(0, 12).fillna(4).astype(int)
-    return pd.Series(
-        [
-            number(mean, places) + ("" if np.isnan(h) else f" ± {h:.{places}f}")
-            for mean, h, places in zip(frame["mean"], half, digits, strict=True)
-        ],
-        frame.index,
-    )
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return "–" if np.isnan(value) else f"{value:.6g}"
-    return str(value)
-
-
-def _csv(name: str, content: Content) -> str:
-    if isinstance(content, DisplayTable):
-        content = pd.DataFrame(content.rows, columns=pd.Index(content.columns))
-    return content.to_csv(index=False, lineterminator="\n")
 
 
 FORMATS: Mapping[str, Callable[[str, Content], str]] = {

@@ -102,15 +102,14 @@ def test_every_figure_is_drawn_at_a_column_s_width(result, tmp_path):
             with pytest.raises(InputError, match="no meaning for this run"):
                 result.save_figure(name, tmp_path / "figure.svg")
             continue
-        for width in (85, 180):
-            path = tmp_path / f"{name}-{width}.svg"
-            try:
-                result.save_figure(name, path, width=f"{width}mm")
-            except InputError as problem:  # more panels than can be read
-                width = int(str(problem).split()[-1].removesuffix("mm"))
-                assert 85 < width < 120
-                result.save_figure(name, path, width=f"{width}mm")
-            assert re.findall(r'width="([\d.]+)pt"', path.read_text())[0] == f"{width * 72 / 25.4:.6g}"
+        path, width = tmp_path / f"{name}.svg", 85
+        try:
+            result.save_figure(name, path, width=f"{width}mm")
+        except InputError as problem:  # more panels than can be read
+            width = int(str(problem).split()[-1].removesuffix("mm"))
+            assert 85 < width < 120
+            result.save_figure(name, path, width=f"{width}mm")
+        assert re.findall(r'width="([\d.]+)pt"', path.read_text())[0] == f"{width * 72 / 25.4:.6g}"
 
 
 def test_every_table_is_written_in_every_form(result, tmp_path):

@@ -95,7 +95,7 @@ def _cell(text: str, kind: str) -> str:
     if kind == "text":
         return _escaped(text)
     mean, sign, half = text.partition(PLUS_MINUS)
-    number = re.sub(r"^([+-])", r"$\1$", _escaped(mean.strip()))
+    number = re.sub(r"^([+-])(?=[\d.])", r"$\1$", _escaped(mean.strip()))
     if kind == "number":
         return number
     return rf"{number} & $\pm$ {_escaped(half.strip())}" if sign else f"{number} &"

@@ -71,6 +71,8 @@ WRONG = [
     ("lottery --network modular-5-9-9-9 --entry 7", "entry is group 7; there are 5"),
     ("lotery", 'Did you mean "lottery"?'),
     ("show nothing", "there is no run 'nothing'"),
+    ("figure nothing", "there is no run 'nothing'"),
+    ("plan nothing", "there is no run 'nothing'"),
     ("export nothing --replicate 0 --round 0 --to x.safetensors", "there is no run 'nothing'"),
 ]
 
@@ -144,6 +146,26 @@ def test_answers_in_japanese(command):
     assert command("show", "0")[1] == english
     status, _, err = command("show", "0", "--language", "jp")
     assert (status, err.count("\n")) == (2, 1)
+
+
+def test_a_run_goes_into_a_paper(command, tmp_path):
+    assert command("lottery", *SMALL, "--out", "run")[0] == 0
+    for kind, name, files in (("figure", "accuracy", ("a.pdf", "a.svg", "a.png")), ("table", "every-arm", ("a.tex",))):
+        status, listed, _ = command(kind, "run")
+        assert (status, name in listed) == (0, True)
+        for file in files:
+            assert command(kind, "run", name, "--to", file) == (0, f"{file}\n", "")
+            assert (tmp_path / file).stat().st_size > 100
+        for wrong, message in (
+            (["nam"], f"unknown {kind} 'nam'"),
+            ([name], f"where should the {kind} go?"),
+            ([name, "--to", "a.doc"], f"a {kind} is written as"),
+        ):
+            status, out, err = command(kind, "run", *wrong)
+            assert (status, out, err.count("\n"), message in err) == (2, "", 1, True)
+    status, planned, _ = command("plan", "run", "--difference", "1", "--measure", "early_stop_iteration")
+    assert status == 0
+    assert "Replicates for 1 iterations: early stop" in planned
 
 
 def test_a_perceptron_with_options_comes_back_as_it_was(command):

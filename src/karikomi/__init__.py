@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from karikomi import torch as torch
     from karikomi.api import compare as compare
     from karikomi.api import load as load
+    from karikomi.api import plan as plan
     from karikomi.api import reproduce as reproduce
     from karikomi.data.dataset import Dataset as Dataset
     from karikomi.description import describe as describe
@@ -40,6 +41,7 @@ _HOMES = {
     "load": "karikomi.api",
     "load_network": "karikomi.runs.checkpoint",
     "load_ticket": "karikomi.tickets",
+    "plan": "karikomi.api",
     "reproduce": "karikomi.api",
     "register": "karikomi.registration",
     "save_ticket": "karikomi.tickets",

@@ -17,6 +17,8 @@ from karikomi.runs.folder import RunFolder
 from karikomi.studies import STUDIES, find_study, help_of, study_of
 from karikomi.studies.comparison import Comparison
 from karikomi.studies.comparison import compare as compare_results
+from karikomi.studies.planning import Plan
+from karikomi.studies.planning import plan as plan_replicates
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.settings import OWN, StudySettings
@@ -159,6 +161,27 @@ def compare(run: Result | str | Path, against: Result | str | Path, *, language:
     check_language(language)
     first, second = (each if isinstance(each, Result) else load(each) for each in (run, against))
     return compare_results(first, second, language)
+
+
+def plan(
+    run: Result | str | Path, difference: float | None = None, *, power: float = 0.8, measure: str | None = None
+) -> Plan:
+    """How many replicates would show a difference, in each comparison of a run, from its own paired spread.
+
+    By the power of a two-sided paired t-test at 0.05 (noncentral t), and with Holm's correction; and which difference
+    the present number shows. Shows itself in a notebook; ``comparisons`` is a pandas DataFrame.
+
+    Args:
+        run: a result, or the folder of a run.
+        difference: what is to be shown, in the measure's unit; by default 0.1 points of accuracy, of another measure
+            ten in the last digit that its answer shows.
+        power: with which probability it is to be shown, if it is there.
+        measure: by which measure; by default the first of those that compare runs of the study.
+
+    Raises:
+        InputError: for a study without comparisons, a run of one replicate, or a measure that it does not compare.
+    """
+    return plan_replicates(run if isinstance(run, Result) else load(run), difference, power, measure)
 
 
 def load(path: str | Path, *, language: Language = DEFAULT) -> Result:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
-from karikomi import commands
+from karikomi import commands, run_commands
 from karikomi.errors import InputError
 from karikomi.studies import STUDIES, help_of, unwrapped
 
@@ -25,6 +25,8 @@ for study in STUDIES:
     app.command(f"karikomi.commands:{study}", name=study, help=help_of(study))
 for name in ("runs", "show", "compare", "report", "reproduce", "networks", "datasets", "criteria", "export"):
     command = getattr(commands, name)
+    app.command(command, help=unwrapped(command))
+for command in (run_commands.figure, run_commands.table, run_commands.plan, run_commands.serve):
     app.command(command, help=unwrapped(command))
 
 

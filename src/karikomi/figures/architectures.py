@@ -1,10 +1,9 @@
-"""The figures of the study of architectures: accuracy under lesions, effects, and recovery."""
+"""The figures of the study of architectures: accuracy under lesions, and recovery."""
 
 import altair as alt
 import pandas as pd
 
 from karikomi.figures import theme
-from karikomi.statistics import ALPHA
 from karikomi.statistics.frames import intervals
 
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333", "#999999"]
@@ -36,33 +35,6 @@ def curves(table: pd.DataFrame) -> alt.TopLevelMixin:
     panels, sizes = list(named["panel"].unique()), list(named["size"].unique())
     row, column = alt.Row("size:N", sort=sizes, title=None), alt.Column("panel:N", sort=panels, title=None)
     return marks.facet(row=row, column=column, data=theme.inline(shown))
-
-
-def effects(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Effects on robustness, accuracy and recovery with 95 % intervals; filled marks are shown to differ from 0.
-
-    Args:
-        table: a row per contrast and measure, with columns contrast, measure, mean, low, high, p_holm.
-    """
-    titles = {"robustness": "robustness R", "accuracy": "accuracy (points)", "recovered": "recovered (points)"}
-    rows = table[table["measure"].isin(titles)]
-    factor = rows["measure"].map({"robustness": 1}).fillna(100)
-    shown = rows.assign(
-        panel=rows["measure"].map(titles),
-        shown=rows["p_holm"] < ALPHA,
-        **{name: factor * rows[name] for name in ("mean", "low", "high")},
-    )
-    colour, means = alt.value(PALETTE[0]), theme.mean("difference", "+.3g")
-    base = alt.Chart().encode(
-        y=alt.Y("contrast:N", sort=list(shown["contrast"].unique()), title=None, axis=alt.Axis(labelLimit=320)),
-        color=colour,
-        tooltip=theme.tooltip(("contrast:N", "effect of"), *means, ("p_holm:Q", "p (Holm)", ".2~g")),
-    )
-    marks = theme.from_zero(base, "difference", colour)
-    marks = marks.properties(width=200, height=20 * shown["contrast"].nunique())
-    fields = ["contrast", "panel", "mean", "low", "high", "p_holm", "shown"]
-    facet = alt.Facet("panel:N", sort=list(titles.values()), title=None)
-    return marks.facet(facet, columns=3, data=theme.inline(shown[fields])).resolve_scale(x="independent")
 
 
 def recovery(table: pd.DataFrame) -> alt.TopLevelMixin:

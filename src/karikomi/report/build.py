@@ -18,6 +18,7 @@ from karikomi.language import DEFAULT, Language, translate, translate_cell
 from karikomi.report.charts import arms_of, prepared, width_of
 from karikomi.report.life import Life, payload
 from karikomi.report.translated import chart_in, life_in
+from karikomi.report.typeset import NUMBER
 from karikomi.report.words import words
 
 PAGE = ("page.css", "charts.css", "page.js")
@@ -26,8 +27,6 @@ VIEWER = ("life.css", "frames.js", "network.js", "panels.js", "unit.js", "life.j
 
 HALF = 600
 """A chart at most about so wide, in pixels, stands beside another."""
-
-_NUMBER = re.compile(r"[<≈]?\s*[+\-−]?\.?\d.*|[–—]")
 
 
 class Table(Protocol):
@@ -145,7 +144,7 @@ def _table(table: Table, language: Language) -> dict[str, object]:
         for row in table.rows
     ]
     columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
-    is_number = [all(_NUMBER.fullmatch(text) for text, _ in column) for column in columns]
+    is_number = [all(NUMBER.fullmatch(text) for text, _ in column) for column in columns]
     return {
         "title": translate(table.title, language),
         "columns": [(translate(name, language), number) for name, number in zip(table.columns, is_number, strict=True)],

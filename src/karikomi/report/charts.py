@@ -6,10 +6,11 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
+from karikomi.figures.fitted import parts, views
+
 OFF = "off"
 """The charts' parameter that holds the names of what is switched off."""
 
-PARTS = ("layer", "concat", "hconcat", "vconcat")
 CONTINUOUS = "quantitative"
 AXES, GAP = 70, 20
 """Room for an axis with its title, and between panels, in pixels."""
@@ -35,7 +36,7 @@ def prepared(chart: Mapping[str, Any], arms: Mapping[str, Mapping[str, str]]) ->
     if fields:
         made["params"] = [{"name": OFF, "value": []}, *made.get("params", [])]
         gone = " && ".join(f"indexof({OFF}, datum['{field}']) < 0" for field in fields)
-        for view in _views(made):
+        for view in views(made):
             if "data" in view:
                 view["transform"] = [{"filter": gone}, *view.get("transform", [])]
     if not _independent(made):
@@ -59,7 +60,7 @@ def width_of(chart: Mapping[str, Any]) -> float:
         columns = min(chart.get("columns", math.inf), len(across.get("sort") or ()) or math.inf)
         return AXES + (width_of(chart["spec"]) - AXES + between) * columns
     width = chart.get("width")
-    at_side = any(_at_side(view) for view in _views(chart))
+    at_side = any(_at_side(view) for view in views(chart))
     return (width if isinstance(width, int | float) else math.inf) + AXES * (1 + at_side)
 
 
@@ -68,19 +69,8 @@ def _at_side(view: Any) -> bool:
     return legend.get("orient") == "right"
 
 
-def _views(view: Any) -> Iterator[dict[str, Any]]:
-    """A chart and all charts in it, the outer ones first."""
-    yield view
-    for part in _parts(view):
-        yield from _views(part)
-
-
-def _parts(view: Any) -> list[dict[str, Any]]:
-    return [*(part for name in PARTS for part in view.get(name, [])), *([view["spec"]] if "spec" in view else [])]
-
-
 def _scales(chart: Any) -> Iterator[tuple[str, dict[str, str]]]:
-    for view in _views(chart):
+    for view in views(chart):
         colour = view.get("encoding", {}).get("color", {})
         scale = colour.get("scale") or {}
         if colour.get("type") == "nominal" and {"domain", "range"} <= scale.keys():
@@ -89,7 +79,7 @@ def _scales(chart: Any) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _independent(chart: Any) -> bool:
     """Whether panels of a facet have scales of their own, which Vega-Lite cannot bind to one selection."""
-    return any("scale" in view.get("resolve", {}) and "facet" in view for view in _views(chart))
+    return any("scale" in view.get("resolve", {}) and "facet" in view for view in views(chart))
 
 
 def _plots(view: Any) -> Iterator[dict[str, Any]]:
@@ -97,7 +87,7 @@ def _plots(view: Any) -> Iterator[dict[str, Any]]:
     if "mark" in view or "layer" in view:
         yield view
     else:
-        for part in _parts(view):
+        for part in parts(view):
             yield from _plots(part)
 
 

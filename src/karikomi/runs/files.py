@@ -35,6 +35,18 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_given(path: Path, content: bytes) -> None:
+    """As :func:`write_whole`, to where a user says.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable: on POSIX a new name survives a power cut only after this."""
     if os.name == "nt":  # Windows opens no folders

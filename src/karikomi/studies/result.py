@@ -99,6 +99,42 @@ class Result:
 
         return styled(chart)
 
+    def save_figure(self, name: str, to: str | Path, *, width: str | None = None, font: str | None = None) -> None:
+        """Write a figure for a paper, whole or not at all.
+
+        Args:
+            name: one of ``figures``.
+            to: the file, .pdf, .svg or .png (300 pixels an inch).
+            width: such as ``"85mm"``, in mm, cm, in, pt or px (1/96 inch, of a PNG its pixels); the height follows, and
+                letters keep 7 points. By default that of the page.
+            font: a family that is on this machine.
+
+        Raises:
+            InputError: for a name, an ending, a width or a font that does not do.
+        """
+        from karikomi.figures.publish import check, publish
+
+        check(Path(to), width, font)
+        chart = self.figure(name)
+        if chart is None:
+            raise InputError(f"the figure {name} has no meaning for this run: {self.folder.path}")
+        publish(chart.to_dict(validate=False), Path(to), width, font)
+
+    def save_table(self, name: str, to: str | Path) -> None:
+        """Write a table for a paper, whole or not at all.
+
+        Args:
+            name: of what was measured (``tables``), of a data frame of the summary, or of a table of the answer, by
+                what its title begins with: ``ticket-minus-dense``.
+            to: the file, .tex (for the package booktabs), .md, or .csv (of a data frame all digits).
+
+        Raises:
+            InputError: for a name or an ending that there is not.
+        """
+        from karikomi.studies.written import write_table
+
+        write_table(self, name, Path(to))
+
     def network(
         self,
         replicate: int = 0,

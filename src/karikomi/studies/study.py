@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from karikomi.studies.show import Answer
     from karikomi.studies.stage import Saved, Stage
 
+FOREST = (
+    "Every comparison: the difference paired by replicate with its 95 % interval. Filled marks are shown to differ from"
+    " 0 (p < 0.05, Holm-corrected)."
+)
+"""The caption of :func:`karikomi.studies.comparisons.comparisons`, where it is one of a study's figures."""
+
 
 class MeasureFormat(NamedTuple):
     """How a measure is written: its name, its unit, the factor to that unit, and digits after the point."""
@@ -27,6 +33,11 @@ class MeasureFormat(NamedTuple):
     unit: str
     factor: float
     digits: int
+
+    @property
+    def points(self) -> str:
+        """The unit of a difference: percentages differ by points."""
+        return "points" if self.unit == "%" else self.unit
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,8 @@ class Study:
         figures: by name what draws a figure from a result (None where it has no meaning), with its caption.
         margin: whether verdicts depend on a margin of accuracy.
         life: from a result to what the viewer of its page plays, None where the run has not kept it; no viewer without.
+        comparisons: from a result to its paired differences, as :func:`karikomi.studies.comparisons.every_comparison`
+            gives them; None for a study that compares no two conditions.
     """
 
     name: str
@@ -61,6 +74,7 @@ class Study:
     figures: Registry[Entry]
     margin: bool = False
     life: Callable[[Result], Life | None] | None = None
+    comparisons: Callable[[Result], pd.DataFrame] | None = None
 
 
 def study(
@@ -73,12 +87,14 @@ def study(
     saved: str = "tables:saved",
     margin: bool = False,
     life: bool = False,
+    comparisons: bool = False,
 ) -> Study:
     """The study in the folder ``karikomi/studies/<name>``; nothing of it is imported before it is needed.
 
     Its module ``stages`` holds ``stages``, and ``prepare`` unless that is elsewhere; ``tables`` holds ``tables`` and
     ``saved``; ``summary`` holds ``summarize`` and ``by_replicate``; ``pictures`` a function per figure; ``life`` the
-    function ``life``, of a study whose page has a viewer.
+    function ``life``, of a study whose page has a viewer. Of a study that compares conditions ``summary`` holds also
+    ``comparisons``.
     """
 
     def within(where: str) -> Callable[..., Any]:
@@ -98,4 +114,5 @@ def study(
         figures=Registry("figure", drawn),
         margin=margin,
         life=within("life:life") if life else None,
+        comparisons=within("summary:comparisons") if comparisons else None,
     )

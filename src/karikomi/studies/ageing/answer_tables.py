@@ -54,13 +54,13 @@ def _lives(means: pd.DataFrame, differences: pd.DataFrame) -> DisplayTable:
 
 
 def _comparison(differences: pd.DataFrame, title: str) -> DisplayTable:
-    pair = ["arm", "pattern", "against_arm", "against_pattern"]
+    lives = ["arm", "pattern", "against_arm", "against_pattern"]
     rows = []
-    for _, group in differences.groupby(pair, sort=False):
+    for _, group in differences.groupby(lives, sort=False):
         by = group.set_index("measure")
         end = by.loc["final"]
         whole = (points(by.loc["life"]), p_holm(by.loc["life"])) if "life" in by.index else ("", "")
-        rows.append((_pair(end), points(end), p_holm(end), VERDICTS[end["verdict"]], *whole))
+        rows.append((pair(end), points(end), p_holm(end), VERDICTS[end["verdict"]], *whole))
     columns = ("", "end, points", "p", "verdict", "over life", "p")
     return DisplayTable(title, columns, rows)
 
@@ -74,7 +74,8 @@ def _measures(lives: pd.DataFrame, title: str, measures: Mapping[str, str], fact
     return DisplayTable(title, ("life", *measures.values()), rows)
 
 
-def _pair(row: pd.Series) -> str:
+def pair(row: pd.Series) -> str:
+    """A comparison of two lives in words: retrain, regional minus sham."""
     if row["arm"] == row["against_arm"]:
         return f"{row['arm']}: {row['pattern']} minus {row['against_pattern']}"
     return f"{life_name(row['arm'], row['pattern'])} minus {row['against_arm']}"

@@ -10,6 +10,7 @@ from karikomi.networks.subnetwork import Arrays
 from karikomi.runs.files import read_arrays
 from karikomi.studies.ageing import regions
 from karikomi.studies.ageing.tables import drawn, read_layout
+from karikomi.studies.comparisons import comparisons as comparisons
 from karikomi.studies.healthy.tables import network_file
 from karikomi.studies.result import Result
 

@@ -1,7 +1,7 @@
 """The ageing study, put together."""
 
 from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.study import MeasureFormat, study
+from karikomi.studies.study import FOREST, MeasureFormat, study
 
 CAPTIONS = {
     "life": "Test accuracy over life. Full lines: at the end of every cycle; dashed: after its deaths, before training."
@@ -18,6 +18,7 @@ CAPTIONS = {
     "health": "What becomes of the network: loss; how like the healthy network its hidden layers still are (linear CKA,"
     " mean over layers); dormant units (activation up to 2.5 % of their layer's mean); the norm of all weights.",
     "classes": "Test accuracy of each class at the end of every cycle, mean over replicates.",
+    "comparisons": FOREST,
 }
 
 STUDY = study(
@@ -28,6 +29,7 @@ STUDY = study(
         "life": MeasureFormat("accuracy over life", "%", 100, 2),
     },
     captions=CAPTIONS,
+    comparisons=True,
     life=True,
     margin=True,
 )

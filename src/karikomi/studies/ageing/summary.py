@@ -8,10 +8,20 @@ import pandas as pd
 
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.ageing import answer_tables
-from karikomi.studies.ageing.answer import HIGHER, LOWER, MARGIN, explanation, held, in_a_sentence, judge_claims
+from karikomi.studies.ageing.answer import (
+    HIGHER,
+    LOWER,
+    MARGIN,
+    explanation,
+    held,
+    in_a_sentence,
+    judge_claims,
+    unnamed,
+)
 from karikomi.studies.ageing.lives import HEALTHY, NO_PATTERN, Life, lives
 from karikomi.studies.ageing.protocol import AFTER, BEFORE
 from karikomi.studies.ageing.settings import LINK_PATTERNS, RANDOM, RETRAIN, SCRATCH, SHAM, AgeingSettings
+from karikomi.studies.result import Result
 from karikomi.studies.show import Answer
 from karikomi.studies.verdict import signed
 from karikomi.studies.words import check_margin
@@ -88,6 +98,13 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     over = by_life[AFTER].agg(["min", "max", "mean"]).set_axis(["lowest", "highest", WHOLE], axis=1)
     recovered = (wide[AFTER] - wide[BEFORE]).groupby(level=life).mean()
     return over.assign(recovered=recovered).join(end, how="inner")
+
+
+def comparisons(result: Result) -> pd.DataFrame:
+    """The paired differences; those that answer one question are one family."""
+    found = unnamed(result.summary().differences)
+    pairs = [answer_tables.pair(row) for _, row in found.iterrows()]
+    return found.assign(comparison=pairs, family=found["question"], at="")
 
 
 def _lives(each: pd.DataFrame, settings: AgeingSettings) -> pd.DataFrame:

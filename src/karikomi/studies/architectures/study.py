@@ -20,4 +20,5 @@ STUDY = study(
         "recovered": MeasureFormat("recovered", "%", 100, 2),
     },
     captions=CAPTIONS,
+    comparisons=True,
 )

@@ -10,6 +10,7 @@ from karikomi.studies.architectures import answer
 from karikomi.studies.architectures.conditions import Condition
 from karikomi.studies.architectures.effects import MEASURES, completed, main_effects, variance_shares
 from karikomi.studies.architectures.settings import ArchitecturesSettings
+from karikomi.studies.result import Result
 from karikomi.studies.show import Answer
 
 CONDITION = list(Condition._fields)
@@ -51,6 +52,13 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: ArchitecturesSetting
         effects=effects,
         shares=shares,
     )
+
+
+def comparisons(result: Result) -> pd.DataFrame:
+    """The main effects, which are one family."""
+    found = result.summary().effects
+    effects = [answer.contrast(row) for row in found.to_dict("records")]
+    return found.assign(comparison=effects, family="effects", at="")
 
 
 def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

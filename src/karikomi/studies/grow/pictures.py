@@ -3,6 +3,7 @@
 import altair as alt
 
 from karikomi.figures import grow
+from karikomi.studies.comparisons import comparisons as comparisons
 from karikomi.studies.grow import tables
 from karikomi.studies.result import Result
 

@@ -1,7 +1,7 @@
 """The study of growing networks, put together."""
 
 from karikomi.studies.grow.settings import GrowSettings
-from karikomi.studies.study import MeasureFormat, study
+from karikomi.studies.study import FOREST, MeasureFormat, study
 
 CAPTIONS = {
     "accuracy": "Test accuracy at the end of training against the links that the sparse arms have. The line across is"
@@ -11,6 +11,7 @@ CAPTIONS = {
     "new_links": "Share of the links that were not there at the start; bands are 95 % intervals over replicates.",
     "strengths": "In-strength of the units, Σ |w|: median and the middle 80 % of each layer, means over replicates.",
     "links_per_pixel": "First-layer links of each pixel at the end, mean over replicates.",
+    "comparisons": f"{FOREST} Colours: the links of the sparse arms.",
 }
 
 STUDY = study(
@@ -21,5 +22,6 @@ STUDY = study(
         "new": MeasureFormat("new links", "%", 100, 1),
     },
     captions=CAPTIONS,
+    comparisons=True,
     life=True,
 )

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from karikomi.figures.theme import percent
 from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.grow import answer
 from karikomi.studies.grow.settings import GrowSettings
+from karikomi.studies.result import Result
 from karikomi.studies.show import Answer
 
 MEASURES = ("final_test_accuracy", "test_accuracy", "new", "arithmetic", "early_stop_iteration", "validation_loss")
@@ -52,6 +54,13 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: GrowSettings) -> Gro
 def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Measures by density, arm and replicate."""
     return tables["table"].set_index(["density", "arm", "replicate"])[list(MEASURES)]
+
+
+def comparisons(result: Result) -> pd.DataFrame:
+    """The paired differences, by density; those from one arm are one family."""
+    found = result.summary().differences
+    pairs = found["arm"] + " minus " + found["against"]
+    return found.assign(comparison=pairs, family=found["against"], at=found["density"].map(percent))
 
 
 def _differences(each: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import altair as alt
 
 from karikomi.figures import importance, layers
 from karikomi.figures import scores as drawn
+from karikomi.studies.comparisons import comparisons as comparisons
 from karikomi.studies.importance.associations import IMPORTANCE, between_scores
 from karikomi.studies.importance.summary import redundant
 from karikomi.studies.importance.tables import wiring

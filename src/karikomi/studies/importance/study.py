@@ -1,7 +1,7 @@
 """The importance study, put together."""
 
 from karikomi.studies.importance.settings import ImportanceSettings
-from karikomi.studies.study import MeasureFormat, study
+from karikomi.studies.study import FOREST, MeasureFormat, study
 
 CAPTIONS = {
     "scores": "Every unit of replicate 0: a score against unit importance, the rise in loss when the unit alone is"
@@ -18,6 +18,7 @@ CAPTIONS = {
     " alone, of much in random orders.",
     "pairs": "Replicate 0: the interaction of two units, what their joint removal costs beyond the sum of both alone,"
     " for the most important units. Above 0 they are redundant, below 0 synergistic.",
+    "comparisons": FOREST,
 }
 
 STUDY = study(
@@ -25,6 +26,7 @@ STUDY = study(
     ImportanceSettings,
     compared={"loss_rise": MeasureFormat("mean unit importance", "10⁻³ nats", 1000, 2)},
     captions=CAPTIONS,
+    comparisons=True,
     life=True,
     saved="karikomi.studies.healthy.tables:saved",
 )

@@ -11,6 +11,7 @@ from karikomi.statistics.frames import Question, differences, intervals
 from karikomi.studies.importance import answer
 from karikomi.studies.importance.associations import IMPORTANCE, against_nulls, by_layer, pooled, within_layers
 from karikomi.studies.importance.settings import ImportanceSettings
+from karikomi.studies.result import Result
 from karikomi.studies.show import Answer
 
 COSTS = ("loss_rise", "largest_loss_rise", "accuracy_drop", "largest_accuracy_drop")
@@ -89,6 +90,13 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What the loss of a unit alone costs, by layer and replicate."""
     units = tables["table"].groupby(["layer", "replicate"], sort=False)[["loss_rise", "accuracy_drop"]]
     return units.mean().join(units.max().add_prefix("largest_"))
+
+
+def comparisons(result: Result) -> pd.DataFrame:
+    """The differences between layers, which are one family."""
+    found = result.summary().layer_differences
+    pairs = found["layer"] + " minus " + found["against"]
+    return found.assign(comparison=pairs, family="layers", at="", measure=IMPORTANCE)
 
 
 def _layer_differences(table: pd.DataFrame) -> pd.DataFrame:

@@ -23,6 +23,7 @@ STUDY = study(
         "f50": MeasureFormat("f50", "% of the units", 100, 1),
     },
     captions=CAPTIONS,
+    comparisons=True,
     life=True,
     saved="karikomi.studies.healthy.tables:saved",
 )

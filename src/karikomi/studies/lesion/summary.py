@@ -8,12 +8,22 @@ import pandas as pd
 
 from karikomi import seeds
 from karikomi.statistics import Difference, Drop, compare_drops, hierarchical_difference
-from karikomi.statistics.frames import intervals, with_holm
+from karikomi.statistics.frames import Question, differences, intervals, with_holm
 from karikomi.studies.lesion import answer_tables
-from karikomi.studies.lesion.answer import ARM, BETTER, WORSE, cliff_verdict, explanation, in_a_sentence, judge_claims
+from karikomi.studies.lesion.answer import (
+    ARM,
+    BETTER,
+    WORSE,
+    cliff_verdict,
+    explanation,
+    in_a_sentence,
+    judge_claims,
+    order_name,
+)
 from karikomi.studies.lesion.arms import MATCHED, RANDOM, Arm, targeted_arms
 from karikomi.studies.lesion.paired import Orders, by_kind, paired
 from karikomi.studies.lesion.settings import LesionSettings
+from karikomi.studies.result import Result
 from karikomi.studies.show import Answer
 from karikomi.studies.verdict import signed
 
@@ -70,6 +80,24 @@ def summarize(tables: Mapping[str, pd.DataFrame], settings: LesionSettings) -> L
 def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Measures by arm, control and replicate; the orders of a replicate are averaged."""
     return tables["table"].groupby([*ARM, "control", "replicate"], sort=False)[list(MEASURES)].mean()
+
+
+def comparisons(result: Result) -> pd.DataFrame:
+    """Targeted orders minus random ones, whose mean stands for a replicate: by Student's t, where the answer's
+    intervals are by bootstrap, of the random orders too. Those from one control are one family."""
+    orders, questions = by_kind(result.table), list[Question]()
+    for measure, against in COMPARED:
+        for arm in targeted_arms(result.settings):
+            ours, theirs = (pd.Series(values) for values in _means(orders, arm, against, measure))
+            words = {"comparison": f"{order_name(arm._asdict())} minus {against}", "at": "", "family": against}
+            questions.append(Question({**words, "measure": measure}, ours, theirs))
+    return differences(questions, ["comparison", "at", "family", "measure"], family=["family", "measure"])
+
+
+def _means(orders: Orders, arm: Arm, against: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """What an arm's orders and the random ones come to in each replicate that has both."""
+    ours, theirs = paired(orders, arm, against, measure)
+    return ours, theirs.mean(axis=1) if theirs.size else np.empty(0)
 
 
 def _differences(

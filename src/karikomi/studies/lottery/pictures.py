@@ -10,6 +10,7 @@ import pandas as pd
 from karikomi.figures import anatomy, lottery, wiring
 from karikomi.figures import exemplars as exemplary
 from karikomi.runs.files import read_arrays
+from karikomi.studies.comparisons import comparisons as comparisons
 from karikomi.studies.lottery import wiring as tables
 from karikomi.studies.lottery.anatomy_tables import exemplars_file
 from karikomi.studies.lottery.answer import BEFORE, UNTRAINED

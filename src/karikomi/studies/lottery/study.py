@@ -1,7 +1,7 @@
 """The lottery study, put together."""
 
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.study import MeasureFormat, study
+from karikomi.studies.study import FOREST, MeasureFormat, study
 
 CAPTIONS = {
     "variants": "Test accuracy at the early stop of the tickets of every variant against the links that are left; bands"
@@ -24,6 +24,7 @@ CAPTIONS = {
     "exemplars": "Test images whose answer by most tickets of the last round is not that by most dense networks. Below"
     " each its class, and the answers of the dense networks and of the tickets.",
     "recalls": "Change of recall from the dense network to the ticket by class, with 95 % intervals; filled: shown.",
+    "comparisons": f"{FOREST} Colours: the links that are left.",
 }
 
 STUDY = study(
@@ -34,6 +35,7 @@ STUDY = study(
         "early_stop_iteration": MeasureFormat("early stop", "iterations", 1, 0),
     },
     captions=CAPTIONS,
+    comparisons=True,
     life=True,
     margin=True,
 )

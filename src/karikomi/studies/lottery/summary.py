@@ -16,6 +16,7 @@ from karikomi.studies.lottery.anatomy_summary import Anatomy, summarize_anatomy
 from karikomi.studies.lottery.answer import ACCURACY_MARGIN
 from karikomi.studies.lottery.conditions import ONCE, TRANSFERRED
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.result import Result
 from karikomi.studies.show import Answer, DisplayTable
 from karikomi.studies.words import check_margin
 
@@ -108,6 +109,22 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Measures by (variant,) arm, round and replicate; re-initializations of one ticket are averaged."""
     names = [name for name in ("variant", *ARM, "replicate") if name in tables["table"]]
     return tables["table"].groupby(names, sort=False)[["density", "links", *_known(MEASURES, tables["table"])]].mean()
+
+
+def comparisons(result: Result) -> pd.DataFrame:
+    """The paired differences, by the links that are left; those between variants' tickets are one family."""
+    found: LotterySummary = result.summary()
+    density = found.arms.groupby(["arm", "round"])["density"].mean().map(answer.percent)
+    own, variants = found.differences, found.comparison
+    pairs = own["arm"] + " minus " + own["against"]
+    if "variant" in own:
+        pairs += " (" + own["variant"] + ")"
+    at = [density[key] for key in zip(own["arm"], own["round"], strict=True)]
+    own = own.assign(comparison=pairs, family=pairs, at=at)
+    pairs = variants["variant"] + " minus " + variants["against"]
+    at = [density["ticket", number] for number in variants["round"]]
+    variants = variants.assign(comparison=pairs, family="variants", at=at)
+    return pd.concat([part for part in (own, variants) if len(part)] or [own])
 
 
 def _known(measures: Sequence[str], table: pd.DataFrame) -> list[str]:

@@ -1,0 +1,1 @@
+"""``karikomi serve``: a local page over a folder of runs."""

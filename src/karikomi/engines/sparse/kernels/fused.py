@@ -12,6 +12,7 @@ from numba.core import cgutils
 from karikomi.engines.sparse.kernels.vector import (
     FLOAT,
     INT,
+    LANES,
     REGISTER,
     call,
     intrinsic,
@@ -62,10 +63,37 @@ def bytes_not_zero(builder, array, offset):
     return builder.zext(builder.bitcast(bits, INT), ir.IntType(64))
 
 
+@intrinsic(types.uint64)
+def numbers_above(builder, array, offset, bound):
+    """A bit for each of 64 whole numbers of 32 bits, set where it is above ``bound``."""
+    some = read(builder, array.address(offset), LANES)
+    above = builder.icmp_signed(">", some, spread(builder, builder.trunc(bound, INT), LANES))
+    return builder.bitcast(above, ir.IntType(LANES))
+
+
 @intrinsic(types.intp)
 def lowest_bit(builder, bits):
     """The number of the lowest bit that is set; some bit must be."""
     return builder.cttz(bits, ir.IntType(1)(1))
+
+
+@intrinsic(types.intp)
+def bits_in(builder, bits):
+    """How many of 64 bits are set."""
+    return builder.ctpop(bits)
+
+
+@intrinsic(types.intp)
+def nth_bit(builder, bits, rank):
+    """The number of that one of the bits that are set before which ``rank`` lower ones are."""
+    place = rank.type(0)
+    for half in (32, 16, 8, 4, 2, 1):
+        low = builder.ctpop(builder.and_(bits, bits.type(2**half - 1)))
+        above = builder.icmp_unsigned(">=", rank, low)
+        rank = builder.select(above, builder.sub(rank, low), rank)
+        bits = builder.select(above, builder.lshr(bits, bits.type(half)), bits)
+        place = builder.select(above, builder.add(place, place.type(half)), place)
+    return place
 
 
 # Rows, and columns, of a dense product held in registers at once, beside what they are multiplied with. Rows that lie

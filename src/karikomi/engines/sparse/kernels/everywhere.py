@@ -10,7 +10,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.choosing import Room, nth
 from karikomi.engines.sparse.kernels.draws import has_bit
-from karikomi.engines.sparse.kernels.fused import lanes_at_least, lanes_not_zero, lowest_bit, total
+from karikomi.engines.sparse.kernels.fused import lanes_at_least, lanes_not_zero, lowest_bit, put_some, total
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.listed import turn_deltas
 from karikomi.engines.sparse.kernels.multiples import add_multiples
@@ -30,11 +30,11 @@ _TINY, _INFINITE = np.float32(1e-30), np.float32(np.inf)
 class Everywhere(NamedTuple):
     """The last step, and room to look for the greatest gradients of a layer.
 
-    Rows of outputs are sorted by the norm of the loss's derivatives, in steps of a quarter; ``starts`` says where in
-    ``deltas`` each one is. ``turned`` holds the derivatives with outputs as lanes, of which the greatest norm from each
-    LANES on is in ``reach``. Input i, of norm ``norms[i]``, is not 0 in the ``lanes`` from ``spans[i * (blocks + 1) +
-    b]`` to before the next of ``spans`` in block b of the examples, where it has ``values``. ``sizes`` are those of the
-    gradients that were found, at ``places``; ``bits`` are the same as whole numbers.
+    Outputs are sorted by the norm of the loss's derivatives, in steps of a quarter; ``starts`` says where in ``deltas``
+    each one is, ``origins`` where its links begin. ``turned`` holds the derivatives with outputs as lanes; the greatest
+    norm from each LANES of them on is in ``reach``. ``norms`` are those of the inputs. One of them is not 0 in the ``lanes`` from
+    ``spans[b]`` to before ``spans[b + 1]`` in block b of the examples, where it has ``values``; ``numbers`` are those of all lanes. ``sizes`` are those of
+    the gradients that were found, at ``places``; ``bits`` are the same as whole numbers.
     """
 
     batch: int
@@ -43,10 +43,12 @@ class Everywhere(NamedTuple):
     deltas: np.ndarray
     unit_starts: np.ndarray
     starts: np.ndarray
+    origins: np.ndarray
     turned: np.ndarray
     reach: np.ndarray
     norms: np.ndarray
     norm_bits: np.ndarray
+    numbers: np.ndarray
     lanes: np.ndarray
     values: np.ndarray
     spans: np.ndarray
@@ -61,12 +63,13 @@ class Everywhere(NamedTuple):
         widest = int(max(network.layers["inputs"].max(), network.layers["outputs"].max()))
         size = int((network.layers["inputs"] * network.layers["outputs"]).max()) if batch else 0
         blocks, rows = -(-batch // LANES), padded(widest, LANES)
-        sizes, norms, values = aligned(size), aligned(rows), blocks * rows * LANES
+        sizes, norms = aligned(size + 16), aligned(rows)
         return cls(
             *(batch, network.block, network.units, network.deltas, network.unit_starts),
-            *(np.zeros(rows, np.int32), aligned(values), aligned(rows // LANES), norms, norms.view(np.int32)),
-            *(np.empty(values, np.uint8), aligned(values), np.empty(rows * (blocks + 1), np.int64), aligned(LANES)),
-            *(np.empty(size, np.int32), sizes, sizes.view(np.int32)),
+            *(*np.zeros((2, rows), np.int32), aligned(blocks * rows * LANES), aligned(rows // LANES)),
+            *(norms, norms.view(np.int32), np.arange(LANES, dtype=np.int32)),
+            *(np.empty(blocks * LANES + 16, np.int32), aligned(blocks * LANES + 16), np.zeros(blocks + 1, np.int64)),
+            *(aligned(LANES), np.empty(size + 16, np.int32), sizes, sizes.view(np.int32)),
         )
 
 
@@ -80,19 +83,7 @@ def list_greatest(room: Everywhere, part: np.ndarray, free: np.ndarray, many: in
     turn_deltas(room.deltas, room.block, part.y, part.outputs, room.starts, room.unit_starts, room.turned, room.batch)
     for unit in range(part.inputs):
         put(room.norms, unit, _norm(room, room.units, part.x + unit * LANES))
-    some, step = min(part.inputs, -(-_SAMPLED // part.outputs)), np.intp(_GOLDEN * part.inputs)
-    sampled, unit = np.intp(0), np.intp(0)
-    for _ in range(some):
-        unit += step
-        unit -= part.inputs if unit >= part.inputs else 0
-        _list_values(room, part, unit)
-        for row in range(0, part.outputs, LANES):
-            sampled = _list_above(room, part, free, row, unit, np.float32(0), _ONE_OF_FOUR, sampled)
-    expected, bound = count * sampled / many, np.float32(0)
-    wanted = np.intp(1.25 * expected + 4 * np.sqrt(expected) + 4)
-    if wanted < sampled:
-        put(room.bits, 0, nth(room.bits, sampled, sampled - wanted, choice.others, choice.counts))
-        bound = at(room.sizes, 0)
+    bound = _bound(room, part, free, many, count, choice) if many > _SAMPLED else np.float32(0)
     found = _list_all(room, part, free, bound)
     if found < count:
         found = _list_all(room, part, free, bound / np.float32(4))
@@ -100,63 +91,81 @@ def list_greatest(room: Everywhere, part: np.ndarray, free: np.ndarray, many: in
 
 
 @inlined
+def _bound(room, part, free, many, count, choice):
+    """What hardly less than ``count`` gradients exceed, judged by a sample."""
+    some, step = min(part.inputs, -(-_SAMPLED // part.outputs)), np.intp(_GOLDEN * part.inputs)
+    sampled, unit, none = np.intp(0), np.intp(0), np.float32(0)
+    for _ in range(some):
+        unit += step
+        unit -= part.inputs if unit >= part.inputs else 0
+        sampled = _list_unit(room, part, unit, none, none, _ONE_OF_FOUR, sampled)
+    sampled = _free_ones(room, free, sampled)
+    expected = count * sampled / many
+    wanted = np.intp(1.25 * expected + 4 * np.sqrt(expected) + 4)
+    if wanted >= sampled:
+        return none
+    put(room.bits, 0, nth(room.bits, sampled, sampled - wanted, choice.others, choice.counts))
+    return at(room.sizes, 0)
+
+
+@inlined
 def _list_all(room, part, free, bound):
-    found = np.intp(0)
+    """Lists the gradients that are not below ``bound``."""
+    found, least = np.intp(0), bound / (at(room.reach, 0) * _MARGIN)
+    for first in range(0, part.inputs, LANES):
+        in_use = _ALL_BITS >> np.uint64(LANES - min(part.inputs - first, LANES))
+        units = lanes_at_least(load64(room.norms, first), least) & in_use
+        while units:
+            unit = first + lowest_bit(units)
+            units &= units - _LOWEST_BIT
+            found = _list_unit(room, part, unit, bound, bound, _ALL_BITS, found)
+    return _free_ones(room, free, found)
+
+
+@inlined
+def _list_unit(room, part, unit, bound, least, lanes, found):
+    """The same of an input and outputs that may reach ``least``."""
+    _list_values(room, part, unit)
+    norm, blocks = at(room.norms, unit) * _MARGIN, (room.batch + LANES - 1) // LANES
     for row in range(0, part.outputs, LANES):
-        least = bound / (at(room.reach, row // LANES) * _MARGIN)
-        for first in range(0, part.inputs, LANES):
-            in_use = _ALL_BITS >> np.uint64(LANES - min(part.inputs - first, LANES))
-            bits = lanes_at_least(load64(room.norms, first), least) & in_use
-            while bits:
-                unit = first + lowest_bit(bits)
-                bits &= bits - _LOWEST_BIT
-                if row == 0:
-                    _list_values(room, part, unit)
-                found = _list_above(room, part, free, row, unit, bound, _ALL_BITS, found)
+        if norm * at(room.reach, row // LANES) < least:
+            break
+        sums = splat64(np.float32(0))
+        for block in range(blocks):
+            span = at(room.spans, block), at(room.spans, block + 1)
+            origin = (block * ((part.outputs + LANES - 1) // LANES * LANES) + row) * LANES
+            sums = add_multiples(sums, room.values, room.turned, origin, room.lanes, span)
+        sums = absolute(sums)
+        bits = lanes_at_least(sums, bound) & lanes & _ALL_BITS >> np.uint64(LANES - min(part.outputs - row, LANES))
+        if bits:
+            store(room.sums, 0, sums)
+            put_some(room.places, found, room.origins, row, bits, unit)
+            found = put_some(room.sizes, found, room.sums, 0, bits, 0)
     return found
 
 
 @inlined
-def _list_above(room, part, free, row, unit, bound, lanes, found):
-    """Lists the gradients of LANES outputs, from ``row`` on, with an input that are not below ``bound``."""
-    sums = splat64(np.float32(0))
-    for block in range((room.batch + LANES - 1) // LANES):
-        entry = unit * ((room.batch + LANES - 1) // LANES + 1) + block
-        span = at(room.spans, entry), at(room.spans, entry + 1)
-        rows = (part.outputs + LANES - 1) // LANES * LANES
-        sums = add_multiples(sums, room.values, room.turned, (block * rows + row) * LANES, room.lanes, span)
-    sums = absolute(sums)
-    bits = lanes_at_least(sums, bound) & lanes & _ALL_BITS >> np.uint64(LANES - min(part.outputs - row, LANES))
-    if bits:
-        store(room.sums, 0, sums)
-    while bits:
-        lane = lowest_bit(bits)
-        bits &= bits - _LOWEST_BIT
-        place = at(room.starts, row + lane) // LANES * part.inputs + unit
-        if has_bit(free, place):
-            put(room.places, found, place)
-            put(room.sizes, found, at(room.sums, lane))
-            found += 1
-    return found
+def _free_ones(room, free, found):
+    """Only those at free places stay listed; returns how many they are."""
+    left = np.intp(0)
+    for entry in range(found):
+        place = at(room.places, entry)
+        put(room.places, left, place)
+        put(room.bits, left, at(room.bits, entry))
+        left += has_bit(free, place)
+    return left
 
 
 @inlined
 def _list_values(room, part, unit):
     """Where an input is not 0, and what it is there."""
-    blocks = (room.batch + LANES - 1) // LANES
-    entry = unit * blocks * LANES
-    for block in range(blocks):
-        put(room.spans, unit * (blocks + 1) + block, entry)
-        start = block * room.block + part.x + unit * LANES
-        in_use = _ALL_BITS >> np.uint64(LANES - min(room.batch - block * LANES, LANES))
-        bits = lanes_not_zero(load64(room.units, start)) & in_use
-        while bits:
-            lane = lowest_bit(bits)
-            bits &= bits - _LOWEST_BIT
-            put(room.lanes, entry, lane)
-            put(room.values, entry, at(room.units, start + lane))
-            entry += 1
-    put(room.spans, unit * (blocks + 1) + blocks, entry)
+    entry = np.intp(0)
+    for first in range(0, room.batch, LANES):
+        start = first // LANES * room.block + part.x + unit * LANES
+        bits = lanes_not_zero(load64(room.units, start)) & _ALL_BITS >> np.uint64(LANES - min(room.batch - first, LANES))
+        put_some(room.lanes, entry, room.numbers, 0, bits, 0)
+        entry = put_some(room.values, entry, room.units, start, bits, 0)
+        put(room.spans, first // LANES + 1, entry)
 
 
 @inlined
@@ -195,6 +204,9 @@ def _sort_rows(room, part, counts):
         place = at(counts, digit)
         put(counts, digit, place + 1)
         put(room.starts, place, row * LANES)
+        put(room.origins, place, row * part.inputs)
         put(room.reach, place // LANES, max(at(room.reach, place // LANES), norm))
+    for block in range((part.outputs - 1) // LANES - 1, -1, -1):
+        put(room.reach, block, max(at(room.reach, block), at(room.reach, block + 1)))
     for place in range(part.outputs, (part.outputs + 15) // 16 * 16):
         put(room.starts, place, 0)

@@ -72,6 +72,27 @@ def numbers_above(builder, array, offset, bound):
 
 
 @intrinsic(types.intp)
+def put_some(builder, target, place, source, start, bits, shift):
+    """Of 64 elements of ``source``, those whose bit is set go to ``target``, one after the other, from ``place`` on.
+
+    ``shift`` is added to whole numbers. Returns the place after the last; the sixteen behind it may change.
+    """
+    element = source.kind.dtype
+    kind, flags = ir.VectorType(FLOAT if element == types.float32 else INT, 16), ir.VectorType(ir.IntType(1), 16)
+    name = f"llvm.experimental.vector.compress.v16{'f' if element == types.float32 else 'i'}32"
+    compress = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind, flags, kind]), name)
+    for first in range(0, LANES, 16):
+        some = read(builder, source.address(builder.add(start, start.type(first))), 16)
+        if element != types.float32:
+            some = builder.add(some, spread(builder, builder.trunc(shift, INT), 16))
+        chosen = builder.trunc(builder.lshr(bits, bits.type(first)), ir.IntType(16))
+        packed = builder.call(compress, [some, builder.bitcast(chosen, flags), ir.Constant(kind, ir.Undefined)])
+        write(builder, target.address(place), packed)
+        place = builder.add(place, builder.zext(builder.ctpop(chosen), place.type))
+    return place
+
+
+@intrinsic(types.intp)
 def lowest_bit(builder, bits):
     """The number of the lowest bit that is set; some bit must be."""
     return builder.cttz(bits, ir.IntType(1)(1))

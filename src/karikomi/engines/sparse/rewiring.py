@@ -11,6 +11,7 @@ from karikomi.engines.sparse.kernels.choosing import Room
 from karikomi.engines.sparse.kernels.everywhere import Everywhere
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.links import GROUP
+from karikomi.engines.sparse.kernels.memory import addresses
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.placement import Place, padded
 from karikomi.engines.sparse.kernels.rewiring import choose_links, mark_changes
@@ -42,20 +43,23 @@ class Rewired:
         second = optimizer.second if optimizer.adam else np.zeros_like(optimizer.first)
         self.changing, self.orders = _laid_out(network, elements, optimizer.first, second)
         parts = self.changing.parts
-        self.room = Room.of(int(parts["links"].max()), int((parts["inputs"] * parts["outputs"]).max()))
-        self.everywhere = Everywhere.of(network, batch if rewiring.growth == "gradient" else 0)
+        room = Room.of(int(parts["links"].max()), int((parts["inputs"] * parts["outputs"]).max()))
+        everywhere = Everywhere.of(network, batch if rewiring.growth == "gradient" else 0)
+        self.alive = room, everywhere  # as long as their addresses are in use
+        self.memory, self.room, self.everywhere = map(addresses, (self.changing, room, everywhere))
 
     def choose(self, step: int) -> None:
         """What goes and grows, after that step."""
         if self.rewiring.growth == "structure":
-            return self._choose_by_structure(step)
+            self._choose_by_structure(step)
+            return
         share, draws = float(self.rewiring.share_at(step)), self.rewiring.draws_at(step)
-        choose_links(self.changing, self.orders, self.room, self.everywhere, share, draws)
+        choose_links(self.memory, self.orders, self.room, self.everywhere, share, draws)
 
     def change(self) -> Places:
         """It goes and grows."""
         before, self.orders = self.orders, Orders(*map(np.empty_like, self.orders))
-        change_links(self.changing, before, self.orders)
+        change_links(self.memory, before, self.orders)
         return partial(self._places, self.orders)
 
     def _choose_by_structure(self, step: int) -> None:
@@ -71,7 +75,7 @@ class Rewired:
                 changing.counts[number] = len(grown)
                 changing.gone[here], changing.grown[here] = np.flatnonzero(~kept), grown
                 changing.left[here] = links[name].places[~kept]
-        mark_changes(changing)
+        mark_changes(self.memory)
 
     def _places(self, orders: Orders) -> dict[str, Place]:
         found = {}
@@ -90,7 +94,7 @@ def _laid_out(
     network: Network, elements: list[np.ndarray], first: np.ndarray, second: np.ndarray
 ) -> tuple[Changing, Orders]:
     parts, room = _parts(network, [len(some) for some in elements])
-    numbers, flat = aligned(network.parameters.size), np.concatenate(elements).astype(np.int32)
+    flat = np.concatenate(elements).astype(np.int32)
     dense = np.repeat(parts["stride"] > 0, parts["links"])
     orders = Orders(
         *(np.empty(room["cell"], np.uint16), np.empty(room["block"], np.int64), np.empty(room["start"], np.int64)),
@@ -106,7 +110,7 @@ def _laid_out(
         moved=aligned(3 * int((padded(parts["links"], 16) + 16 * parts["tiles"]).max())),
         cells=aligned(4 * GROUP * TILE),
     )
-    lay_links(changing, orders)
+    lay_links(addresses(changing), orders)
     return changing, orders
 
 

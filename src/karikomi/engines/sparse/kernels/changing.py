@@ -1,10 +1,11 @@
 """The links of a network's layers changed: sorted anew, and their values moved to where that puts them."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.memory import Bytes, Floats, Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, sort_back, sort_links, span_of
 from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, splat16, store
@@ -50,31 +51,34 @@ class Changing(NamedTuple):
     new ones. ``moved`` is room for the values of a layer, ``cells`` for those of a block.
     """
 
-    parts: np.ndarray
-    parameters: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    bits: np.ndarray
-    keep: np.ndarray
-    partner: np.ndarray
-    pointers: np.ndarray
-    tile_links: np.ndarray
-    back_partner: np.ndarray
-    back_link: np.ndarray
-    back_pointers: np.ndarray
-    patterns: np.ndarray
-    rows: np.ndarray
-    counters: np.ndarray
-    listed: np.ndarray
-    fours: np.ndarray
-    many: np.ndarray
-    free: np.ndarray
-    counts: np.ndarray
-    gone: np.ndarray
-    left: np.ndarray
-    grown: np.ndarray
-    moved: np.ndarray
-    cells: np.ndarray
+    parts: Annotated[np.ndarray, PART]
+    parameters: Floats
+    first: Floats
+    second: Floats
+    bits: Ints
+    keep: Floats
+    partner: Bytes
+    pointers: Longs
+    tile_links: Ints
+    back_partner: Bytes
+    back_link: Ints
+    back_pointers: Longs
+    patterns: Bytes
+    rows: Words
+    counters: Longs
+    listed: Longs
+    fours: Words
+    many: Longs
+    free: Words
+    counts: Longs
+    gone: Ints
+    left: Ints
+    grown: Ints
+    moved: Floats
+    cells: Floats
+
+
+take_changing = taker(Changing)
 
 
 @kernel
@@ -101,8 +105,9 @@ def mark(changing: Changing, part: np.ndarray, places: np.ndarray) -> None:
 
 
 @kernel
-def lay_links(changing: Changing, orders: Orders) -> None:
+def lay_links(memory: np.ndarray, orders: Orders) -> None:
     """The first links of all layers, none of which has any: at the ``grown`` places."""
+    changing = take_changing(memory)
     for number in range(changing.parts.size):
         part = changing.parts[number]
         mark(changing, part, changing.grown)
@@ -111,8 +116,9 @@ def lay_links(changing: Changing, orders: Orders) -> None:
 
 
 @kernel
-def change_links(changing: Changing, old: Orders, new: Orders) -> None:
+def change_links(memory: np.ndarray, old: Orders, new: Orders) -> None:
     """The ``gone`` links go, and the ``grown`` ones, which are marked, are there, with values of 0."""
+    changing = take_changing(memory)
     for number in range(changing.parts.size):
         part, count = changing.parts[number], changing.counts[number]
         if part.stride:

@@ -6,6 +6,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.draws import choose, has_bit, set_bit
 from karikomi.engines.sparse.kernels.fused import bits_in, lowest_bit, nth_bit, numbers_above
+from karikomi.engines.sparse.kernels.memory import Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.vector import LANES, at, kernel, put
 
 _DIGIT = 11  # bits of a number that are looked at together
@@ -19,13 +20,13 @@ class Room(NamedTuple):
     go. The other arrays are used on the way; no bit of ``equals``, one for each place, is set then.
     """
 
-    sizes: np.ndarray
-    numbers: np.ndarray
-    places: np.ndarray
-    others: np.ndarray
-    counts: np.ndarray
-    drawn: np.ndarray
-    equals: np.ndarray
+    sizes: Ints
+    numbers: Ints
+    places: Ints
+    others: Ints
+    counts: Longs
+    drawn: Words
+    equals: Words
 
     @classmethod
     def of(cls, links: int, size: int) -> Self:
@@ -35,6 +36,9 @@ class Room(NamedTuple):
             *(np.zeros(links + LANES, np.int32), *np.empty((2, links), np.int32), np.empty(size, np.int32)),
             *(np.empty(1 << _DIGIT, np.int64), np.empty(words, np.uint64), np.zeros(words, np.uint64)),
         )
+
+
+take_room = taker(Room)
 
 
 @kernel

@@ -13,15 +13,16 @@ from karikomi.engines.sparse.kernels.draws import has_bit
 from karikomi.engines.sparse.kernels.fused import lanes_at_least, lanes_not_zero, lowest_bit, put_some, total
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.listed import turn_deltas
+from karikomi.engines.sparse.kernels.memory import Floats, Ints, Longs, taker
 from karikomi.engines.sparse.kernels.multiples import add_multiples
 from karikomi.engines.sparse.kernels.placement import padded
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import LANES, absolute, at, kernel, load64, put, splat64, store
 
 _ALL_BITS, _LOWEST_BIT = np.uint64(2**64 - 1), np.uint64(1)
-# How great the greatest gradients are is judged by a sample: of so many places those in one lane of four. Its inputs are
-# a golden section of all apart: no regular grid, as borders of images are.
-_SAMPLED, _ONE_OF_FOUR, _GOLDEN = 8192, np.uint64(0x1111111111111111), 0.6180339887
+# How great the greatest gradients are is judged by those of so many inputs, in one lane of four. They are a golden
+# section of all apart: no regular grid, as borders of images are.
+_SAMPLED, _ONE_OF_FOUR, _GOLDEN = 32, np.uint64(0x1111111111111111), 0.6180339887
 # Norms are rounded.
 _MARGIN = np.float32(1.001)
 _TINY, _INFINITE = np.float32(1e-30), np.float32(np.inf)
@@ -39,23 +40,23 @@ class Everywhere(NamedTuple):
 
     batch: int
     block: int
-    units: np.ndarray
-    deltas: np.ndarray
-    unit_starts: np.ndarray
-    starts: np.ndarray
-    origins: np.ndarray
-    turned: np.ndarray
-    reach: np.ndarray
-    norms: np.ndarray
-    norm_bits: np.ndarray
-    numbers: np.ndarray
-    lanes: np.ndarray
-    values: np.ndarray
-    spans: np.ndarray
-    sums: np.ndarray
-    places: np.ndarray
-    sizes: np.ndarray
-    bits: np.ndarray
+    units: Floats
+    deltas: Floats
+    unit_starts: Ints
+    starts: Ints
+    origins: Ints
+    turned: Floats
+    reach: Floats
+    norms: Floats
+    norm_bits: Ints
+    numbers: Ints
+    lanes: Ints
+    values: Floats
+    spans: Longs
+    sums: Floats
+    places: Ints
+    sizes: Floats
+    bits: Ints
 
     @classmethod
     def of(cls, network: Network, batch: int) -> Self:
@@ -73,6 +74,9 @@ class Everywhere(NamedTuple):
         )
 
 
+take_everywhere = taker(Everywhere)
+
+
 @kernel
 def list_greatest(room: Everywhere, part: np.ndarray, free: np.ndarray, many: int, count: int, choice: Room) -> int:
     """Lists the gradients at the ``count`` places, of the ``many`` free ones, where they are greatest, and at others.
@@ -83,7 +87,7 @@ def list_greatest(room: Everywhere, part: np.ndarray, free: np.ndarray, many: in
     turn_deltas(room.deltas, room.block, part.y, part.outputs, room.starts, room.unit_starts, room.turned, room.batch)
     for unit in range(part.inputs):
         put(room.norms, unit, _norm(room, room.units, part.x + unit * LANES))
-    bound = _bound(room, part, free, many, count, choice) if many > _SAMPLED else np.float32(0)
+    bound = _bound(room, part, free, many, count, choice) if part.inputs > 4 * _SAMPLED else np.float32(0)
     found = _list_all(room, part, free, bound)
     if found < count:
         found = _list_all(room, part, free, bound / np.float32(4))
@@ -93,9 +97,8 @@ def list_greatest(room: Everywhere, part: np.ndarray, free: np.ndarray, many: in
 @inlined
 def _bound(room, part, free, many, count, choice):
     """What hardly less than ``count`` gradients exceed, judged by a sample."""
-    some, step = min(part.inputs, -(-_SAMPLED // part.outputs)), np.intp(_GOLDEN * part.inputs)
-    sampled, unit, none = np.intp(0), np.intp(0), np.float32(0)
-    for _ in range(some):
+    sampled, unit, step, none = np.intp(0), np.intp(0), np.intp(_GOLDEN * part.inputs), np.float32(0)
+    for _ in range(_SAMPLED):
         unit += step
         unit -= part.inputs if unit >= part.inputs else 0
         sampled = _list_unit(room, part, unit, none, none, _ONE_OF_FOUR, sampled)

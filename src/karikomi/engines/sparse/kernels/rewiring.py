@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.changing import Changing, Orders, mark, order_of
-from karikomi.engines.sparse.kernels.choosing import Room, grow_anywhere, grow_highest, list_lowest, spare_equals
-from karikomi.engines.sparse.kernels.everywhere import Everywhere, list_greatest
+from karikomi.engines.sparse.kernels.changing import Orders, mark, order_of, take_changing
+from karikomi.engines.sparse.kernels.choosing import grow_anywhere, grow_highest, list_lowest, spare_equals, take_room
+from karikomi.engines.sparse.kernels.everywhere import list_greatest, take_everywhere
 from karikomi.engines.sparse.kernels.links import GROUP
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.sorting import TILE
@@ -15,12 +15,13 @@ _SIZE = 0x7FFFFFFF  # of a float32's bits all but the sign: as whole numbers the
 
 @kernel
 def choose_links(
-    changing: Changing, orders: Orders, room: Room, everywhere: Everywhere, share: float, draws: np.ndarray
+    memory: np.ndarray, orders: Orders, room: np.ndarray, everywhere: np.ndarray, share: float, draws: np.ndarray
 ) -> None:
     """What goes and grows in every layer, marked: ``share`` of its links, none where all are left.
 
     ``everywhere`` with room for no examples: they grow at random places.
     """
+    changing, room, everywhere = take_changing(memory), take_room(room), take_everywhere(everywhere)
     for number in range(changing.parts.size):
         part = changing.parts[number]
         size = part.inputs * part.outputs
@@ -48,8 +49,9 @@ def choose_links(
 
 
 @kernel
-def mark_changes(changing: Changing) -> None:
+def mark_changes(memory: np.ndarray) -> None:
     """What goes and grows, and was chosen elsewhere, is marked."""
+    changing = take_changing(memory)
     for number in range(changing.parts.size):
         mark(changing, changing.parts[number], changing.left)
         mark(changing, changing.parts[number], changing.grown)

@@ -78,12 +78,12 @@ class Rewiring:
 
     def _grown(self, room: Room, links: Links, free: np.ndarray, count: int, draws: np.ndarray) -> np.ndarray:
         """Places for ``count`` links, of the ``free`` ones."""
-        size, many, grown = len(free), int(free.sum()), np.empty(count, np.int64)
+        size, many, grown = len(free), int(free.sum()), np.empty(count + 1, np.int64)
         if self.growth == "random":
             bits = np.zeros(-(-size // 64) * 8, np.uint8)
             bits[: -(-size // 8)] = np.packbits(free, bitorder="little")
             grow_anywhere(room, bits.view(np.uint64), many, count, draws, grown)
-            return grown
+            return grown[:count]
         if self.growth == "structure":
             places, scores = np.arange(size), ch3_l3(~free.reshape(links.shape)).ravel()
         else:
@@ -95,7 +95,7 @@ class Rewiring:
         there = free[places]
         scores = _ordered(scores[there])
         grow_highest(room, size, places[there], scores, len(scores), count, draws, np.empty_like(scores), grown)
-        return grown
+        return grown[:count]
 
 
 def _without_lowest(room: Room, links: Links, size: int, count: int, draws: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def _laid_out(
     network: Network, elements: list[np.ndarray], first: np.ndarray, second: np.ndarray
 ) -> tuple[Changing, Orders]:
     parts, room = _parts(network, [len(some) for some in elements])
-    flat = np.concatenate(elements).astype(np.int32)
+    flat = np.concatenate(elements, dtype=np.int32, casting="same_kind")
     dense = np.repeat(parts["stride"] > 0, parts["links"])
     orders = Orders(
         *(np.empty(room["cell"], np.uint16), np.empty(room["block"], np.int64), np.empty(room["start"], np.int64)),
@@ -106,7 +106,7 @@ def _laid_out(
         *(network.partner, network.pointers, network.tile_links),
         *(network.back_partner, network.back_link, network.back_pointers),
         *(np.zeros(room["pattern"], np.uint8), *room_for_block()),
-        *(np.full(room["word"], 2**64 - 1, np.uint64), parts["links"].copy(), gone, left, flat),
+        *(np.full(room["word"], 2**64 - 1, np.uint64), parts["links"].copy(), gone, left, np.append(flat, flat[:1])),
         moved=aligned(3 * int((padded(parts["links"], 16) + 16 * parts["tiles"]).max())),
         cells=aligned(4 * GROUP * TILE),
     )

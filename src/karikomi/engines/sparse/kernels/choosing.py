@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from karikomi.engines.sparse.kernels.draws import choose, has_bit, set_bit
-from karikomi.engines.sparse.kernels.fused import bits_in, lowest_bit, nth_bit, numbers_above
+from karikomi.engines.sparse.kernels.fused import bits_in, lowest_bit, nth_bit, numbers_above, put_some
 from karikomi.engines.sparse.kernels.memory import Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.vector import LANES, at, kernel, put
 
@@ -21,6 +21,7 @@ class Room(NamedTuple):
     """
 
     sizes: Ints
+    lanes: Ints
     numbers: Ints
     places: Ints
     others: Ints
@@ -33,7 +34,8 @@ class Room(NamedTuple):
         """For layers of at most so many links, at so many places."""
         words = -(-size // 64)
         return cls(
-            *(np.zeros(links + LANES, np.int32), *np.empty((2, links), np.int32), np.empty(size, np.int32)),
+            *(np.zeros(links + LANES, np.int32), np.arange(LANES, dtype=np.int32)),
+            *(*np.empty((2, links + 16), np.int32), np.empty(size, np.int32)),
             *(np.empty(1 << _DIGIT, np.int64), np.empty(words, np.uint64), np.zeros(words, np.uint64)),
         )
 
@@ -51,10 +53,7 @@ def list_lowest(room: Room, links: int, count: int) -> tuple[int, int]:
     for first in range(0, links, LANES):
         in_use = _ALL_BITS >> np.uint64(LANES - min(links - first, LANES))
         bits = ~numbers_above(room.sizes, first, threshold) & in_use
-        while bits:
-            put(room.numbers, found, first + lowest_bit(bits))
-            bits &= bits - _LOWEST_BIT
-            found += 1
+        found = put_some(room.numbers, found, room.lanes, 0, bits, first)
     return found, threshold
 
 
@@ -110,16 +109,16 @@ def grow_highest(
 ) -> None:
     """The ``count`` ones of highest score among the ``found`` places, which are no fewer, in no order.
 
-    ``scores`` are whole numbers, not negative, ``others`` room for as many; a draw decides between equals.
+    ``scores`` are whole numbers, not negative, ``others`` room for as many; a draw decides between equals. There is room
+    for one more in ``grown``.
     """
     threshold = nth(scores, found, found - count, others, room.counts)
     taken, equals = np.intp(0), np.intp(0)
     for entry in range(found):
         place, score = at(places, entry), at(scores, entry)
-        if score > threshold:
-            put(grown, taken, place)
-            taken += 1
-        elif score == threshold:
+        put(grown, taken, place)
+        taken += score > threshold
+        if score == threshold:
             set_bit(room.equals, place)
             equals += 1
     _draw_equals(room, size, equals, count - taken, draws)

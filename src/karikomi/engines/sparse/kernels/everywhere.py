@@ -31,7 +31,7 @@ _TINY, _INFINITE = np.float32(1e-30), np.float32(np.inf)
 class Everywhere(NamedTuple):
     """The last step, and room to look for the greatest gradients of a layer.
 
-    Outputs are sorted by the norm of the loss's derivatives, in steps of a quarter; ``starts`` says where in ``deltas``
+    Outputs are sorted by the norm of the loss's derivatives, in steps of a half; ``starts`` says where in ``deltas``
     each one is, ``origins`` where its links begin. ``turned`` holds the derivatives with outputs as lanes; the greatest
     norm from each LANES of them on is in ``reach``. ``norms`` are those of the inputs. One of them is not 0 in the ``lanes`` from
     ``spans[b]`` to before ``spans[b + 1]`` in block b of the examples, where it has ``values``; ``numbers`` are those of all lanes. ``sizes`` are those of
@@ -165,7 +165,9 @@ def _list_values(room, part, unit):
     entry = np.intp(0)
     for first in range(0, room.batch, LANES):
         start = first // LANES * room.block + part.x + unit * LANES
-        bits = lanes_not_zero(load64(room.units, start)) & _ALL_BITS >> np.uint64(LANES - min(room.batch - first, LANES))
+        bits = lanes_not_zero(load64(room.units, start)) & _ALL_BITS >> np.uint64(
+            LANES - min(room.batch - first, LANES)
+        )
         put_some(room.lanes, entry, room.numbers, 0, bits, 0)
         entry = put_some(room.values, entry, room.units, start, bits, 0)
         put(room.spans, first // LANES + 1, entry)
@@ -187,23 +189,23 @@ def _norm(room, values, place):
 
 @inlined
 def _sort_rows(room, part, counts):
-    """By falling norm of the derivatives, but those within a quarter of each other."""
+    """By falling norm of the derivatives, but for those within a half of each other."""
     for row in range(part.outputs):
         put(room.norms, row, _norm(room, room.deltas, part.y + row * LANES))
-    for digit in range(1024):
+    for digit in range(512):
         put(counts, digit, 0)
     for row in range(part.outputs):
-        digit = 1023 - (at(room.norm_bits, row) >> 21)
+        digit = 511 - (at(room.norm_bits, row) >> 22)
         put(counts, digit, at(counts, digit) + 1)
     before = np.intp(0)
-    for digit in range(1024):
+    for digit in range(512):
         here = at(counts, digit)
         put(counts, digit, before)
         before += here
     for first in range(0, part.outputs, LANES):
         put(room.reach, first // LANES, np.float32(0))
     for row in range(part.outputs):
-        norm, digit = at(room.norms, row), 1023 - (at(room.norm_bits, row) >> 21)
+        norm, digit = at(room.norms, row), 511 - (at(room.norm_bits, row) >> 22)
         place = at(counts, digit)
         put(counts, digit, place + 1)
         put(room.starts, place, row * LANES)

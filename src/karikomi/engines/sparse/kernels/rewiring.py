@@ -39,7 +39,7 @@ def choose_links(
             put(changing.left, part.change + entry, at(room.places, entry))
         mark(changing, part, changing.left)
         free, many = changing.free[part.word : part.word + (size + 63) // 64], size - part.links + count
-        grown = changing.grown[part.change : part.change + count]
+        grown = changing.grown[part.change : part.change + count + 1]
         if everywhere.batch:
             found = list_greatest(everywhere, part, free, many, count, room)
             grow_highest(room, size, everywhere.places, everywhere.bits, found, count, draws, room.others, grown)

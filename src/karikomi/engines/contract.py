@@ -94,7 +94,7 @@ class Rewiring(Protocol):
         ...
 
     def draws_at(self, step: int) -> np.ndarray:
-        """Where the draws of that iteration begin, a state as of :func:`~karikomi.engines.sparse.kernels.draws`."""
+        """Where the draws of that iteration begin: a state as of ``karikomi.engines.sparse.kernels.draws.state_of``."""
         ...
 
     def change(self, step: int, weights: Mapping[str, Links]) -> Mapping[str, Change]:

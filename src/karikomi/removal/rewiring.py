@@ -88,10 +88,11 @@ class Rewiring:
             places, scores = np.arange(size), ch3_l3(~free.reshape(links.shape)).ravel()
         else:
             assert links.steepest, "asked for"
-            asked, places = _ASKED * count, np.empty(0, np.int64)
+            asked = _ASKED * count
+            places, scores = links.steepest(min(asked, size))
             while free[places].sum() < count:
-                places, scores = links.steepest(min(asked, size))
                 asked *= _ASKED
+                places, scores = links.steepest(min(asked, size))
         there = free[places]
         scores = _ordered(scores[there])
         grow_highest(room, size, places[there], scores, len(scores), count, draws, np.empty_like(scores), grown)

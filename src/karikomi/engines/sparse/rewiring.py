@@ -45,21 +45,21 @@ class Rewired:
         parts = self.changing.parts
         room = Room.of(int(parts["links"].max()), int((parts["inputs"] * parts["outputs"]).max()))
         everywhere = Everywhere.of(network, batch if rewiring.growth == "gradient" else 0)
-        self.alive = room, everywhere  # as long as their addresses are in use
-        self.memory, self.room, self.everywhere = map(addresses, (self.changing, room, everywhere))
+        self.rooms = self.changing, room, everywhere  # as long as their addresses are in use
+        self.memory = addresses(self.changing), addresses(room), addresses(everywhere)
 
     def choose(self, step: int) -> None:
         """What goes and grows, after that step."""
         if self.rewiring.growth == "structure":
             self._choose_by_structure(step)
-            return
-        share, draws = float(self.rewiring.share_at(step)), self.rewiring.draws_at(step)
-        choose_links(self.memory, self.orders, self.room, self.everywhere, share, draws)
+        else:
+            share, draws = float(self.rewiring.share_at(step)), self.rewiring.draws_at(step)
+            choose_links(self.memory, self.orders, share, draws)
 
     def change(self) -> Places:
         """It goes and grows."""
         before, self.orders = self.orders, Orders(*map(np.empty_like, self.orders))
-        change_links(self.memory, before, self.orders)
+        change_links(self.memory[0], before, self.orders)
         return partial(self._places, self.orders)
 
     def _choose_by_structure(self, step: int) -> None:
@@ -75,7 +75,7 @@ class Rewired:
                 changing.counts[number] = len(grown)
                 changing.gone[here], changing.grown[here] = np.flatnonzero(~kept), grown
                 changing.left[here] = links[name].places[~kept]
-        mark_changes(self.memory)
+        mark_changes(self.memory[0])
 
     def _places(self, orders: Orders) -> dict[str, Place]:
         found = {}

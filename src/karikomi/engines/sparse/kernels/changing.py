@@ -1,14 +1,14 @@
 """The links of a network's layers changed: sorted anew, and their values moved to where that puts them."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from karikomi.engines.sparse.kernels.links import GROUP, LISTS
 from karikomi.engines.sparse.kernels.memory import Bytes, Floats, Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, sort_back, sort_links, span_of
-from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, splat16, store
+from karikomi.engines.sparse.kernels.sorting import Lists, Order, Room, sort_back, sort_links, span_of
+from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, store
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -34,7 +34,7 @@ PART = np.dtype(
 
 
 class Orders(NamedTuple):
-    """The links of all layers, as numbered: of sparse ones the arrays of ``Order``, of dense ones their ``elements``."""
+    """The links of all layers, numbered: of sparse ones the arrays of ``Order``, of dense ones their ``elements``."""
 
     cells: np.ndarray
     blocks: np.ndarray
@@ -82,7 +82,7 @@ take_changing = taker(Changing)
 
 
 @kernel
-def order_of(orders: Orders, part: np.ndarray) -> Order:
+def order_of(orders: Orders, part: Any) -> Order:
     """The links of a sparse layer."""
     return Order(
         part.groups,
@@ -93,7 +93,7 @@ def order_of(orders: Orders, part: np.ndarray) -> Order:
 
 
 @kernel
-def mark(changing: Changing, part: np.ndarray, places: np.ndarray) -> None:
+def mark(changing: Changing, part: Any, places: np.ndarray) -> None:
     """Places without a link have one, and the other way round."""
     for number in range(part.change, part.change + changing.counts[part.layer]):
         place = at(places, number)
@@ -203,7 +203,7 @@ def _clear_gone(changing, part, count, order):
 
 @inlined
 def _move(changing, part, old, new):
-    size = changing.moved.size // 3
+    size, last = changing.moved.size // 3, np.intp(0)
     for tile in range(part.tiles):
         for group in range(part.groups):
             _take(changing, old, tile, group)

@@ -4,8 +4,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from karikomi.engines.sparse.kernels.bits import bits_in, nth_bit, numbers_above, put_some
 from karikomi.engines.sparse.kernels.draws import choose, has_bit, set_bit
-from karikomi.engines.sparse.kernels.fused import bits_in, lowest_bit, nth_bit, numbers_above, put_some
+from karikomi.engines.sparse.kernels.fused import lowest_bit
 from karikomi.engines.sparse.kernels.memory import Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.vector import LANES, at, kernel, put
 
@@ -17,7 +18,7 @@ class Room(NamedTuple):
     """Room to choose among the links and the places of a layer.
 
     ``sizes`` are whole numbers in the order of the links' |weights|; ``numbers`` and ``places`` those of links that may
-    go. The other arrays are used on the way; no bit of ``equals``, one for each place, is set then.
+    go; ``lanes`` the first numbers. The other arrays are used on the way; no bit of ``equals`` is set but then.
     """
 
     sizes: Ints
@@ -32,11 +33,11 @@ class Room(NamedTuple):
     @classmethod
     def of(cls, links: int, size: int) -> Self:
         """For layers of at most so many links, at so many places."""
-        words = -(-size // 64)
+        words, (numbers, places) = -(-size // 64), np.empty((2, links + 16), np.int32)
         return cls(
-            *(np.zeros(links + LANES, np.int32), np.arange(LANES, dtype=np.int32)),
-            *(*np.empty((2, links + 16), np.int32), np.empty(size, np.int32)),
-            *(np.empty(1 << _DIGIT, np.int64), np.empty(words, np.uint64), np.zeros(words, np.uint64)),
+            *(np.zeros(links + LANES, np.int32), np.arange(LANES, dtype=np.int32), numbers, places),
+            *(np.empty(size, np.int32), np.empty(1 << _DIGIT, np.int64)),
+            *(np.empty(words, np.uint64), np.zeros(words, np.uint64)),
         )
 
 
@@ -44,7 +45,7 @@ take_room = taker(Room)
 
 
 @kernel
-def list_lowest(room: Room, links: int, count: int) -> tuple[int, int]:
+def list_lowest(room: Room, links: int, count: int) -> tuple[np.intp, np.intp]:
     """Lists the ``numbers`` of the ``count`` lowest links, and of all equal to the highest of them.
 
     Returns how many they are, and the size of that one.
@@ -109,8 +110,8 @@ def grow_highest(
 ) -> None:
     """The ``count`` ones of highest score among the ``found`` places, which are no fewer, in no order.
 
-    ``scores`` are whole numbers, not negative, ``others`` room for as many; a draw decides between equals. There is room
-    for one more in ``grown``.
+    ``scores`` are whole numbers, not negative, ``others`` room for as many; a draw decides between equals. There is
+    room for one more in ``grown``.
     """
     threshold = nth(scores, found, found - count, others, room.counts)
     taken, equals = np.intp(0), np.intp(0)
@@ -152,7 +153,7 @@ def clear_bit(bits: np.ndarray, number: int) -> None:
 
 
 @kernel
-def nth(numbers: np.ndarray, size: int, rank: int, others: np.ndarray, counts: np.ndarray) -> int:
+def nth(numbers: np.ndarray, size: int, rank: int, others: np.ndarray, counts: np.ndarray) -> np.intp:
     """The one of ``size`` numbers before which ``rank`` others come in ascending order; none is negative.
 
     There is room for as many ``others``.

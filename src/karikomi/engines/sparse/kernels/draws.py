@@ -55,7 +55,7 @@ def set_bit(bits: np.ndarray, number: int) -> None:
 
 
 @kernel
-def _below(state: np.ndarray, last: int) -> int:
+def _below(state: np.ndarray, last: int) -> np.intp:
     """A whole number from 0 to ``last``, all alike (Lemire 2019)."""
     if last == 0:
         return np.intp(0)
@@ -69,7 +69,7 @@ def _below(state: np.ndarray, last: int) -> int:
 
 
 @kernel
-def _next32(state: np.ndarray) -> int:
+def _next32(state: np.ndarray) -> np.uint64:
     """PCG64's (O'Neill 2014, XSL-RR) next 32 bits; the other half of its 64 comes next."""
     if state[4]:
         state[4] = 0
@@ -85,7 +85,7 @@ def _next32(state: np.ndarray) -> int:
 
 
 @kernel
-def _high(one: int, other: int) -> int:
+def _high(one: np.uint64, other: np.uint64) -> np.uint64:
     """The upper 64 bits of a product of two numbers of 64."""
     a, b, c, d = one >> _HALF, one & _LOW, other >> _HALF, other & _LOW
     middle = a * d + (b * d >> _HALF)

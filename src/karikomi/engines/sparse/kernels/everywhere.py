@@ -4,13 +4,14 @@ A gradient is the product of a row of derivatives and a row of values, so no gre
 rows are sorted by theirs, and most of the work is not done.
 """
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from karikomi.engines.sparse.kernels.bits import put_some
 from karikomi.engines.sparse.kernels.choosing import Room, nth
 from karikomi.engines.sparse.kernels.draws import has_bit
-from karikomi.engines.sparse.kernels.fused import lanes_at_least, lanes_not_zero, lowest_bit, put_some, total
+from karikomi.engines.sparse.kernels.fused import lanes_at_least, lanes_not_zero, lowest_bit, total
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.listed import turn_deltas
 from karikomi.engines.sparse.kernels.memory import Floats, Ints, Longs, taker
@@ -31,11 +32,12 @@ _TINY, _INFINITE = np.float32(1e-30), np.float32(np.inf)
 class Everywhere(NamedTuple):
     """The last step, and room to look for the greatest gradients of a layer.
 
-    Outputs are sorted by the norm of the loss's derivatives, in steps of a half; ``starts`` says where in ``deltas``
-    each one is, ``origins`` where its links begin. ``turned`` holds the derivatives with outputs as lanes; the greatest
-    norm from each LANES of them on is in ``reach``. ``norms`` are those of the inputs. One of them is not 0 in the ``lanes`` from
-    ``spans[b]`` to before ``spans[b + 1]`` in block b of the examples, where it has ``values``; ``numbers`` are those of all lanes. ``sizes`` are those of
-    the gradients that were found, at ``places``; ``bits`` are the same as whole numbers.
+    Outputs are sorted by the norm of the loss's derivatives, but for those within a half of each other; ``starts`` says
+    where in ``deltas`` each one is, ``origins`` where its links begin. ``turned`` holds the derivatives with outputs as
+    lanes; the greatest norm from each LANES of them on is in ``reach``. ``norms`` are those of the inputs. One of them
+    is not 0 in the ``lanes`` from ``spans[b]`` to before ``spans[b + 1]`` in block b of the examples, where it has
+    ``values``; ``numbers`` are those of all lanes. ``sizes`` are those of the gradients that were found, at ``places``;
+    ``bits`` are the same as whole numbers.
     """
 
     batch: int
@@ -64,12 +66,12 @@ class Everywhere(NamedTuple):
         widest = int(max(network.layers["inputs"].max(), network.layers["outputs"].max()))
         size = int((network.layers["inputs"] * network.layers["outputs"]).max()) if batch else 0
         blocks, rows = -(-batch // LANES), padded(widest, LANES)
-        sizes, norms = aligned(size + 16), aligned(rows)
+        sizes, norms, (starts, origins) = aligned(size + 16), aligned(rows), np.zeros((2, rows), np.int32)
+        values, lanes = aligned(blocks * LANES + 16), np.empty(blocks * LANES + 16, np.int32)
         return cls(
             *(batch, network.block, network.units, network.deltas, network.unit_starts),
-            *(*np.zeros((2, rows), np.int32), aligned(blocks * rows * LANES), aligned(rows // LANES)),
-            *(norms, norms.view(np.int32), np.arange(LANES, dtype=np.int32)),
-            *(np.empty(blocks * LANES + 16, np.int32), aligned(blocks * LANES + 16), np.zeros(blocks + 1, np.int64)),
+            *(starts, origins, aligned(blocks * rows * LANES), aligned(rows // LANES), norms, norms.view(np.int32)),
+            *(np.arange(LANES, dtype=np.int32), lanes, values, np.zeros(blocks + 1, np.int64)),
             *(aligned(LANES), np.empty(size + 16, np.int32), sizes, sizes.view(np.int32)),
         )
 
@@ -78,7 +80,7 @@ take_everywhere = taker(Everywhere)
 
 
 @kernel
-def list_greatest(room: Everywhere, part: np.ndarray, free: np.ndarray, many: int, count: int, choice: Room) -> int:
+def list_greatest(room: Everywhere, part: Any, free: np.ndarray, many: int, count: int, choice: Room) -> int:
     """Lists the gradients at the ``count`` places, of the ``many`` free ones, where they are greatest, and at others.
 
     Returns how many they are.

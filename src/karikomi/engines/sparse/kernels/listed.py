@@ -81,7 +81,7 @@ def turn_deltas(
     turned: np.ndarray,
     batch: int,
 ) -> None:
-    """The loss's derivatives by a layer's outputs, which begin at ``y`` and there at ``starts``, with those as lanes."""
+    """The loss's derivatives by a layer's outputs, from ``y`` on at ``starts``, with outputs as lanes."""
     rows = (outputs + LANES - 1) // LANES * LANES
     for first in range(0, batch, LANES):
         number = first // LANES

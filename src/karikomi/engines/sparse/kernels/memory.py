@@ -28,21 +28,26 @@ def taker(kind: type) -> Any:
     Its annotations say of what type each array is.
     """
     hints = get_type_hints(kind, include_extras=True)
-    fields = [types.intp if hint is int else _array(hint.__metadata__[0]) for hint in hints.values()]
-    result = types.NamedTuple(fields, kind)
+    fields = [None if hint is int else np.dtype(hint.__metadata__[0]) for hint in hints.values()]
+    kinds = [types.intp if dtype is None else types.Array(numba.from_dtype(dtype), 1, "C") for dtype in fields]
+    result = types.NamedTuple(kinds, kind)
 
     def take(typing_context: Any, memory: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            memory = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            taken = []
-            for number, field in enumerate(fields):
-                pair = [builder.gep(memory, [context.get_constant(types.intp, 2 * number + one)]) for one in (0, 1)]
-                address, size = map(builder.load, pair)
-                if field == types.intp:
+            pairs, taken = context.make_array(signature.args[0])(context, builder, arguments[0]).data, []
+            for number, (field, its) in enumerate(zip(fields, kinds, strict=True)):
+                start = builder.gep(pairs, [context.get_constant(types.intp, 2 * number)])
+                address, size = (
+                    builder.load(start),
+                    builder.load(builder.gep(start, [context.get_constant(types.intp, 1)])),
+                )
+                if field is None:
                     taken.append(address)
                     continue
-                array = context.make_array(field)(context, builder)
-                step = context.get_constant(types.intp, numba.np.numpy_support.as_dtype(field.dtype).itemsize)
+                array, step = (
+                    context.make_array(its)(context, builder),
+                    context.get_constant(types.intp, field.itemsize),
+                )
                 data = builder.inttoptr(address, array.data.type)
                 populate_array(array, data=data, shape=[size], strides=[step], itemsize=step, meminfo=None)
                 taken.append(array._getvalue())
@@ -51,7 +56,3 @@ def taker(kind: type) -> Any:
         return result(memory), generate
 
     return intrinsic(take)
-
-
-def _array(dtype: Any) -> types.Array:
-    return types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")

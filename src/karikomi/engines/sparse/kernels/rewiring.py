@@ -1,4 +1,4 @@
-"""Which links of a network go, the smallest ones, and where as many grow: at random, or where the gradient is greatest."""
+"""Which links of a network go, the smallest; and where as many grow: anywhere, or where the gradient is greatest."""
 
 import numpy as np
 
@@ -15,13 +15,14 @@ _SIZE = 0x7FFFFFFF  # of a float32's bits all but the sign: as whole numbers the
 
 @kernel
 def choose_links(
-    memory: np.ndarray, orders: Orders, room: np.ndarray, everywhere: np.ndarray, share: float, draws: np.ndarray
+    memory: tuple[np.ndarray, np.ndarray, np.ndarray], orders: Orders, share: float, draws: np.ndarray
 ) -> None:
     """What goes and grows in every layer, marked: ``share`` of its links, none where all are left.
 
-    ``everywhere`` with room for no examples: they grow at random places.
+    ``memory``: the addresses of a ``Changing``, a ``Room`` and an ``Everywhere``; if that has room for no examples,
+    they grow at random places.
     """
-    changing, room, everywhere = take_changing(memory), take_room(room), take_everywhere(everywhere)
+    changing, room, everywhere = take_changing(memory[0]), take_room(memory[1]), take_everywhere(memory[2])
     for number in range(changing.parts.size):
         part = changing.parts[number]
         size = part.inputs * part.outputs

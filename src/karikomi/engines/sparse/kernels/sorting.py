@@ -71,13 +71,13 @@ class Room(NamedTuple):
         return cls(groups, stride, np.zeros(groups * stride, np.uint8), *room_for_block())
 
 
-def room_for_block() -> tuple[np.ndarray, ...]:
+def room_for_block() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The last five arrays of :class:`Room`."""
     rows = np.zeros((LISTS + 1, 4), np.uint16)
     for pattern, some in enumerate(PATTERNS, start=1):
         rows[pattern, : len(some)] = some
-    counts, listed, fours, many = (np.empty(2 * (LISTS + 1), np.int64), *np.empty((3, TILE), np.int64))
-    return rows.view(np.uint64).ravel(), counts, listed, fours.view(np.uint64), many
+    listed, fours, many = np.empty((3, TILE), np.int64)
+    return rows.view(np.uint64).ravel(), np.empty(2 * (LISTS + 1), np.int64), listed, fours.view(np.uint64), many
 
 
 class Lists(NamedTuple):

@@ -26,7 +26,7 @@ ITERATIONS = 2000
 
 def measure(arguments: Arguments) -> dict:
     settings, repetitions = GrowSettings(), 2 if arguments.quick else 9
-    spent = {name: 0.0 for name in ("choose", "change", "all")}
+    spent = dict.fromkeys(("choose", "change", "all"), 0.0)
     for name in ("choose", "change"):
         setattr(Rewired, name, _timed(getattr(Rewired, name), name, spent))
     training._train = _timed(training._train, "all", spent)

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from peak import UNIT
-from texts import CHANNELS, HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
+from texts import CHANNELS, GROW, HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
 
 
 def page(results: dict) -> str:
@@ -15,6 +15,7 @@ def page(results: dict) -> str:
         ("steps", _steps, "Training steps"),
         ("sparse", _sparse, "Training of few links"),
         ("training", _training, "Training of any network"),
+        ("grow", _grow, "Links that go and grow"),
         ("lottery", _lottery, "Whole lotteries"),
         ("lesions", _lesions, "Lesions"),
         ("channels", _channels, "Lesions of convolutional networks"),
@@ -116,6 +117,21 @@ def _training(training: dict) -> str:
     head = ("network", "loop", "compiled", "one", "several", "one: times faster", "several: times faster")
     apart = max(one["apart"] for one in training["networks"].values())
     return TRAINING.format(several=training["several"], table=_table(head, rows), apart=f"{apart:.0e}")
+
+
+def _grow(grow: dict) -> str:
+    rows = [
+        (
+            point["arm"],
+            _density(point),
+            *(f"{100 * point['shares'][name]:.1f} %" for name in ("validated", "not validated")),
+            *(_short(point["parts"][name]) for name in ("choose", "change")),
+            _short(point["steps"]),
+        )
+        for point in grow["points"]
+    ]
+    head = ("arm", "density", "share", "without validation", "µs to choose", "to change", f"{grow['every']} steps")
+    return GROW.format(every=grow["every"], table=_table(head, rows))
 
 
 def _lottery(lottery: dict) -> str:

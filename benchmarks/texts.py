@@ -124,6 +124,16 @@ than the faster of the two loops.
 The mean losses of all four differ by {apart} at most.
 """
 
+GROW = """## Links that go and grow
+
+What part of a training the changes of links take, in the arms of `karikomi grow` and with its defaults: LeNet-300-100
+on MNIST, a change every {every} steps until three quarters of the training, validated every {every} steps on 10,000
+images, or not at all; one thread. Microseconds per change, which are those of choosing what goes and grows and of
+sorting and moving the links, and of {every} steps.
+
+{table}
+"""
+
 LESIONS = """## Lesions
 
 784-256-256-10 trained on MNIST; {examples} test images; zero ablation. The sparse engine counts every right answer of

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from karikomi.engines.contract import Links
+from karikomi.engines.contract import Growth, Links
+from karikomi.engines.sparse.kernels.choosing import Room, nth
+from karikomi.engines.sparse.kernels.draws import choose, state_of
 from karikomi.graphs.prediction import ch3_l3
-from karikomi.removal.draws import chosen, state_of
-from karikomi.removal.places import nth
-from karikomi.removal.rewiring import Decay, Growth, Rewiring
+from karikomi.removal.rewiring import Decay, Rewiring
 
 
 def rule(growth: Growth = "random", every=100, until=750, share=0.3, decay: Decay = "cosine", seed=0):
@@ -104,11 +104,11 @@ def test_a_network_that_diverged_changes_too():
     st.lists(st.tuples(st.integers(1, 40_000), st.floats(0, 1), st.booleans()), min_size=1, max_size=4),
 )
 def test_draws_are_those_of_numpy(seed, wanted):
-    draws, rng = state_of(seed), np.random.default_rng(seed)
+    draws, rng, room = state_of(seed), np.random.default_rng(seed), Room.of(1, 40_000)
     for many, share, shuffle in wanted:
         expected = rng.choice(many, int(share * many), replace=False, shuffle=shuffle)
-        bits = chosen(draws, many, len(expected), shuffle)
-        there = np.unpackbits(bits.view(np.uint8), count=many, bitorder="little")
+        choose(draws, many, len(expected), shuffle, room.drawn, room.others)
+        there = np.unpackbits(room.drawn.view(np.uint8), count=many, bitorder="little")
         np.testing.assert_array_equal(np.flatnonzero(there), np.sort(expected))
 
 
@@ -118,7 +118,8 @@ def test_draws_are_those_of_numpy(seed, wanted):
 )
 def test_the_nth_number_is_that_of_a_sorted_array(numbers, data):
     whole, rank = numbers.view(f"i{numbers.itemsize}"), data.draw(st.integers(0, len(numbers) - 1))
-    assert nth(whole, rank) == np.sort(whole)[rank]
+    room = Room.of(1, 50)
+    assert nth(whole, len(whole), rank, np.empty_like(whole), room.counts) == np.sort(whole)[rank]
 
 
 @pytest.mark.parametrize(("decay", "half"), [("cosine", 0.15), ("constant", 0.3)])

@@ -7,7 +7,7 @@ every step a link that is not there is exactly 0.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import NamedTuple, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -71,19 +71,31 @@ class Change(NamedTuple):
     grown: np.ndarray
 
 
+Growth = Literal["random", "gradient", "structure"]
+"""Where links grow: anywhere; where the gradient is greatest; where the layer's other links have it."""
+
+
 class Rewiring(Protocol):
     """How links change in training. Those that stay keep the optimizer's moments; new ones begin at 0, moments too.
 
     Attributes:
         steps: the iterations after which they do: behind the validation of that iteration, if there is one.
-        gradient: whether it asks for the gradients of links that are not there.
+        growth: where links grow.
     """
 
     @property
     def steps(self) -> range: ...
 
     @property
-    def gradient(self) -> bool: ...
+    def growth(self) -> Growth: ...
+
+    def share_at(self, step: int) -> float:
+        """The share of every layer's links that changes after iteration ``step``."""
+        ...
+
+    def draws_at(self, step: int) -> np.ndarray:
+        """Where the draws of that iteration begin: a state as of ``karikomi.engines.sparse.kernels.draws.state_of``."""
+        ...
 
     def change(self, step: int, weights: Mapping[str, Links]) -> Mapping[str, Change]:
         """What changes after iteration ``step``, by weight; draws depend on the step alone, not on calls before."""

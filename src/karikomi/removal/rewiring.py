@@ -8,14 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from karikomi.engines.contract import Change, Links
+from karikomi.engines.contract import Change, Growth, Links
+from karikomi.engines.sparse.kernels.choosing import Room, grow_anywhere, grow_highest, list_lowest, spare_equals
+from karikomi.engines.sparse.kernels.draws import state_of
 from karikomi.graphs.prediction import ch3_l3
-from karikomi.removal.draws import state_of
-from karikomi.removal.places import drop_lowest, grow_anywhere, grow_highest
 
 _ASKED = 3  # times as many of the steepest places as links grow: some have a link, and their number is judged only
 
-Growth = Literal["random", "gradient", "structure"]
 Decay = Literal["cosine", "constant"]
 
 
@@ -49,16 +48,15 @@ class Rewiring:
         """After which iterations links change."""
         return range(self.every, self.until, self.every)
 
-    @property
-    def gradient(self) -> bool:
-        """Whether growth needs the gradients of links that are not there."""
-        return self.growth == "gradient"
-
     @cached_property
     def _draws(self) -> dict[int, np.ndarray]:
         """Where the draws of every step begin: all at once, which takes a tenth of the time that one by one does."""
         key = self.draws.generate_state(4).tolist()
         return {step: state_of([*key, step]) for step in self.steps}
+
+    def draws_at(self, step: int) -> np.ndarray:
+        """Where the draws of iteration ``step`` begin: a state as of ``state_of``."""
+        return self._draws[step].copy()
 
     def share_at(self, step: int) -> float:
         """The share of the links that changes after iteration ``step``."""
@@ -66,31 +64,51 @@ class Rewiring:
 
     def change(self, step: int, weights: Mapping[str, Links]) -> dict[str, Change]:
         """What goes and grows, in weights where something does."""
-        draws, share, found = self._draws[step].copy(), self.share_at(step), {}
+        draws, share, found = self.draws_at(step), self.share_at(step), {}
         for name, links in weights.items():
             size, left = math.prod(links.shape), len(links.places)
             count = int(share * left) if left < size else 0
             if count:
-                kept, free = drop_lowest(links.places, _ordered(np.abs(links.weights)), size, count, draws)
-                found[name] = Change(kept, self._grown(links, free, size - left + count, count, draws))
+                room = Room.of(left, size)
+                kept = _without_lowest(room, links, size, count, draws)
+                free = np.ones(size, bool)
+                free[links.places[kept]] = False
+                found[name] = Change(kept, np.sort(self._grown(room, links, free, count, draws)))
         return found
 
-    def _grown(self, links: Links, free: np.ndarray, many: int, count: int, draws: np.ndarray) -> np.ndarray:
-        """Places for ``count`` links, of the ``many`` that are ``free``."""
-        size = math.prod(links.shape)
+    def _grown(self, room: Room, links: Links, free: np.ndarray, count: int, draws: np.ndarray) -> np.ndarray:
+        """Places for ``count`` links, of the ``free`` ones."""
+        size, many, grown = len(free), int(free.sum()), np.empty(count + 1, np.int64)
         if self.growth == "random":
-            return grow_anywhere(free, many, count, draws)
+            bits = np.zeros(-(-size // 64) * 8, np.uint8)
+            bits[: -(-size // 8)] = np.packbits(free, bitorder="little")
+            grow_anywhere(room, bits.view(np.uint64), many, count, draws, grown)
+            return grown[:count]
         if self.growth == "structure":
-            bits = np.unpackbits(free.view(np.uint8), count=size, bitorder="little")
-            scores = ch3_l3(bits.reshape(links.shape[0], -1) == 0).ravel()
-            return grow_highest(free, np.arange(size), _ordered(scores), count, draws)
-        assert links.steepest, "asked for"
-        asked, grown = _ASKED * count, np.empty(0, np.int64)
-        while len(grown) < count:
-            places, slopes = links.steepest(min(asked, size))
-            grown = grow_highest(free, places, _ordered(slopes), count, draws)
-            asked *= _ASKED
-        return grown
+            places, scores = np.arange(size), ch3_l3(~free.reshape(links.shape)).ravel()
+        else:
+            assert links.steepest, "asked for"
+            asked = _ASKED * count
+            places, scores = links.steepest(min(asked, size))
+            while free[places].sum() < count:
+                asked *= _ASKED
+                places, scores = links.steepest(min(asked, size))
+        there = free[places]
+        scores = _ordered(scores[there])
+        grow_highest(room, size, places[there], scores, len(scores), count, draws, np.empty_like(scores), grown)
+        return grown[:count]
+
+
+def _without_lowest(room: Room, links: Links, size: int, count: int, draws: np.ndarray) -> np.ndarray:
+    """Which links stay: all but the ``count`` lowest; a draw decides between equals."""
+    room.sizes[: len(links.places)] = _ordered(np.abs(links.weights))
+    found, threshold = list_lowest(room, len(links.places), count)
+    room.places[:found] = links.places[room.numbers[:found]]
+    if found > count:
+        spare_equals(room, size, found, count, threshold, draws)
+    kept = np.ones(len(links.places), bool)
+    kept[room.numbers[:count]] = False
+    return kept
 
 
 def _ordered(scores: np.ndarray) -> np.ndarray:

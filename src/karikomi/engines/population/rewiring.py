@@ -39,7 +39,7 @@ def rewire(
         links = {
             name: _links(member.masks[name], population.row(population.parameters[name], p), gradient)
             for name in population.masks
-            for gradient in [population.row(gradients[name], p) if rewiring.gradient else None]
+            for gradient in [population.row(gradients[name], p) if rewiring.growth == "gradient" else None]
         }
         masks = dict(member.masks)
         for name, change in rewiring.change(step, links).items():

@@ -1,26 +1,29 @@
 """Links of a network that is laid out, changed in place."""
 
-from typing import Protocol
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from karikomi.engines.contract import Change, Links, Rewiring
-from karikomi.engines.sparse.kernels.changing import Values, change_links
-from karikomi.engines.sparse.kernels.everywhere import Everywhere, keep_step
+from karikomi.engines.contract import Links, Rewiring
+from karikomi.engines.sparse.kernels.changing import PART, Changing, Orders, change_links, lay_links, order_of
+from karikomi.engines.sparse.kernels.choosing import Room
+from karikomi.engines.sparse.kernels.everywhere import Everywhere
 from karikomi.engines.sparse.kernels.layout import Network, aligned
-from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.links import GROUP
+from karikomi.engines.sparse.kernels.memory import addresses
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.placement import Place, padded
-from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, mark_links, sort_links
+from karikomi.engines.sparse.kernels.rewiring import choose_links, mark_changes
+from karikomi.engines.sparse.kernels.sorting import TILE, TOGETHER, room_for_block
 from karikomi.networks.subnetwork import Subnetwork
+
+Places = Callable[[], dict[str, Place]]
+"""Where the parameters are, by name."""
 
 
 class Rewired:
-    """A network whose links change.
-
-    Attributes:
-        places: where its parameters are, by name.
-    """
+    """A network whose links change: they are chosen where the step that was taken last is at hand, and change later."""
 
     def __init__(
         self,
@@ -33,93 +36,106 @@ class Rewired:
     ) -> None:
         linear = subnetwork.architecture.perceptron
         assert linear, "checked before"
-        self.rewiring, self.network, self.places, self.batch = rewiring, network, places, batch
+        self.rewiring, self.places = rewiring, places
+        self.shapes = {layer.weight: subnetwork.weights[layer.weight].shape for layer in linear}  # [outputs, inputs]
+        elements = [places[name].elements for name in self.shapes]
         # SGD has one moment: in place of the second one what nobody reads is moved.
         second = optimizer.second if optimizer.adam else np.zeros_like(optimizer.first)
-        self.values = network.parameters, optimizer.first, second
-        self.shapes = {layer.weight: subnetwork.weights[layer.weight].shape for layer in linear}  # [outputs, inputs]
-        self.layers: dict[str, _Layer] = {
-            name: (_Matrix if network.layers[number]["stride"] else _Sparse)(network, number, places[name], self.values)
-            for number, name in enumerate(self.shapes)
-        }
-        asked = self.shapes if rewiring.gradient else {}
-        self.everywhere = {name: Everywhere.of(shape[0], shape[1], batch) for name, shape in asked.items()}
-        self.steepest = {name: room.greatest for name, room in self.everywhere.items()}
+        self.changing, self.orders = _laid_out(network, elements, optimizer.first, second)
+        parts = self.changing.parts
+        room = Room.of(int(parts["links"].max()), int((parts["inputs"] * parts["outputs"]).max()))
+        everywhere = Everywhere.of(network, batch if rewiring.growth == "gradient" else 0)
+        self.rooms = self.changing, room, everywhere  # as long as their addresses are in use
+        self.memory = addresses(self.changing), addresses(room), addresses(everywhere)
 
-    def measure(self) -> None:
-        """Keep what the gradient of all links in the step that was just taken needs."""
-        for number, room in enumerate(self.everywhere.values()):
-            keep_step(self.network, number, self.batch, room)
+    def choose(self, step: int) -> None:
+        """What goes and grows, after that step."""
+        if self.rewiring.growth == "structure":
+            self._choose_by_structure(step)
+        else:
+            share, draws = float(self.rewiring.share_at(step)), self.rewiring.draws_at(step)
+            choose_links(self.memory, self.orders, share, draws)
 
-    def change(self, step: int) -> dict[str, Place]:
-        """Links go and grow, after that step; returns where the parameters are then."""
-        parameters = self.network.parameters
-        links = {
-            name: Links(shape, place.elements, parameters[place.positions], self.steepest.get(name))
-            for name, shape in self.shapes.items()
-            for place in [self.places[name]]
-        }
+    def change(self) -> Places:
+        """It goes and grows."""
+        before, self.orders = self.orders, Orders(*map(np.empty_like, self.orders))
+        change_links(self.memory[0], before, self.orders)
+        return partial(self._places, self.orders)
+
+    def _choose_by_structure(self, step: int) -> None:
+        places, changing = self._places(self.orders), self.changing
+        weights = {name: changing.parameters[places[name].positions] for name in self.shapes}
+        links = {name: Links(shape, places[name].elements, weights[name], None) for name, shape in self.shapes.items()}
         changes = self.rewiring.change(step, links)
-        self.places = {**self.places, **{name: self.layers[name].change(change) for name, change in changes.items()}}
-        return self.places
+        changing.counts[:] = 0
+        for number, name in enumerate(self.shapes):
+            if name in changes:
+                kept, grown = changes[name]
+                here = slice(changing.parts["change"][number], changing.parts["change"][number] + len(grown))
+                changing.counts[number] = len(grown)
+                changing.gone[here], changing.grown[here] = np.flatnonzero(~kept), grown
+                changing.left[here] = links[name].places[~kept]
+        mark_changes(self.memory[0])
+
+    def _places(self, orders: Orders) -> dict[str, Place]:
+        found = {}
+        for name, part in zip(self.shapes, self.changing.parts.view(np.recarray), strict=True):
+            if part.stride:
+                elements = orders.elements[part.element : part.element + part.links].astype(np.int64)
+                row, column = np.divmod(elements, part.inputs)
+                found[name] = Place(part.link + row * part.stride + column, elements)
+            else:
+                row, column, positions = order_of.py_func(orders, part).places()
+                found[name] = Place(positions, row * part.inputs + column)
+        return {**self.places, **found}
 
 
-class _Layer(Protocol):
-    def __init__(self, network: Network, number: int, place: Place, values: tuple[np.ndarray, ...]) -> None: ...
-
-    def change(self, change: Change) -> Place:
-        """Links go and grow; returns where all are then."""
-        ...
-
-
-class _Sparse:
-    """A layer of lists, all of which are made anew."""
-
-    def __init__(self, network: Network, number: int, place: Place, values: tuple[np.ndarray, ...]) -> None:
-        layer, count = network.layers[number], len(place.elements)
-        self.inputs, tiles = int(layer["inputs"]), int(layer["tiles"])
-        self.room = Room.of(int(layer["outputs"]), self.inputs)
-        pointers = network.pointers[layer["pointer"] :][: tiles * self.room.groups * LISTS + 1]
-        links = network.tile_links[layer["tile_link"] :][: tiles + 1]
-        back_tiles = int(layer["back_tiles"])
-        back = network.back_pointers[layer["back_pointer"] :][: back_tiles * self.inputs + (back_tiles > 0)]
-        self.lists = Lists(
-            *(int(links[0]), int(pointers[0]), network.partner, pointers, links),
-            *(int(back[0]) if len(back) else 0, network.back_partner, network.back_link, back),
-        )
-        moved = aligned(3 * (padded(count, 16) + 16 * tiles))
-        parameters, first, second = values
-        self.values = Values(parameters, first, second, moved, block=aligned(4 * GROUP * TILE))
-        row, column = np.divmod(place.elements, self.inputs)
-        mark_links(self.room, row, column)
-        self.order = Order.of(count, tiles, self.room.groups)
-        sort_links(self.room, self.lists, self.order)
-
-    def change(self, change: Change) -> Place:
-        count, old = len(change.kept), self.order
-        self.order = Order.of(count, len(old.links), old.groups)
-        place, kept = Place(*np.empty((2, count), np.int64)), change.kept.view(np.uint8)
-        moves = self.order, place.positions, place.elements, self.inputs, self.values
-        change_links(self.room, self.lists, old, kept, change.grown, *moves)
-        return place
+def _laid_out(
+    network: Network, elements: list[np.ndarray], first: np.ndarray, second: np.ndarray
+) -> tuple[Changing, Orders]:
+    parts, room = _parts(network, [len(some) for some in elements])
+    flat = np.concatenate(elements, dtype=np.int32, casting="same_kind")
+    dense = np.repeat(parts["stride"] > 0, parts["links"])
+    orders = Orders(
+        *(np.empty(room["cell"], np.uint16), np.empty(room["block"], np.int64), np.empty(room["start"], np.int64)),
+        flat[dense],
+    )
+    gone, left = np.empty((2, room["change"]), np.int32)
+    changing = Changing(
+        *(parts, network.parameters, first, second, network.parameters.view(np.int32), network.keep),
+        *(network.partner, network.pointers, network.tile_links),
+        *(network.back_partner, network.back_link, network.back_pointers),
+        *(np.zeros(room["pattern"], np.uint8), *room_for_block()),
+        *(np.full(room["word"], 2**64 - 1, np.uint64), parts["links"].copy(), gone, left, np.append(flat, flat[:1])),
+        moved=aligned(3 * int((padded(parts["links"], 16) + 16 * parts["tiles"]).max())),
+        cells=aligned(4 * GROUP * TILE),
+    )
+    lay_links(addresses(changing), orders)
+    return changing, orders
 
 
-class _Matrix:
-    """A layer of mostly all links, with a mask."""
-
-    def __init__(self, network: Network, number: int, place: Place, values: tuple[np.ndarray, ...]) -> None:
-        self.layer, self.keep, self.place, self.values = network.layers[number], network.keep, place, values
-
-    def change(self, change: Change) -> Place:
-        layer, place = self.layer, self.place
-        rows, columns = np.divmod(change.grown, int(layer["inputs"]))
-        fresh, gone = layer["links"] + rows * layer["stride"] + columns, place.positions[~change.kept]
-        for values in self.values:
-            values[gone] = 0
-            values[fresh] = 0
-        shift = layer["keep"] - layer["links"]
-        self.keep[gone + shift] = 0
-        self.keep[fresh + shift] = 1
-        positions = np.concatenate([place.positions[change.kept], fresh])
-        self.place = Place(positions, np.concatenate([place.elements[change.kept], change.grown]))
-        return self.place
+def _parts(network: Network, links: list[int]) -> tuple[np.ndarray, dict[str, int]]:
+    """The layers, and how much room they need in the arrays in which they lie one after the other."""
+    layers, parts = network.layers, np.zeros(len(network.layers), PART)
+    for name in ("inputs", "outputs", "x", "y", "stride", "keep", "tiles", "pointer", "tile_link", "back_pointer"):
+        parts[name] = layers[name]
+    parts["layer"], parts["links"], parts["link"] = np.arange(len(layers)), links, layers["links"]
+    parts["back_pointers"] = layers["back_tiles"] * layers["inputs"] + (layers["back_tiles"] > 0)
+    sparse, back = layers["stride"] == 0, layers["back_tiles"] > 0
+    parts["groups"] = sparse * padded(layers["outputs"], GROUP) // GROUP
+    parts["width"] = sparse * padded(layers["inputs"], TOGETHER)
+    parts["link"][sparse] = network.tile_links[layers["tile_link"][sparse]]
+    parts["entry"][sparse] = network.pointers[layers["pointer"][sparse]]
+    parts["back_entry"][back] = network.back_pointers[layers["back_pointer"][back]]
+    room = {
+        "element": parts["links"] * ~sparse,
+        "pattern": parts["groups"] * parts["width"],
+        "cell": (parts["links"] + 3) * sparse,
+        "block": parts["tiles"] * parts["groups"] + 1,
+        "start": parts["tiles"],
+        "word": -(-parts["inputs"] * parts["outputs"] // 64),
+        "change": parts["links"],
+    }
+    for name, sizes in room.items():
+        parts[name] = np.cumsum(sizes) - sizes
+    return parts, {name: int(sizes.sum()) for name, sizes in room.items()}

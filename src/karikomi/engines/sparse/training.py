@@ -28,7 +28,7 @@ from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layout import Network, Place, aligned, lay_out
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.vector import LANES
-from karikomi.engines.sparse.rewiring import Rewired
+from karikomi.engines.sparse.rewiring import Places, Rewired
 from karikomi.engines.sparse.together import Cores, evaluate_together, run_sharing, train_together
 from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Arrays, Subnetwork
@@ -95,26 +95,27 @@ def _train(
     # Weight decay, costs and earlier moments move even the weights of units that no output depends on.
     rewiring = trial.rewiring
     moved = recipe.weight_decay > 0 or trial.state is not None or trial.link_cost is not None
-    played, places = _laid_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
+    played, laid = _laid_out(trial.subnetwork, nonzero, recipe.batch, keep_idle=moved, rewired=rewiring is not None)
     network = played.network if isinstance(played, Flow) else played
     if isinstance(played, Flow):
         played.drawn[0] = (trial.dropout or trial.order).generate_state(1, np.uint64).view(np.int64)[0]
     optimizer = optimizer_of(recipe, network)
     taken = 0 if trial.state is None else trial.state.steps
     if trial.state is not None:
-        _fill(optimizer.first, places, trial.state.first)
-        _fill(optimizer.second, places, trial.state.second if optimizer.adam else {})
+        _fill(optimizer.first, laid, trial.state.first)
+        _fill(optimizer.second, laid, trial.state.second if optimizer.adam else {})
     by_link = {"cost": trial.link_cost, "frozen": trial.frozen}
     by_link = {name: arrays for name, arrays in by_link.items() if arrays is not None}
     optimizer = optimizer._replace(**{name: aligned(network.parameters.size) for name in by_link})
     for name, arrays in by_link.items():
-        _fill(getattr(optimizer, name), places, arrays)
-    rewired = Rewired(rewiring, trial.subnetwork, network, optimizer, places, recipe.batch) if rewiring else None
+        _fill(getattr(optimizer, name), laid, arrays)
+    rewired = Rewired(rewiring, trial.subnetwork, network, optimizer, laid, recipe.batch) if rewiring else None
+    places: Places = lambda: laid  # noqa: E731
     goals = _goals(trial, recipe)
     orders = stacked_minibatches(trial, recipe.batch, np.diff(goals, prepend=0))
     validations, validation = recipe.validations(), _alike_together(source, trial.split.validation)
     best = network.parameters.copy(), places, 0
-    snapshots: dict[int, tuple[np.ndarray, dict[str, Place], int]] = {0: best} if 0 in recipe.snapshots else {}
+    snapshots: dict[int, tuple[np.ndarray, Places, int]] = {0: best} if 0 in recipe.snapshots else {}
     curve: list[tuple[int, float, float, float]] = []
     lowest, early_stop, done, since, loss = np.inf, 0, 0, 0, 0.0
     for goal, order in zip(goals, orders, strict=True):
@@ -125,7 +126,7 @@ def _train(
             raise InterruptedError
         due = rewired if rewired and done in rewired.rewiring.steps else None
         if due:
-            due.measure()  # before validation takes the minibatch's place
+            due.choose(done)  # before validation takes the minibatch's place
         if done in recipe.snapshots:
             snapshots[done] = network.parameters.copy(), places, done
         if done == validations[len(curve)]:
@@ -136,17 +137,18 @@ def _train(
                 lowest, early_stop = (np.inf if np.isnan(seen.loss) else seen.loss), done
                 best = network.parameters.copy(), places, done
         if due:
-            places = due.change(done)
+            places = due.change()
             for name, arrays in by_link.items():
                 getattr(optimizer, name)[:] = 0
-                _fill(getattr(optimizer, name), places, arrays)
+                _fill(getattr(optimizer, name), places(), arrays)
     iteration, train_loss, validation_loss, accuracy = (np.array(column) for column in zip(*curve, strict=True))
     return Trained(
         best=_restored(trial, *best),
         final=_restored(trial, network.parameters, places, done),
         snapshots={at: _restored(trial, *then) for at, then in snapshots.items()},
         state=OptimizerState(
-            taken + done, *(_spread(trial.subnetwork, places, moment) for moment in (optimizer.first, optimizer.second))
+            taken + done,
+            *(_spread(trial.subnetwork, places(), moment) for moment in (optimizer.first, optimizer.second)),
         ),
         early_stop_iteration=early_stop,
         curve=Curve(iteration, train_loss, validation_loss, accuracy),
@@ -215,7 +217,7 @@ def _spread(subnetwork: Subnetwork, places: dict[str, Place], values: np.ndarray
     return arrays
 
 
-def _restored(trial: Trial, parameters: np.ndarray, places: dict[str, Place], steps: int) -> Subnetwork:
+def _restored(trial: Trial, parameters: np.ndarray, places: Places, steps: int) -> Subnetwork:
     """The network with these parameters after so many steps, and if its links change with those that are there."""
     network = trial.subnetwork
     # Whole numbers count the updates of running statistics.
@@ -224,7 +226,7 @@ def _restored(trial: Trial, parameters: np.ndarray, places: dict[str, Place], st
         for name, weight in network.weights.items()
     }
     masks = {name: np.array(mask) for name, mask in network.masks.items()}
-    for name, place in places.items():
+    for name, place in places().items():
         weights[name].ravel()[place.elements] = parameters[place.positions]
         if trial.rewiring and name in masks:
             masks[name] = np.zeros(masks[name].shape, bool)

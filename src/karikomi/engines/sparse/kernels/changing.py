@@ -1,118 +1,245 @@
-"""The links of a sparse layer changed: sorted anew, and their values moved to where that puts them."""
+"""The links of a network's layers changed: sorted anew, and their values moved to where that puts them."""
 
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.links import GROUP
+from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.memory import Bytes, Floats, Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, sort_back, sort_links, span_of
-from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, splat16, store
+from karikomi.engines.sparse.kernels.sorting import Lists, Order, Room, sort_back, sort_links, span_of
+from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, store
 
-_ZERO = np.float32(0)
+_ZERO, _ONE = np.float32(0), np.float32(1)
+
+PART = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            *("layer", "inputs", "outputs", "links"),
+            # Where in the layer's units its inputs and outputs start, and in the parameters its links.
+            *("x", "y", "link"),
+            # A dense layer: elements per row (0: sparse), where in ``keep`` its mask starts, in ``elements`` its links.
+            *("stride", "keep", "element"),
+            # A sparse layer: as in ``Room`` and ``Order``, and where in their arrays it starts.
+            *("groups", "width", "pattern", "tiles", "cell", "block", "start"),
+            # The same of ``Lists``.
+            *("entry", "pointer", "tile_link", "back_entry", "back_pointers", "back_pointer"),
+            # Where in ``free``, and in ``gone`` and ``grown``, it starts.
+            *("word", "change"),
+        )
+    ],
+    align=True,
+)
 
 
-class Values(NamedTuple):
-    """Parameters and two moments of each; room for those of a layer, and of a block."""
+class Orders(NamedTuple):
+    """The links of all layers, numbered: of sparse ones the arrays of ``Order``, of dense ones their ``elements``."""
 
-    parameters: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    moved: np.ndarray
-    block: np.ndarray
+    cells: np.ndarray
+    blocks: np.ndarray
+    starts: np.ndarray
+    elements: np.ndarray
+
+
+class Changing(NamedTuple):
+    """A network whose links change.
+
+    ``parts`` says of each layer where it is in the other arrays, which are those of ``Network``, ``Optimizer`` and
+    ``Room``. ``bits`` are the parameters as whole numbers. A bit of ``free`` is set for each place without a link. Of
+    each layer ``counts`` links change: ``gone`` are their numbers, at the places ``left``, and ``grown`` the places of
+    new ones. ``moved`` is room for the values of a layer, ``cells`` for those of a block.
+    """
+
+    parts: Annotated[np.ndarray, PART]
+    parameters: Floats
+    first: Floats
+    second: Floats
+    bits: Ints
+    keep: Floats
+    partner: Bytes
+    pointers: Longs
+    tile_links: Ints
+    back_partner: Bytes
+    back_link: Ints
+    back_pointers: Longs
+    patterns: Bytes
+    rows: Words
+    counters: Longs
+    listed: Longs
+    fours: Words
+    many: Longs
+    free: Words
+    counts: Longs
+    gone: Ints
+    left: Ints
+    grown: Ints
+    moved: Floats
+    cells: Floats
+
+
+take_changing = taker(Changing)
 
 
 @kernel
-def change_links(
-    room: Room,
-    lists: Lists,
-    old: Order,
-    kept: np.ndarray,
-    grown: np.ndarray,
-    new: Order,
-    positions: np.ndarray,
-    elements: np.ndarray,
-    inputs: int,
-    values: Values,
-) -> None:
-    """Of the ``old`` links some are ``kept``; at the places ``grown``, ascending, there are ``new`` ones, of values 0.
+def order_of(orders: Orders, part: Any) -> Order:
+    """The links of a sparse layer."""
+    return Order(
+        part.groups,
+        orders.cells[part.cell : part.cell + part.links + 3],
+        orders.blocks[part.block : part.block + part.tiles * part.groups + 1],
+        orders.starts[part.start : part.start + part.tiles],
+    )
 
-    ``positions`` and ``elements`` become those of all.
-    """
-    _mark_changes(room, old, kept, grown, inputs)
-    sort_links(room, lists, new)
-    if lists.back_pointers.size:
-        sort_back(lists, new, inputs)
-    _clear(values.moved)
-    _clear(values.block)
-    for tile in range(new.links.size):
-        for group in range(new.groups):
-            _take(old, tile, group, kept, values)
-            _bring(new, tile, group, lists.link, values)
-            _name(new, tile, group, inputs, positions, elements)
-    size = values.moved.size // 3
-    for place in range(0, size, 16):
-        store(values.parameters, lists.link + place, load16(values.moved, place))
-        store(values.first, lists.link + place, load16(values.moved, size + place))
-        store(values.second, lists.link + place, load16(values.moved, 2 * size + place))
+
+@kernel
+def mark(changing: Changing, part: Any, places: np.ndarray) -> None:
+    """Places without a link have one, and the other way round."""
+    for number in range(part.change, part.change + changing.counts[part.layer]):
+        place = at(places, number)
+        row = place // part.inputs
+        word, cell = part.word + (place >> 6), part.pattern + row // GROUP * part.width + place - row * part.inputs
+        put(changing.free, word, at(changing.free, word) ^ 1 << (place & 63))
+        if not part.stride:
+            put(changing.patterns, cell, at(changing.patterns, cell) ^ 1 << row % GROUP)
+
+
+@kernel
+def lay_links(memory: np.ndarray, orders: Orders) -> None:
+    """The first links of all layers, none of which has any: at the ``grown`` places."""
+    changing = take_changing(memory)
+    for number in range(changing.parts.size):
+        part = changing.parts[number]
+        mark(changing, part, changing.grown)
+        if not part.stride:
+            sort_links(_room_of(changing, part), _lists_of(changing, part), order_of(orders, part))
+
+
+@kernel
+def change_links(memory: np.ndarray, old: Orders, new: Orders) -> None:
+    """The ``gone`` links go, and the ``grown`` ones, which are marked, are there, with values of 0."""
+    changing = take_changing(memory)
+    for number in range(changing.parts.size):
+        part, count = changing.parts[number], changing.counts[number]
+        if part.stride:
+            _change_matrix(changing, part, count, old.elements, new.elements)
+        elif count:
+            before, after, lists = order_of(old, part), order_of(new, part), _lists_of(changing, part)
+            _clear_gone(changing, part, count, before)
+            sort_links(_room_of(changing, part), lists, after)
+            if part.back_pointers:
+                sort_back(lists, after, part.inputs)
+            _move(changing, part, before, after)
+        else:
+            _copy(old.cells, new.cells, part.cell, part.links)
+            _copy(old.blocks, new.blocks, part.block, part.tiles * part.groups + 1)
+            _copy(old.starts, new.starts, part.start, part.tiles)
 
 
 @inlined
-def _mark_changes(room, old, kept, grown, inputs):
-    for tile in range(old.links.size):
-        for group in range(old.groups):
-            begin, end, _ = span_of(old, tile, group)
-            origin = group * room.stride + tile * TILE
-            for number in range(begin, end):
-                cell = at(old.cells, number)
-                place, gone = origin + cell // GROUP, 1 - at(kept, number)
-                put(room.patterns, place, at(room.patterns, place) ^ gone << cell % GROUP)
-    row, begin = np.intp(0), np.intp(0)
-    for number in range(grown.size):
-        while at(grown, number) >= begin + inputs:
-            row += 1
-            begin += inputs
-        place = row // GROUP * room.stride + at(grown, number) - begin
-        put(room.patterns, place, at(room.patterns, place) | 1 << row % GROUP)
+def _room_of(changing, part):
+    patterns = changing.patterns[part.pattern : part.pattern + part.groups * part.width]
+    counters, listed, fours, many = changing.counters, changing.listed, changing.fours, changing.many
+    return Room(part.groups, part.width, patterns, changing.rows, counters, listed, fours, many)
 
 
 @inlined
-def _take(old, tile, group, kept, values):
-    """The values of those links of a block that stay, into its room."""
+def _lists_of(changing, part):
+    pointers = changing.pointers[part.pointer : part.pointer + part.tiles * part.groups * LISTS + 1]
+    tile_links = changing.tile_links[part.tile_link : part.tile_link + part.tiles + 1]
+    back_pointers = changing.back_pointers[part.back_pointer : part.back_pointer + part.back_pointers]
+    partner, back_partner, back_link = changing.partner, changing.back_partner, changing.back_link
+    return Lists(
+        part.link, part.entry, partner, pointers, tile_links, part.back_entry, back_partner, back_link, back_pointers
+    )
+
+
+@inlined
+def _copy(source, target, start, count):
+    for place in range(start, start + count):
+        put(target, place, at(source, place))
+
+
+@inlined
+def _clear(changing, place):
+    put(changing.parameters, place, _ZERO)
+    put(changing.first, place, _ZERO)
+    put(changing.second, place, _ZERO)
+
+
+@inlined
+def _change_matrix(changing, part, count, old, new):
+    """A layer of mostly all links, with a mask: a new link has the number of one that is gone."""
+    _copy(old, new, part.element, part.links)
+    for entry in range(part.change, part.change + count):
+        _set_element(changing, part, at(changing.left, entry), _ZERO)
+    for entry in range(part.change, part.change + count):
+        _set_element(changing, part, at(changing.grown, entry), _ONE)
+        put(new, part.element + at(changing.gone, entry), at(changing.grown, entry))
+
+
+@inlined
+def _set_element(changing, part, element, there):
+    row = element // part.inputs
+    place = row * part.stride + element - row * part.inputs
+    _clear(changing, part.link + place)
+    put(changing.keep, part.keep + place, there)
+
+
+@inlined
+def _clear_gone(changing, part, count, order):
+    tile, entry, last = np.intp(-1), part.change, part.change + count
+    end, shift = np.intp(0), np.intp(0)
+    while entry < last:
+        number = at(changing.gone, entry)
+        if number < end:
+            _clear(changing, number + shift)
+            entry += 1
+        else:
+            tile += 1
+            end = at(order.blocks, (tile + 1) * part.groups)
+            shift = at(order.links, tile) - at(order.blocks, tile * part.groups)
+
+
+@inlined
+def _move(changing, part, old, new):
+    size, last = changing.moved.size // 3, np.intp(0)
+    for tile in range(part.tiles):
+        for group in range(part.groups):
+            _take(changing, old, tile, group)
+            _bring(changing, new, tile, group, part.link, size)
+        # Parameters are updated sixteen at a time: what fills up the last sixteen is 0.
+        last = at(new.links, tile) - part.link + at(new.blocks, (tile + 1) * part.groups)
+        last -= at(new.blocks, tile * part.groups)
+        for place in range(last, (last + 15) // 16 * 16):
+            for values in range(3):
+                put(changing.moved, values * size + place, _ZERO)
+    for place in range(0, last, 16):
+        store(changing.parameters, part.link + place, load16(changing.moved, place))
+        store(changing.first, part.link + place, load16(changing.moved, size + place))
+        store(changing.second, part.link + place, load16(changing.moved, 2 * size + place))
+
+
+@inlined
+def _take(changing, old, tile, group):
+    """The values of the links of a block, into its cells."""
     begin, end, shift = span_of(old, tile, group)
     for number in range(begin, end):
-        cell, stays = 4 * at(old.cells, number), at(kept, number)
-        one, two = at(values.parameters, number + shift), at(values.first, number + shift)
-        three = at(values.second, number + shift)
-        put(values.block, cell, one if stays else _ZERO)
-        put(values.block, cell + 1, two if stays else _ZERO)
-        put(values.block, cell + 2, three if stays else _ZERO)
+        cell = 4 * at(old.cells, number)
+        put(changing.cells, cell, at(changing.parameters, number + shift))
+        put(changing.cells, cell + 1, at(changing.first, number + shift))
+        put(changing.cells, cell + 2, at(changing.second, number + shift))
 
 
 @inlined
-def _bring(new, tile, group, link, values):
-    """Values from the room of a block to where they go; the room is empty then."""
-    (begin, end, shift), size = span_of(new, tile, group), values.moved.size // 3
-    for number in range(begin, end):
-        cell, place = 4 * at(new.cells, number), number + shift - link
-        put(values.moved, place, at(values.block, cell))
-        put(values.moved, size + place, at(values.block, cell + 1))
-        put(values.moved, 2 * size + place, at(values.block, cell + 2))
-        put(values.block, cell, _ZERO)
-        put(values.block, cell + 1, _ZERO)
-        put(values.block, cell + 2, _ZERO)
-
-
-@inlined
-def _name(new, tile, group, inputs, positions, elements):
+def _bring(changing, new, tile, group, link, size):
+    """Values from the cells of a block to where they go; all that are not 0 are 0 then."""
     begin, end, shift = span_of(new, tile, group)
     for number in range(begin, end):
-        cell = at(new.cells, number)
-        put(positions, number, number + shift)
-        put(elements, number, (group * GROUP + cell % GROUP) * inputs + tile * TILE + cell // GROUP)
-
-
-@kernel
-def _clear(values: np.ndarray) -> None:
-    for place in range(0, values.size, 16):
-        store(values, place, splat16(_ZERO))
+        cell, place = 4 * at(new.cells, number), number + shift - link
+        put(changing.moved, place, at(changing.cells, cell))
+        put(changing.moved, size + place, at(changing.cells, cell + 1))
+        put(changing.moved, 2 * size + place, at(changing.cells, cell + 2))
+        put(changing.cells, cell, _ZERO)
+        put(changing.cells, cell + 1, _ZERO)
+        put(changing.cells, cell + 2, _ZERO)

@@ -71,16 +71,25 @@ def list_values(network: Network, block: int, first: int, last: int, size: int) 
 
 
 @kernel
-def turn_deltas(network: Network, number: int, rows: int, turned: np.ndarray, batch: int) -> None:
-    """The loss's derivatives by a layer's outputs, with units, of which there is room for ``rows``, as lanes."""
-    layer, lane_of = network.layers[number], network.unit_starts
+def turn_deltas(
+    deltas: np.ndarray,
+    block: int,
+    y: int,
+    outputs: int,
+    starts: np.ndarray,
+    lane_of: np.ndarray,
+    turned: np.ndarray,
+    batch: int,
+) -> None:
+    """The loss's derivatives by a layer's outputs, from ``y`` on at ``starts``, with outputs as lanes."""
+    rows = (outputs + LANES - 1) // LANES * LANES
     for first in range(0, batch, LANES):
-        block = first // LANES
-        for row in range(0, layer.outputs, 16):
-            place = (block * rows + row // LANES * LANES) * LANES + row % LANES
+        number = first // LANES
+        for row in range(0, outputs, 16):
+            place = (number * rows + row // LANES * LANES) * LANES + row % LANES
             for lane in range(0, LANES, 16):
-                y = block * network.block + layer.y + lane
-                transpose16(network.deltas, lane_of, row, y, turned, lane_of, lane, place, _ONE)
+                start = number * block + y + lane
+                transpose16(deltas, starts, row, start, turned, lane_of, lane, place, _ONE)
 
 
 @inlined

@@ -68,14 +68,16 @@ class Room(NamedTuple):
     def of(cls, outputs: int, inputs: int) -> Self:
         """For a layer of so many units without links."""
         groups, stride = -(-outputs // GROUP), -(-inputs // TOGETHER) * TOGETHER
-        rows = np.zeros((LISTS + 1, 4), np.uint16)
-        for pattern, some in enumerate(PATTERNS, start=1):
-            rows[pattern, : len(some)] = some
-        return cls(
-            *(groups, stride, np.zeros(groups * stride, np.uint8), rows.view(np.uint64).ravel()),
-            *(np.empty(2 * (LISTS + 1), np.int64), np.empty(TILE, np.int64)),
-            *(np.empty(TILE, np.uint64), np.empty(TILE, np.int64)),
-        )
+        return cls(groups, stride, np.zeros(groups * stride, np.uint8), *room_for_block())
+
+
+def room_for_block() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The last five arrays of :class:`Room`."""
+    rows = np.zeros((LISTS + 1, 4), np.uint16)
+    for pattern, some in enumerate(PATTERNS, start=1):
+        rows[pattern, : len(some)] = some
+    listed, fours, many = np.empty((3, TILE), np.int64)
+    return rows.view(np.uint64).ravel(), np.empty(2 * (LISTS + 1), np.int64), listed, fours.view(np.uint64), many
 
 
 class Lists(NamedTuple):

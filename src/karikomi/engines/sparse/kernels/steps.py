@@ -106,7 +106,8 @@ def learn_tile(network: Network, number: int, tile: int, optimizer: Optimizer, p
 @kernel
 def learn_listed(network: Network, optimizer: Optimizer, pace: Pace, batch: int) -> None:
     listed, units = network.listed, network.layers[0].outputs
-    turn_deltas(network, 0, listed.rows, listed.turned, batch)
+    starts, y = network.unit_starts, network.layers[0].y
+    turn_deltas(network.deltas, network.block, y, units, starts, starts, listed.turned, batch)
     link = listed.links
     for row in range(0, listed.rows, LANES):
         for unit in range(listed.inputs):

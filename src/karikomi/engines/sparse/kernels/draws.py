@@ -1,10 +1,11 @@
 """Draws without replacement inside compiled code: those of NumPy's ``Generator.choice``, number for number."""
 
-import numba
 import numpy as np
 
+from karikomi.engines.sparse.kernels.vector import at, kernel, put
+
 _LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
+_HALF, _ONE = np.uint64(32), np.uint64(1)
 _MULTIPLIER_HIGH, _MULTIPLIER_LOW = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
 
 
@@ -15,47 +16,59 @@ def state_of(seed: list[int]) -> np.ndarray:
     return np.array([*words, 0, 0], np.uint64)
 
 
-@numba.njit(cache=True, nogil=True)
-def chosen(state: np.ndarray, many: int, count: int, shuffle: bool) -> np.ndarray:
-    """Which ``count`` of ``many`` are drawn: uint64, a bit for each; ``state`` goes on.
+@kernel
+def choose(state: np.ndarray, many: int, count: int, shuffle: bool, drawn: np.ndarray, numbers: np.ndarray) -> None:
+    """Which ``count`` of ``many`` are ``drawn``: uint64, a bit for each; ``state`` goes on.
 
-    The same as of ``choice(many, count, replace=False, shuffle=shuffle)`` (NumPy 2), but for their order.
+    The same as of ``choice(many, count, replace=False, shuffle=shuffle)`` (NumPy 2), but for their order. There is room
+    for ``many`` bits and int32 ``numbers``.
     """
-    found = np.zeros((many + 63) // 64, np.uint64)
+    for word in range((many + 63) // 64):
+        put(drawn, word, 0)
     if many > 10000 and count > many // (50 if shuffle else 20):
-        numbers = np.arange(many)
+        for number in range(many):
+            put(numbers, number, number)
         for last in range(many - 1, max(many - count, 1) - 1, -1):
             other = _below(state, last)
-            numbers[other], numbers[last] = numbers[last], numbers[other]
-        for number in numbers[many - count :]:
-            found[number >> 6] |= np.uint64(1) << np.uint64(number & 63)
-        return found
+            number = at(numbers, other)
+            put(numbers, other, at(numbers, last))
+            put(numbers, last, number)
+        for place in range(many - count, many):
+            set_bit(drawn, at(numbers, place))
+        return
     # Floyd's algorithm.
     for last in range(many - count, many):
         number = _below(state, last)
-        if found[number >> 6] >> np.uint64(number & 63) & np.uint64(1):
-            number = last
-        found[number >> 6] |= np.uint64(1) << np.uint64(number & 63)
+        set_bit(drawn, last if has_bit(drawn, number) else number)
     for last in range(count - 1 if shuffle else 0, 0, -1):
         _below(state, last)
-    return found
 
 
-@numba.njit(cache=True, nogil=True)
-def _below(state: np.ndarray, last: int) -> np.int64:
+@kernel
+def has_bit(bits: np.ndarray, number: int) -> bool:
+    return (at(bits, number >> 6) >> (number & 63) & 1) != 0
+
+
+@kernel
+def set_bit(bits: np.ndarray, number: int) -> None:
+    put(bits, number >> 6, at(bits, number >> 6) | 1 << (number & 63))
+
+
+@kernel
+def _below(state: np.ndarray, last: int) -> np.intp:
     """A whole number from 0 to ``last``, all alike (Lemire 2019)."""
     if last == 0:
-        return np.int64(0)
+        return np.intp(0)
     many = np.uint64(last + 1)
     product = _next32(state) * many
     if product & _LOW < many:
         threshold = (_LOW - np.uint64(last)) % many
         while product & _LOW < threshold:
             product = _next32(state) * many
-    return np.int64(product >> _HALF)
+    return np.intp(product >> _HALF)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _next32(state: np.ndarray) -> np.uint64:
     """PCG64's (O'Neill 2014, XSL-RR) next 32 bits; the other half of its 64 comes next."""
     if state[4]:
@@ -67,13 +80,13 @@ def _next32(state: np.ndarray) -> np.uint64:
     state[0] = high + state[2] + np.uint64(state[1] < low)
     mixed, turn = state[0] ^ state[1], state[0] >> np.uint64(58)
     mixed = mixed >> turn | mixed << (np.uint64(64) - turn & np.uint64(63))
-    state[4], state[5] = 1, mixed >> _HALF
+    state[4], state[5] = _ONE, mixed >> _HALF
     return mixed & _LOW
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _high(one: np.uint64, other: np.uint64) -> np.uint64:
-    """The upper 64 bits of a product."""
+    """The upper 64 bits of a product of two numbers of 64."""
     a, b, c, d = one >> _HALF, one & _LOW, other >> _HALF, other & _LOW
     middle = a * d + (b * d >> _HALF)
     return a * c + (middle >> _HALF) + (b * c + (middle & _LOW) >> _HALF)

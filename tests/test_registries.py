@@ -121,6 +121,7 @@ def test_every_study_has_its_settings_explained_and_its_figures_drawn_by_name(na
             "out",
             "quiet",
             "cluster",
+            "language",
         }
     )
     assert all(f"\n    {parameter}: " in function.__doc__ for parameter in shown)

@@ -27,10 +27,15 @@ from karikomi.networks.subnetwork import Subnetwork
 
 SCATTERED = {"side by side"}
 MODULES = {name: module for name, module in NETWORKS.items() if name not in SCATTERED}
+MODULES |= {
+    f"perceptron, {'-'.join(map(str, options.values()))}": build("mlp-12-9", (28, 28), 10, **options)
+    for options in ({"normalization": "batch"}, {"normalization": "layer"}, {"dropout": 0.5}, {"activation": "gelu"})
+}
 MODULES |= {"conv-4-small": build("conv-4-small", (28, 28), 10), "resnet-8": build("resnet-8", (28, 28), 10)}
 NORMALIZED_BY = {
     **{f"{at}conv{n}": f"{at}bn{n}" for at in ("", *(f"blocks.{k}." for k in range(3))) for n in (1, 2)},
     **{f"blocks.{k}.shortcut.0": f"blocks.{k}.shortcut.1" for k in range(3)},
+    **{f"fc{n}": f"norm{n}" for n in (1, 2)},
     **{"conv": "bn", "stem": "bn", "hidden": "norm", "0": "1"},
 }
 """By layer the normalization behind it, where there is one."""
@@ -76,7 +81,10 @@ def removed(network: Subnetwork, gone: Iterable[int], examples: Examples) -> Ten
     state = {name: torch.tensor(w) for name, w in network.weights.items()}
     for unit in gone:
         layer, i = every[unit]
-        for name in (layer, NORMALIZED_BY.get(layer)):
+        behind = NORMALIZED_BY.get(layer)
+        # Layer normalization mixes units: they act before it.
+        before = isinstance(dict(module.named_modules()).get(behind or ""), nn.LayerNorm)
+        for name in (layer,) if before else (layer, behind):
             for key in ("weight", "bias", "running_mean"):
                 if f"{name}.{key}" in state:
                     state[f"{name}.{key}"][i] = 0

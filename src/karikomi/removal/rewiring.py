@@ -85,7 +85,7 @@ class Rewiring:
             grow_anywhere(room, bits.view(np.uint64), many, count, draws, grown)
             return grown[:count]
         if self.growth == "structure":
-            places, scores = np.arange(size), ch3_l3(~free.reshape(links.shape)).ravel()
+            places, scores = np.arange(size), ch3_l3(~free.reshape(links.shape[0], -1)).ravel()
         else:
             assert links.steepest, "asked for"
             asked = _ASKED * count

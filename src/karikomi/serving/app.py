@@ -88,7 +88,8 @@ def app(folder: Path) -> Starlette:
         names = request.query_params.getlist("run")
         if len(names) != 2:
             raise InputError(f"two runs compare; chosen are {len(names)}")
-        found = compare(*(watched.result(find(name)) for name in names))
+        first, second = (watched.result(find(name)) for name in names)
+        found = compare(first, second)
         return _page("compare.html", names=names, found=Markup(found._repr_html_()))
 
     def wrong(request: Request, problem: Exception) -> Response:

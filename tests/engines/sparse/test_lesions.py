@@ -238,7 +238,7 @@ def test_nothing_to_remove_is_the_whole_network() -> None:
         ({"module": nn.Sequential(nn.Flatten(), nn.Linear(12, 10))}, "no hidden units"),
         (
             {"module": nn.Sequential(nn.Linear(12, 9), nn.Sigmoid(), nn.Linear(9, 10))},
-            "the sparse engine trains no such",
+            "these are the lesions of perceptrons",
         ),
         ({"threads": 0}, "threads must be at least 1"),
     ],

@@ -277,7 +277,7 @@ def test_mistakes_are_told() -> None:
         sparse.evaluate([initialize(Architecture(module), "pytorch", np.random.default_rng(0))], data.test)
 
     with pytest.raises(InputError, match="population"):
-        run(nn.Sequential(nn.Linear(40, 8), nn.GELU(), nn.Linear(8, 5)))
+        run(nn.Sequential(nn.Linear(40, 8), nn.ELU(), nn.Linear(8, 5)))
     with pytest.raises(InputError, match="takes 39 values per example; the data have 40"):
         run(perceptron([39, 5]))
     with pytest.raises(InputError, match="4 outputs, too few for the label 4"):

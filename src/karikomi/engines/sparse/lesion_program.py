@@ -70,14 +70,16 @@ class _Writer:
                 part = replace(part, x=(self._root(part.x[0]),))
             else:
                 part = replace(part, x=tuple(map(self._as_planes, part.x)))
-            if not self.varying.isdisjoint(part.x):
+            varies, bends = not self.varying.isdisjoint(part.x), part.activation != "identity"
+            if varies:
                 self.varying.add(part.y)
-                if part.kind in LAYERS and (part.activation != "identity" or part.y in acting):
-                    inner = self._new(self.signals[part.y].shape)
-                    self._add(part.kind, replace(part, y=inner, activation="identity"))
-                    if part.y in self.normalizations:
-                        self.normalizations[inner] = self.normalizations[part.y]
-                    part = Part("sum", part.name, (inner,), part.y, part.activation)
+            # Sums of a linear layer have no activation of their own, whatever it reads.
+            if (part.kind in LAYERS and varies and (bends or part.y in acting)) or (part.kind == "linear" and bends):
+                inner = self._new(self.signals[part.y].shape)
+                self._add(part.kind, replace(part, y=inner, activation="identity"))
+                if part.y in self.normalizations:
+                    self.normalizations[inner] = self.normalizations[part.y]
+                part = Part("sum", part.name, (inner,), part.y, part.activation)
             self._add(part.kind, part)
         low = Lowered(self.signals, self.kinds, self.parts, frozenset(), self._root(self.program.output))
         return Lesionable(low, self.normalizations, self.sites, [self._steps(site.signal) for site in self.sites])

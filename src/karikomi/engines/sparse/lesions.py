@@ -140,6 +140,8 @@ class Whole:
         check_examples(examples)
         check(subnetwork, examples)
         check_weights(subnetwork)
+        if subnetwork.architecture.perceptron is None:
+            raise InputError("these are the lesions of perceptrons; engines.convolutional has those of other networks")
         circuit = make_circuit(subnetwork)
         if len(circuit.levels) == 1:
             raise InputError("the network has no hidden units to observe or remove")

@@ -40,9 +40,11 @@ def single_lesions(units: np.ndarray | None, total: int) -> np.ndarray:
 
 
 def lesion_orders(orders: np.ndarray, total: int) -> np.ndarray:
-    """``orders`` as int64 ``[orders, steps]``; an InputError if a unit is unknown or an order repeats one."""
+    """``orders`` as int64 ``[orders, steps]``; an InputError for none at all, unknown units and repeated ones."""
     if np.ndim(orders) != 2:
         raise InputError(f"orders must be [orders, steps]; they have the shape {list(np.shape(orders))}")
+    if not len(orders):
+        raise InputError("there are no orders to remove units in")
     return check_numbers(orders, total)
 
 

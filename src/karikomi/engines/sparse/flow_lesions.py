@@ -78,8 +78,6 @@ def remove_in_order(
     """
     whole = Whole.of(subnetwork, examples, threads)
     orders = lesion_orders(orders, whole.units)
-    if not len(orders):
-        raise InputError("there are no orders to remove units in")
     many, steps = orders.shape
     orders = np.ascontiguousarray(orders)
 

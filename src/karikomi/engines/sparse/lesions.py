@@ -105,8 +105,6 @@ def remove_in_order(
     """
     whole = Whole.of(subnetwork, examples, threads)
     orders = lesion_orders(orders, whole.units)
-    if not len(orders):
-        raise InputError("there are no orders to remove units in")
     many, steps = orders.shape
     in_rows = make_orders(whole.circuit, orders)
     step_of = np.full((many, whole.units), steps)

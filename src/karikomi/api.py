@@ -14,7 +14,7 @@ from karikomi.registration import register_model
 from karikomi.reproduction.reproduce import Reproduction
 from karikomi.reproduction.reproduce import reproduce as put_to_the_test
 from karikomi.runs.folder import RunFolder
-from karikomi.studies import STUDIES, find_study, help_of, study_of
+from karikomi.studies import POWER, STUDIES, find_study, help_of, study_of
 from karikomi.studies.comparison import Comparison
 from karikomi.studies.comparison import compare as compare_results
 from karikomi.studies.planning import Plan
@@ -164,7 +164,7 @@ def compare(run: Result | str | Path, against: Result | str | Path, *, language:
 
 
 def plan(
-    run: Result | str | Path, difference: float | None = None, *, power: float = 0.8, measure: str | None = None
+    run: Result | str | Path, difference: float | None = None, *, power: float = POWER, measure: str | None = None
 ) -> Plan:
     """How many replicates would show a difference, in each comparison of a run, from its own paired spread.
 

@@ -70,7 +70,7 @@ def networks() -> None:
         refused = [study for study in STUDIES if study not in studies]
         taken = f"all but {', '.join(refused)}" if refused else "all"
         table.add_row(entry.example or name, f"{parameters:,}", f"{units:,}", taken, meaning, entry.paper)
-    _console().print(table, markup=False)
+    terminal().print(table, markup=False)
 
 
 def datasets(
@@ -82,7 +82,7 @@ def datasets(
     if get is not None:
         from karikomi.runs.download import download
 
-        _console().print(f"{download(get)}", soft_wrap=True)
+        terminal().print(f"{download(get)}", soft_wrap=True)
         return
     named = Table(Column("data set", no_wrap=True), "meaning", "here", "paper", box=None, pad_edge=False)
     paths = Table(Column("path", no_wrap=True), "meaning", box=None, pad_edge=False)
@@ -92,7 +92,7 @@ def datasets(
             paths.add_row(name, entry.meaning)
         else:
             named.add_row(name, entry.meaning, "no" if name in not_here else "yes", entry.paper)
-    _console().print(named, "", paths, "", *not_here.values(), sep="\n", markup=False, soft_wrap=True)
+    terminal().print(named, "", paths, "", *not_here.values(), sep="\n", markup=False, soft_wrap=True)
 
 
 def criteria() -> None:
@@ -100,7 +100,7 @@ def criteria() -> None:
     from karikomi.removal.scores import LINK_CRITERIA, UNIT_CRITERIA
 
     _print_registry("criterion for links", LINK_CRITERIA)
-    _console().print()
+    terminal().print()
     _print_registry("criterion for units", UNIT_CRITERIA)
 
 
@@ -120,12 +120,12 @@ def runs(folder: Annotated[Path, Parameter(help="Where to look.")] = RUNS, /) ->
         shown = [str(settings.get(key, "")) for key in ("network", "data", "replicates", "seed")]
         started = run.environment["started"][:16].replace("T", " ")
         table.add_row(str(run.path), run.study, *shown, started, "finished" if run.finished else "unfinished")
-    _console().print(table)
+    terminal().print(table)
 
 
 def show(run: Run, /, *, margin: Margin = None, language: Spoken = DEFAULT) -> None:
     """Show the answer of a run again."""
-    result = _result(run, language)
+    result = result_of(run, language)
     _print_answer(result, _margins(result, margin))
 
 
@@ -140,14 +140,14 @@ def compare(run: Run, against: Run, /, *, language: Spoken = DEFAULT) -> None:
     """
     from karikomi.studies.comparison import compare
 
-    _console().print(compare(_result(run), _result(against), language))
+    terminal().print(compare(result_of(run), result_of(against), language))
 
 
 def report(run: Run, /, *, margin: Margin = None, language: Spoken = DEFAULT) -> None:
     """Draw a run's figures and page again."""
-    result = _result(run, language)
+    result = result_of(run, language)
     result.draw(**_margins(result, margin))
-    _console().print(f"{result.page}", soft_wrap=True)
+    terminal().print(f"{result.page}", soft_wrap=True)
 
 
 def reproduce(
@@ -195,20 +195,20 @@ def export(
     if to.suffix == "":
         from karikomi.tickets import save_ticket
 
-        save_ticket(_result(run), to, replicate=replicate, **where)
+        save_ticket(result_of(run), to, replicate=replicate, **where)
     else:
         try:
-            _result(run).network(replicate, **where).to_share().save(to)
+            result_of(run).network(replicate, **where).to_share().save(to)
         except OSError as problem:
             raise InputError(f"cannot write {to}: {problem.strerror}") from problem
-    _console().print(f"{to}", soft_wrap=True)
+    terminal().print(f"{to}", soft_wrap=True)
 
 
 def _print_registry(kind: str, registry: Registry[Any]) -> None:
     table = Table(Column(kind, no_wrap=True), "meaning", "needs", "paper", box=None, pad_edge=False)
     for name, entry in registry.items():
         table.add_row(name, entry.meaning, ", ".join(entry.needs), entry.paper)
-    _console().print(table, markup=False)
+    terminal().print(table, markup=False)
 
 
 def _folder(run: str) -> RunFolder:
@@ -221,7 +221,7 @@ def _folder(run: str) -> RunFolder:
     raise InputError(f"there is {'more than one' if named else 'no'} run {run!r}; in {RUNS}: {known}")
 
 
-def _result(run: str, language: Language = DEFAULT):
+def result_of(run: str, language: Language = DEFAULT):
     from karikomi.studies import study_of
     from karikomi.studies.result import Result
 
@@ -245,14 +245,14 @@ def _print_answer(result, margins: dict[str, float]) -> None:
 
 
 def _print_page(answer, page: Path, language: Language) -> None:
-    console = _console()
-    console.print(answer)
-    console.print()
+    screen = terminal()
+    screen.print(answer)
+    screen.print()
     if page.exists():
-        console.print(f"{translate('Page', language)}: {page}", soft_wrap=True)
+        screen.print(f"{translate('Page', language)}: {page}", soft_wrap=True)
 
 
-def _console() -> Console:
+def terminal() -> Console:
     # Into a pipe or file whole lines, not lines cut to a terminal that is not there.
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200)

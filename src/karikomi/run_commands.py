@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.table import Column, Table
 
-from karikomi.commands import Run, _console, _result
+from karikomi.commands import Run, result_of, terminal
 from karikomi.errors import InputError
 from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS
+from karikomi.studies import POWER
 
 
 def figure(
@@ -28,14 +29,14 @@ def figure(
 
     karikomi figure RUN accuracy --to accuracy.pdf --width 85mm
     """
-    result = _result(run)
+    result = result_of(run)
     if name is None:
         _list("figure", result.study.figures)
         return
     result.study.figures.find(name)
     file = _asked("figure", to, ".pdf, .svg or .png")
     result.save_figure(name, file, width=width, font=font)
-    _console().print(f"{file}", soft_wrap=True)
+    terminal().print(f"{file}", soft_wrap=True)
 
 
 def table(
@@ -51,7 +52,7 @@ def table(
     """
     from karikomi.studies.written import named_tables
 
-    result = _result(run)
+    result = result_of(run)
     tables = named_tables(result)
     if name is None:
         _list("table", tables)
@@ -59,7 +60,7 @@ def table(
     tables.find(name)
     file = _asked("table", to, ".tex, .md or .csv")
     result.save_table(name, file)
-    _console().print(f"{file}", soft_wrap=True)
+    terminal().print(f"{file}", soft_wrap=True)
 
 
 def plan(
@@ -73,7 +74,7 @@ def plan(
             " in the last digit that is shown)."
         ),
     ] = None,
-    power: Annotated[float, Parameter(help="With which probability it is to be shown, if it is there.")] = 0.8,
+    power: Annotated[float, Parameter(help="With which probability it is to be shown, if it is there.")] = POWER,
     measure: Annotated[
         str | None, Parameter(help="By which measure; by default the first of those that compare runs of the study.")
     ] = None,
@@ -84,7 +85,7 @@ def plan(
     """
     from karikomi.studies.planning import plan as planned
 
-    _console().print(planned(_result(run), difference, power, measure))
+    terminal().print(planned(result_of(run), difference, power, measure))
 
 
 def serve(
@@ -99,14 +100,14 @@ def serve(
     """
     from karikomi.serving.server import serve as listen
 
-    listen(folder, port, lambda address: _console().print(f"{address} (stop with Ctrl+C)", soft_wrap=True))
+    listen(folder, port, lambda address: terminal().print(f"{address} (stop with Ctrl+C)", soft_wrap=True))
 
 
 def _list(kind: str, entries: Registry[Any]) -> None:
     listed = Table(Column(kind, no_wrap=True), Column("meaning", overflow="fold"), box=None, pad_edge=False)
     for name, entry in entries.items():
         listed.add_row(name, entry.meaning)
-    _console().print(listed, markup=False)
+    terminal().print(listed, markup=False)
 
 
 def _asked(kind: str, to: Path | None, endings: str) -> Path:

@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +8,10 @@ from scipy import stats
 
 from karikomi.errors import InputError
 from karikomi.figures import lottery
+from karikomi.figures.fitted import drawn as laid_out
+from karikomi.figures.theme import styled
+from karikomi.studies.lottery import pictures
+from karikomi.studies.result import Result
 
 
 def rows(chart) -> pd.DataFrame:
@@ -127,3 +134,16 @@ def test_variants_have_a_line_each_and_share_the_dense_network(arms):
     assert (drawn["arm"] == "dense network").sum() == 1
     expected = 100 * tickets[tickets["measure"] == "test_accuracy"]["mean"]
     np.testing.assert_allclose(drawn[drawn["arm"] == "grasp"]["mean"].astype(float), expected, rtol=1e-5)
+
+
+def test_curves_of_variants_that_look_alike_are_drawn_beside_each_other(curves):
+    some = curves[curves["round"].isin((0, 1, 10)) & curves["arm"].isin(("dense", "ticket"))]
+    alike = pd.concat([some.assign(variant=np.where(some["arm"] == "dense", "", name)) for name in ("rewind 0", "lr")])
+    run = cast(Result, SimpleNamespace(tables={"curves": alike}))
+    chart = styled(pictures.learning_curves(run)).to_dict()
+    names = [row["spec"]["layer"][0].get("name") for part in chart["vconcat"] for row in part["vconcat"]]
+    assert chart["params"][0]["views"] == [name for name in names if name]
+    assert len(set(chart["params"][0]["views"])) == 2
+    svg = laid_out(chart).svg
+    assert ">rewind 0<" in svg
+    assert ">lr<" in svg

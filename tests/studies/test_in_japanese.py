@@ -143,8 +143,7 @@ def test_every_text_of_a_page_is_said_with_its_numbers(results, names, name):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
-# Learning curves of several variants are not drawn in pages, in whatever language.
-@pytest.mark.parametrize("name", [name for name in RUNS if name != "variants"])
+@pytest.mark.parametrize("name", RUNS)
 def test_no_english_is_left_on_a_page(results, names, name, tmp_path):
     with Browser(tmp_path, 1300) as browser:
         browser.open(results[name].page.as_uri())

@@ -166,7 +166,8 @@ def _span(shown: pd.DataFrame, measure: str) -> list[float]:
 
 def _band(base: alt.Chart, measure: str, title: str, scale: alt.Scale, lit: alt.Parameter) -> list[alt.Chart]:
     tooltip = theme.tooltip(("arm:N", "arm"), ("iteration:Q", "iteration", ",d"), (f"{measure}:Q", title, ".4~g"))
-    axis = alt.Axis(format="~g", tickCount=5)
+    # "~g" would write 80 as 8e+1 where ticks are tens apart.
+    axis = alt.Axis(format="~r", tickCount=5)
     low, mean = (
         alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis, stack=None) for field in (f"{measure}_low", measure)
     )

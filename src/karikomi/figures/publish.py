@@ -38,7 +38,7 @@ def publish(chart: Mapping[str, Any], to: Path, width: str | None = None, font: 
     if font is not None:
         chart = {**chart, "config": {**chart.get("config", {}), "font": font}}
     layout = drawn(chart) if points is None else fitted(chart, points / LETTERS)
-    resolution = PIXELS_PER_INCH.get((width or "")[-2:], PRINT)
+    resolution = PIXELS_PER_INCH.get((width or "").strip()[-2:], PRINT)
     write_given(to, write(layout, LETTERS if points is None else points / layout.width, resolution))
 
 

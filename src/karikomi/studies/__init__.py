@@ -34,6 +34,9 @@ def unwrapped(described: object) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(described) or "")
 
 
+POWER = 0.8
+"""With which probability a planned number of replicates shows a difference, unless another one is asked for."""
+
 STUDIES = Registry("study", {name: _entry(name) for name in NAMES})
 
 

@@ -10,13 +10,12 @@ import pandas as pd
 from karikomi.errors import InputError, unknown
 from karikomi.statistics import ALPHA
 from karikomi.statistics.power import MOST, deviation, effect_shown, replicates_for
+from karikomi.studies import POWER
 from karikomi.studies.comparisons import every_comparison
 from karikomi.studies.result import Result
 from karikomi.studies.show import Answer, DisplayTable
 from karikomi.studies.study import MeasureFormat
 from karikomi.studies.words import number
-
-POWER = 0.8
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
+from tests.programs import NETWORKS as PROGRAMS
 from torch import nn
 
 from karikomi.engines import sparse
@@ -45,6 +46,11 @@ NETWORKS = {
         *(nn.Unflatten(1, (1, -1)), nn.Conv2d(1, 3, 5, 3, bias=False), nn.BatchNorm2d(3), nn.Tanh(), nn.Flatten()),
         *(nn.Linear(192, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Linear(20, 10)),
     ),
+    "dropout": nn.Sequential(
+        *(nn.Unflatten(1, (1, -1)), nn.Conv2d(1, 3, 5, 3), nn.Dropout(0.3), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(192, 20), nn.ReLU(), nn.Dropout(), nn.Linear(20, 10)),
+    ),
+    **{name: PROGRAMS[name] for name in ("side by side", "bends")},
 }
 
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import altair as alt
 import pandas as pd
@@ -97,4 +97,19 @@ def _each(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Any]) -> alt.TopLe
     with warnings.catch_warnings():
         # A click in one legend is to count in all panels, of which Altair warns.
         warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
-        return alt.vconcat(*(draw(part).properties(title=label) for label, part in parts.items()))
+        drawn = (_named_apart(draw(part), label) for label, part in parts.items())
+        return alt.vconcat(*(chart.properties(title=label) for chart, label in zip(drawn, parts, strict=True)))
+
+
+def _named_apart(chart: Any, label: str) -> Any:
+    """A chart whose rows of panels have names of their own.
+
+    Altair makes names from what is drawn, not from the data, and tells rows apart in one chart, not in several.
+    """
+    if isinstance(chart, alt.VConcatChart):
+        rows, params = cast(Any, chart.vconcat), cast(Any, chart.params)
+        for view in (mark for row in rows for mark in row.spec.layer if isinstance(mark.name, str)):
+            view.name = f"{view.name} {label}"
+        for param in params:
+            param.views = [f"{view} {label}" for view in param.views]
+    return chart

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 from karikomi.engines.sparse.kernels.elementwise import line_of
 from karikomi.engines.sparse.kernels.flow import Flow
+from karikomi.engines.sparse.kernels.joining import lay_beside
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import FLOAT, INT, VECTORS, intrinsic, kernel, load16, spread, store
@@ -47,30 +48,32 @@ def key_of(flow: Flow, number: int) -> int:
 @kernel
 def drop(flow: Flow, number: int, block: int, training: bool) -> None:
     """A signal without what is dropped in training."""
-    operation, units, start = flow.operations[number], flow.units, block * flow.block
-    signal, target, key = flow.signals[operation.x], flow.signals[operation.y], key_of(flow, number)
-    row, threshold = block * signal.channels * signal.height * signal.width, int(operation.epsilon * 2.0**32)
-    factor = np.float32(1 / (1 - operation.epsilon))
-    for channel in range(signal.channels):
-        for y in range(signal.height):
-            source, place = line_of(signal, start, channel, y), line_of(target, start, channel, y)
-            for x in range(0, signal.width * ROW, ROW):
-                value = load16(units, source + x)
-                store(units, place + x, value * kept(key, row, threshold, factor) if training else value)
-                row += 1
+    operation, start, yes = flow.operations[number], block * flow.block, np.bool_(True)
+    signal, target = flow.signals[operation.x], flow.signals[operation.y]
+    if training:
+        pass_kept(flow, number, block, flow.units, signal, target, start, yes)
+    else:
+        lay_beside(flow.units, signal, start, np.intp(0), target, start, np.intp(0), signal.channels, yes)
 
 
 @kernel
 def drop_back(flow: Flow, number: int, block: int) -> None:
     """The derivatives by what was kept."""
-    operation, deltas, slope_start = flow.operations[number], flow.deltas, block * flow.slope_block
-    slopes, goal, key = flow.slopes[operation.y], flow.slopes[operation.x], key_of(flow, number)
-    row, threshold = block * slopes.channels * slopes.height * slopes.width, int(operation.epsilon * 2.0**32)
-    factor = np.float32(1 / (1 - operation.epsilon))
-    for channel in range(slopes.channels):
-        for y in range(slopes.height):
-            source, place = line_of(slopes, slope_start, channel, y), line_of(goal, slope_start, channel, y)
-            for x in range(0, slopes.width * ROW, ROW):
-                value = load16(deltas, source + x) * kept(key, row, threshold, factor)
-                store(deltas, place + x, value if operation.fresh_x else value + load16(deltas, place + x))
+    operation, start = flow.operations[number], block * flow.slope_block
+    slopes, goal = flow.slopes[operation.y], flow.slopes[operation.x]
+    pass_kept(flow, number, block, flow.deltas, slopes, goal, start, operation.fresh_x != 0)
+
+
+@kernel
+def pass_kept(flow: Flow, number: int, block: int, values: np.ndarray, signal, target, start: int, fresh: bool) -> None:
+    """What is kept of a signal becomes another one, or is added to it if not ``fresh``."""
+    share, key = flow.operations[number].epsilon, key_of(flow, number)
+    row, threshold = block * signal.channels * signal.height * signal.width, int(share * 2.0**32)
+    factor = np.float32(1 / (1 - share))
+    for channel in range(signal.channels):
+        for y in range(signal.height):
+            source, place = line_of(signal, start, channel, y), line_of(target, start, channel, y)
+            for x in range(0, signal.width * ROW, ROW):
+                value = load16(values, source + x) * kept(key, row, threshold, factor)
+                store(values, place + x, value if fresh else value + load16(values, place + x))
                 row += 1

@@ -7,10 +7,12 @@ import numpy as np
 from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.layout import Network
 
-KINDS = ("convolution", "linear", "maximum", "average", "statistics", "normalization", "sum", "to_rows", "to_planes")
-KINDS += ("bend", "concatenation", "layer_norm", "dropout")
-CONVOLUTION, LINEAR, MAXIMUM, AVERAGE, STATISTICS, NORMALIZATION, SUM, TO_ROWS, TO_PLANES = range(9)
-BEND, CONCATENATION, LAYER_NORM, DROPOUT = range(9, len(KINDS))
+KINDS = (
+    *("convolution", "linear", "maximum", "average", "statistics", "normalization", "sum", "to_rows", "to_planes"),
+    *("bend", "concatenation", "layer_norm", "dropout"),
+)
+CONVOLUTION, LINEAR, MAXIMUM, AVERAGE, STATISTICS, NORMALIZATION, SUM, TO_ROWS, TO_PLANES, *_others = range(len(KINDS))
+BEND, CONCATENATION, LAYER_NORM, DROPOUT = _others
 
 OPERATION = np.dtype(
     [

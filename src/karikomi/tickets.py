@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn.utils import prune
 
 from karikomi.errors import InputError, unknown
-from karikomi.report.card import card
 from karikomi.runs.checkpoint import INITIAL, MASK, Checkpoint
 from karikomi.runs.files import read_arrays, write_arrays, write_whole
+from karikomi.studies.model_card import card
 from karikomi.studies.result import Result
 from karikomi.studies.tickets import MODEL, as_run, find_ticket
 

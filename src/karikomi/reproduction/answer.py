@@ -1,7 +1,7 @@
 """What became of claims, in words, in tables and as a page."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,8 @@ import pandas as pd
 from karikomi.claims.claim import ClaimSet, Scale
 from karikomi.language import Language
 from karikomi.reproduction.verdict import FAILS, HOLDS, UNDECIDED, VERDICTS
-from karikomi.studies.show import DisplayTable
+from karikomi.studies.show import Answer, DisplayTable
 from karikomi.studies.words import headline, listed, p_holm, plus_minus
-
-if TYPE_CHECKING:
-    from karikomi.reproduction.reproduce import Reproduction
 
 EXPLANATION = (
     "A claim holds if the 95 % interval of our number (Student's t over replicates; ± is half of it) lies wholly where"
@@ -71,7 +68,7 @@ def ours(row: Mapping[str, Any]) -> str:
 
 
 def page(
-    reproduction: "Reproduction",
+    answer: Answer,
     sets: Mapping[str, ClaimSet],
     charts: Mapping[str, Mapping[str, Any]],
     runs: Mapping[str, Mapping[str, Any]],
@@ -83,8 +80,8 @@ def page(
 
     sections = [
         Section(name, "\n\n".join(filter(None, (claims.source, claims.link))), [main], [Figure(charts[name], CAPTION)])
-        for (name, claims), main in zip(sets.items(), reproduction.tables, strict=True)
+        for (name, claims), main in zip(sets.items(), answer.tables, strict=True)
     ]
-    tests = Section("Tests", reproduction.explanation, reproduction.details)
+    tests = Section("Tests", answer.explanation, answer.details)
     title, parts = f"Published claims: {', '.join(sets)}", [*sections, tests]
-    return build(title, reproduction.headline, parts, runs, command, language=language)
+    return build(title, answer.headline, parts, runs, command, language=language)

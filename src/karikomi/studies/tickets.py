@@ -1,5 +1,6 @@
 """Tickets of earlier runs: found in a run, in a folder that ``karikomi.save_ticket`` wrote, or in a file."""
 
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import nn
 from karikomi.errors import InputError
 from karikomi.figures.theme import percent
 from karikomi.runs.checkpoint import INITIAL, Checkpoint, load_network, read_networks
+from karikomi.runs.files import read_whole
 from karikomi.runs.folder import SETTINGS, RunFolder
 from karikomi.studies import study_of
 from karikomi.studies.result import Result
@@ -52,6 +54,19 @@ def as_run(source: Result | str | Path) -> Result | None:
         return None
     folder = RunFolder.open(Path(source))
     return Result(study_of(folder), folder)
+
+
+def fingerprint(source: str) -> str:
+    """The hash of the tickets in a run, or of one ticket."""
+    return hashlib.sha256(
+        b"".join(hashlib.sha256(read_whole(path)).digest() for path in ticket_files(source))
+    ).hexdigest()
+
+
+def ticket_files(source: str) -> list[Path]:
+    """The files of the tickets in a run, or of one ticket."""
+    run = as_run(source)
+    return [ticket_path(Path(source))] if run is None else [saved.path for saved in run.study.saved(run.folder)]
 
 
 def ticket_path(source: Path) -> Path:

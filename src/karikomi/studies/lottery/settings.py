@@ -185,7 +185,7 @@ class LotterySettings(StudySettings):
         settings = super().fingerprinted(data, models)
         if self.start is None:
             return settings
-        from karikomi.studies.lottery.transfer import fingerprint  # loads torch
+        from karikomi.studies.tickets import fingerprint  # loads torch
 
         return settings.changed(start_sha256=fingerprint(self.start))
 

@@ -1,8 +1,6 @@
 """Tickets of another run, trained on this run's data beside this run's own (Morcos et al. 2019, arXiv 1906.02773)."""
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from karikomi import seeds
@@ -10,10 +8,10 @@ from karikomi.errors import InputError
 from karikomi.networks.subnetwork import Subnetwork
 from karikomi.removal.masks import shuffle_links
 from karikomi.runs.checkpoint import INITIAL
-from karikomi.runs.files import read_arrays, read_whole
+from karikomi.runs.files import read_arrays
 from karikomi.studies.lottery.settings import LotterySettings
 from karikomi.studies.setup import Setup
-from karikomi.studies.tickets import as_run, find_ticket, ticket_path
+from karikomi.studies.tickets import as_run, find_ticket, ticket_files
 
 
 def check_start(setup: Setup[LotterySettings]) -> None:
@@ -54,19 +52,9 @@ def transferred(
         yield "transferred-random", origin.masked(shuffled)
 
 
-def fingerprint(start: str) -> str:
-    """The hash of the tickets in a run, or of one ticket."""
-    return hashlib.sha256(b"".join(hashlib.sha256(read_whole(path)).digest() for path in _files(start))).hexdigest()
-
-
-def _files(start: str) -> list[Path]:
-    run = as_run(start)
-    return [ticket_path(Path(start))] if run is None else [saved.path for saved in run.study.saved(run.folder)]
-
-
 def _refuse_strangers(setup: Setup[LotterySettings], start: str) -> None:
     """Raise an InputError if the tickets were made for other samples, classes or another network."""
-    about: dict[str, Any] = next((read_arrays(path)[1] for path in _files(start)), {})
+    about: dict[str, Any] = next((read_arrays(path)[1] for path in ticket_files(start)), {})
     shape = ",".join(map(str, setup.built_for))
     here = {"network": setup.settings.network, "sample_shape": shape, "classes": str(setup.data.classes)}
     words = {"network": "the network", "sample_shape": "samples of shape", "classes": "a number of classes of"}

@@ -164,7 +164,12 @@ def compare(run: Result | str | Path, against: Result | str | Path, *, language:
 
 
 def plan(
-    run: Result | str | Path, difference: float | None = None, *, power: float = POWER, measure: str | None = None
+    run: Result | str | Path,
+    difference: float | None = None,
+    *,
+    power: float = POWER,
+    measure: str | None = None,
+    language: Language = DEFAULT,
 ) -> Plan:
     """How many replicates would show a difference, in each comparison of a run, from its own paired spread.
 
@@ -177,11 +182,13 @@ def plan(
             ten in the last digit that its answer shows.
         power: with which probability it is to be shown, if it is there.
         measure: by which measure; by default the first of those that compare runs of the study.
+        language: en or ja.
 
     Raises:
         InputError: for a study without comparisons, a run of one replicate, or a measure that it does not compare.
     """
-    return plan_replicates(run if isinstance(run, Result) else load(run), difference, power, measure)
+    check_language(language)
+    return plan_replicates(run if isinstance(run, Result) else load(run), difference, power, measure, language)
 
 
 def load(path: str | Path, *, language: Language = DEFAULT) -> Result:
@@ -189,7 +196,7 @@ def load(path: str | Path, *, language: Language = DEFAULT) -> Result:
 
     Args:
         path: the run folder.
-        language: of its summary, and of the page that ``draw`` writes: en or ja.
+        language: of its summary, and of what it writes (page, images, figures, tables): en or ja.
 
     Raises:
         InputError: if it is no run folder, or damaged.

@@ -8,9 +8,12 @@ from rich.table import Column, Table
 
 from karikomi.commands import Run, result_of, terminal
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language, translate
 from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS
 from karikomi.studies import POWER
+
+Written = Annotated[Language, Parameter(name="--language", help="Of what is written: English or Japanese (日本語).")]
 
 
 def figure(
@@ -24,14 +27,15 @@ def figure(
         Parameter(help="Such as 85mm, a column's; in mm, cm, in, pt or px. The height follows, letters keep 7 points."),
     ] = None,
     font: Annotated[str | None, Parameter(help="A font family that is on this machine.")] = None,
+    language: Written = DEFAULT,
 ) -> None:
     """Write a figure of a run for a paper.
 
     karikomi figure RUN accuracy --to accuracy.pdf --width 85mm
     """
-    result = result_of(run)
+    result = result_of(run, language)
     if name is None:
-        _list("figure", result.study.figures)
+        _list("figure", result.study.figures, language)
         return
     result.study.figures.find(name)
     file = _asked("figure", to, ".pdf, .svg or .png")
@@ -45,6 +49,7 @@ def table(
     /,
     *,
     to: Annotated[Path | None, Parameter(help="File to write: .tex (booktabs), .md, or .csv with all digits.")] = None,
+    language: Written = DEFAULT,
 ) -> None:
     """Write a table of a run for a paper: what was measured, the statistics, or a table of the answer.
 
@@ -52,10 +57,10 @@ def table(
     """
     from karikomi.studies.written import named_tables
 
-    result = result_of(run)
+    result = result_of(run, language)
     tables = named_tables(result)
     if name is None:
-        _list("table", tables)
+        _list("table", tables, language)
         return
     tables.find(name)
     file = _asked("table", to, ".tex, .md or .csv")
@@ -78,6 +83,7 @@ def plan(
     measure: Annotated[
         str | None, Parameter(help="By which measure; by default the first of those that compare runs of the study.")
     ] = None,
+    language: Written = DEFAULT,
 ) -> None:
     """Plan replicates: how many would show a difference, in each comparison of a run, from its paired spread.
 
@@ -85,7 +91,7 @@ def plan(
     """
     from karikomi.studies.planning import plan as planned
 
-    terminal().print(planned(result_of(run), difference, power, measure))
+    terminal().print(planned(result_of(run), difference, power, measure, language))
 
 
 def serve(
@@ -93,6 +99,7 @@ def serve(
     /,
     *,
     port: Annotated[int, Parameter(help="Where to listen; 0 takes any that is free.")] = 8765,
+    language: Written = DEFAULT,
 ) -> None:
     """Show a folder of runs in a browser: list, compare, open, watch one that is running.
 
@@ -100,13 +107,13 @@ def serve(
     """
     from karikomi.serving.server import serve as listen
 
-    listen(folder, port, lambda address: terminal().print(f"{address} (stop with Ctrl+C)", soft_wrap=True))
+    listen(folder, port, language, lambda address: terminal().print(f"{address} (stop with Ctrl+C)", soft_wrap=True))
 
 
-def _list(kind: str, entries: Registry[Any]) -> None:
+def _list(kind: str, entries: Registry[Any], language: Language) -> None:
     listed = Table(Column(kind, no_wrap=True), Column("meaning", overflow="fold"), box=None, pad_edge=False)
     for name, entry in entries.items():
-        listed.add_row(name, entry.meaning)
+        listed.add_row(name, translate(entry.meaning, language))
     terminal().print(listed, markup=False)
 
 

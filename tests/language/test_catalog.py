@@ -52,7 +52,8 @@ def test_no_template_stands_in_two_files(language):
 
 def test_every_template_is_of_words_that_the_package_says():
     texts = [text for file in PACKAGE.rglob("*.py") for text in strings(file)]
-    texts += [file.read_text(encoding="utf-8") for file in (PACKAGE / "claims").glob("*.toml")]
+    files = [*(PACKAGE / "claims").glob("*.toml"), *(PACKAGE / "serving").glob("*.html")]
+    texts += [file.read_text(encoding="utf-8") for file in files]
     known = set().union(*map(words_of, texts))
     for _, english, _ in ENTRIES + CELL_ENTRIES:
         assert words_of(literals(english)) - known == set()

@@ -234,7 +234,7 @@ def test_in_a_browser_answers_arrive_two_ticks_compare_and_a_run_is_watched(port
         ticked = "[...document.querySelectorAll('input:checked')].map(box => box.value).sort()"
         assert browser.value(ticked) == ["first", "second"]
         browser.value("document.getElementById('compare').click()")
-        browser.wait("document.title.includes(' minus ')")
+        browser.wait("document.title.includes(' − ')")
 
         browser.open(f"http://127.0.0.1:{port}/watch/{quote(HOSTILE)}")
         tasks = "document.querySelector('#now td.number').textContent"

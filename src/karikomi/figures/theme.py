@@ -8,8 +8,15 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from karikomi.language import DEFAULT, Language
+
 WIDTH, HEIGHT = 500, 285
 INK, FAINT = "#222222", "#e4e4e4"
+LATIN = "Helvetica Neue, Helvetica, Arial, sans-serif"
+JAPANESE = "Hiragino Sans, Yu Gothic, Meiryo, Noto Sans CJK JP, Noto Sans JP, IPAexGothic, IPAGothic, TakaoGothic"
+FONTS: Mapping[Language, str] = {"en": LATIN, "ja": f"{JAPANESE}, {LATIN}"}
+"""Families by language; the first that is there counts."""
+
 # Okabe & Ito's colours that stand out on white, and a brown.
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
@@ -170,7 +177,7 @@ def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
     """The finished figure with the common look."""
     text = {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "labelColor": INK, "titleColor": INK}
     return chart.configure(
-        font="Helvetica Neue, Helvetica, Arial, sans-serif",
+        font=FONTS[DEFAULT],
         background="white",
         padding=8,
         view=alt.ViewConfig(stroke=None),

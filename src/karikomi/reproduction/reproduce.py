@@ -96,7 +96,9 @@ def reproduce(
         for which, planned in planned_runs.items()
     }
     command = shlex.join(["karikomi", "reproduce", *map(str, names), "--scale", scale])
-    _write(reproduction, sets, lambda charts: answer.page(reproduction, sets, charts, runs, command, language))
+    _write(
+        reproduction, sets, language, lambda charts: answer.page(reproduction, sets, charts, runs, command, language)
+    )
     return answer_in(language, reproduction)
 
 
@@ -156,9 +158,12 @@ def _too_small(claim: Claim, plans: Mapping[str, Planned], scale: Scale) -> str:
     return f"Decided at scale {claim.scale}: {'; '.join(changed)}."
 
 
-def _write(reproduction: Reproduction, sets: Iterable[str], page: Callable[[Mapping[str, Any]], str]) -> None:
+def _write(
+    reproduction: Reproduction, sets: Iterable[str], language: Language, page: Callable[[Mapping[str, Any]], str]
+) -> None:
     """Tables, figures and page, each whole or not at all."""
     from karikomi.figures.save import save
+    from karikomi.report.images import image_in
 
     folder, found = reproduction.folder, reproduction.claims
     figures = folder / "figures"
@@ -167,5 +172,5 @@ def _write(reproduction: Reproduction, sets: Iterable[str], page: Callable[[Mapp
     write_whole(folder / "claims.csv", found.to_csv(index=False).encode())
     charts = {name: reproduction.figure(name).to_dict(validate=False) for name in sets}
     for name, chart in charts.items():
-        save(chart, figures, name)
+        save(image_in(language, chart), figures, name)
     write_whole(reproduction.page, page(charts).encode())

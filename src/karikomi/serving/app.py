@@ -2,6 +2,7 @@
 
 import importlib.resources
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT, Language, translate
 from karikomi.runs.folder import RunFolder, list_runs
 from karikomi.serving import watched
 from karikomi.studies.comparison import compare
+from karikomi.studies.show import answer_in
 
 HOSTS = ["127.0.0.1", "localhost"]
 """Any other Host is refused: a name of somebody else's that has come to mean this machine (DNS rebinding)."""
@@ -39,8 +42,8 @@ THEIRS = (
 """Of a run's own page, which may be somebody else's: its scripts reach neither this server nor anything else."""
 
 
-def app(folder: Path) -> Starlette:
-    """The application over the runs of a folder.
+def app(folder: Path, language: Language = DEFAULT) -> Starlette:
+    """The application over the runs of a folder, in a language.
 
     A run is looked up among those that the folder holds, by its name, so no path leads out of the folder.
     """
@@ -64,10 +67,12 @@ def app(folder: Path) -> Starlette:
             }
             for name, run in reversed(runs().items())
         ]
-        return _page("runs.html", folder=str(folder), runs=rows)
+        return _page("runs.html", language, folder=str(folder), runs=rows)
 
     def answer(request: Request) -> Response:
-        return JSONResponse({"answer": watched.answer(find(request.path_params["name"]))}, headers=SAFE)
+        return JSONResponse(
+            {"answer": translate(watched.answer(find(request.path_params["name"])), language)}, headers=SAFE
+        )
 
     def page(request: Request) -> Response:
         run = find(request.path_params["name"])
@@ -78,22 +83,22 @@ def app(folder: Path) -> Starlette:
 
     def watch(request: Request) -> Response:
         run = find(request.path_params["name"])
-        return _page("watch.html", name=run.path.name, now=_now(run), finished=run.finished)
+        return _page("watch.html", language, name=run.path.name, now=_now(run, language), finished=run.finished)
 
     def now(request: Request) -> Response:
         run = find(request.path_params["name"])
-        return JSONResponse({"html": _now(run), "finished": run.finished}, headers=SAFE)
+        return JSONResponse({"html": _now(run, language), "finished": run.finished}, headers=SAFE)
 
     def side_by_side(request: Request) -> Response:
         names = request.query_params.getlist("run")
         if len(names) != 2:
             raise InputError(f"two runs compare; chosen are {len(names)}")
         first, second = (watched.result(find(name)) for name in names)
-        found = compare(first, second)
-        return _page("compare.html", names=names, found=Markup(found._repr_html_()))
+        found = compare(first, second, language)
+        return _page("compare.html", language, names=names, found=Markup(found._repr_html_()))
 
     def wrong(request: Request, problem: Exception) -> Response:
-        return _page("wrong.html", status=404, problem=str(problem))
+        return _page("wrong.html", language, status=404, problem=str(problem))
 
     routes: dict[str, Callable[[Request], Response]] = {
         "/": overview,
@@ -121,24 +126,28 @@ TEMPLATES = jinja2.Environment(
 )
 
 
-def _page(template: str, status: int = 200, **given: Any) -> Response:
-    html = TEMPLATES.get_template(template).render(**given)
+def _page(template: str, language: Language, status: int = 200, **given: Any) -> Response:
+    html = _rendered(template, language, **given)
     return HTMLResponse(html, status, headers={**SAFE, "Content-Security-Policy": OURS})
 
 
-def _now(run: RunFolder) -> Markup:
+def _rendered(template: str, language: Language, **given: Any) -> str:
+    """A template, in which ``said`` translates."""
+    said = partial(translate, language=language)
+    return TEMPLATES.get_template(template).render(language=language, said=said, **given)
+
+
+def _now(run: RunFolder, language: Language) -> Markup:
     """How far a run is, and its answer so far."""
     try:
-        summary = watched.result(run).summary()
+        summary = answer_in(language, watched.result(run).summary())
         headline, tables = summary.headline, [Markup(table._repr_html_()) for table in summary.tables]
     except InputError as problem:
-        headline, tables = str(problem), []
+        headline, tables = translate(str(problem), language), []
     stages = list(watched.progress(run))
     replicates = run.settings.get("replicates", "")
-    made = TEMPLATES.get_template("now.html").render(
-        state=watched.state(run), stages=stages, replicates=replicates, headline=headline, tables=tables
-    )
-    return Markup(made)
+    shown = {"state": watched.state(run), "stages": stages, "replicates": replicates}
+    return Markup(_rendered("now.html", language, headline=headline, tables=tables, **shown))
 
 
 def _file(kind: str, *parts: str) -> Response:

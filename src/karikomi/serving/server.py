@@ -6,17 +6,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from karikomi.errors import InputError
+from karikomi.language import Language
 
 HERE = "127.0.0.1"
 """The only address that is listened on."""
 
 
-def serve(folder: Path, port: int, ready: Callable[[str], None]) -> None:
+def serve(folder: Path, port: int, language: Language, ready: Callable[[str], None]) -> None:
     """Serve the pages over the runs of a folder until it is interrupted.
 
     Args:
         folder: holds run folders; nothing is written into it.
         port: where to listen; 0 takes any that is free.
+        language: that of the pages.
         ready: is called with the address once it is listened on.
 
     Raises:
@@ -38,5 +40,7 @@ def serve(folder: Path, port: int, ready: Callable[[str], None]) -> None:
         raise InputError(f"cannot listen on port {port}: {problem.strerror}; choose another one, or 0") from problem
     with listener, suppress(KeyboardInterrupt):
         ready(f"http://{HERE}:{listener.getsockname()[1]}/")
-        server = uvicorn.Server(uvicorn.Config(app(folder), log_level="warning", access_log=False, server_header=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app(folder, language), log_level="warning", access_log=False, server_header=False)
+        )
         server.run(sockets=[listener])

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from karikomi.errors import InputError, unknown
+from karikomi.language import DEFAULT, Language
 from karikomi.statistics import ALPHA
 from karikomi.statistics.power import MOST, deviation, effect_shown, replicates_for
 from karikomi.studies import POWER
 from karikomi.studies.comparisons import every_comparison
 from karikomi.studies.result import Result
-from karikomi.studies.show import Answer, DisplayTable
+from karikomi.studies.show import Answer, DisplayTable, answer_in
 from karikomi.studies.study import MeasureFormat
 from karikomi.studies.words import number
 
@@ -33,7 +34,13 @@ class Plan(Answer):
     comparisons: pd.DataFrame
 
 
-def plan(result: Result, difference: float | None = None, power: float = POWER, measure: str | None = None) -> Plan:
+def plan(
+    result: Result,
+    difference: float | None = None,
+    power: float = POWER,
+    measure: str | None = None,
+    language: Language = DEFAULT,
+) -> Plan:
     """Plan the replicates of a study from a run of it; see :func:`karikomi.plan`."""
     formats = result.study.compared
     name = measure or next(iter(formats))
@@ -55,13 +62,14 @@ def plan(result: Result, difference: float | None = None, power: float = POWER, 
     asked = rows.assign(tests=tests).to_dict("records")
     found = pd.DataFrame([_planned(row, wanted / shown.factor, power) for row in asked])
     what = f"{wanted:g} {shown.points}"
-    return Plan(
+    planned = Plan(
         headline=_headline(found, what, shown),
         explanation=_explanation(result, shown, what, power),
         tables=[DisplayTable(f"Replicates for {what}: {shown.title}", COLUMNS, list(_rows(found, shown)))],
         details=[],
         comparisons=found,
     )
+    return answer_in(language, planned)
 
 
 def _known(result: Result) -> list[str]:

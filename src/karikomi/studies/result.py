@@ -33,8 +33,8 @@ class Result:
     Attributes:
         study: the experiment.
         folder: the run folder.
-        language: that of the summary and of the page that ``draw`` writes: en or ja. Figures as files, and those of
-            ``figure``, are in English.
+        language: en or ja; that of the summary, of the page and the images that ``draw`` writes, and of
+            ``save_figure`` and ``save_table``. The chart of ``figure`` is in English.
     """
 
     study: Study
@@ -107,18 +107,21 @@ class Result:
             to: the file, .pdf, .svg or .png (300 pixels an inch).
             width: such as ``"85mm"``, in mm, cm, in, pt or px (1/96 inch, of a PNG its pixels); the height follows, and
                 letters keep 7 points. By default that of the page.
-            font: a family that is on this machine.
+            font: a family that is on this machine; by default a usual one that has the letters of the language.
 
         Raises:
-            InputError: for a name, an ending, a width or a font that does not do.
+            InputError: for a name, an ending, a width or a font that does not do, or without a font for the language.
         """
+        from karikomi.figures.fonts import families
         from karikomi.figures.publish import check, publish
+        from karikomi.report.translated import chart_in
 
-        check(Path(to), width, font)
+        check(Path(to), width)
+        chosen = families(self.language, font)
         chart = self.figure(name)
         if chart is None:
             raise InputError(f"the figure {name} has no meaning for this run: {self.folder.path}")
-        publish(chart.to_dict(validate=False), Path(to), width, font)
+        publish(chart_in(self.language, chart.to_dict(validate=False)), Path(to), width, chosen)
 
     def save_table(self, name: str, to: str | Path) -> None:
         """Write a table for a paper, whole or not at all.
@@ -189,14 +192,18 @@ class Result:
         return self.folder.path / "report.html"
 
     def draw(self, **margins: float) -> None:
-        """Write all figures (PNG and SVG) and the page into the run folder."""
+        """Write all figures (PNG and SVG) and the page into the run folder.
+
+        The images are in English where no font on this machine has the letters of the language.
+        """
         from karikomi.figures.save import save  # loads the renderer, which an answer does not need
+        from karikomi.report.images import image_in
 
         figures = {name: figure for name in self.figures if (figure := self.figure(name)) is not None}
         # Our own charts need no check against the schema, which would take longer than drawing them.
         charts = {name: figure.to_dict(validate=False) for name, figure in figures.items()}
         for name, chart in charts.items():
-            save(chart, self.folder.figures, name)
+            save(image_in(self.language, chart), self.folder.figures, name)
         write_whole(self.page, self._html(self._in_english(**margins), charts).encode())
 
     def _html(self, answer: Answer, charts: Mapping[str, dict[str, Any]]) -> str:

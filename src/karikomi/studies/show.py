@@ -88,12 +88,13 @@ def answer_in(language: Language, answer: AnswerT) -> AnswerT:
         answer,
         headline=translate(answer.headline, language),
         explanation=translate(answer.explanation, language),
-        tables=[_table_in(language, table) for table in answer.tables],
-        details=[_table_in(language, table) for table in answer.details],
+        tables=[table_in(language, table) for table in answer.tables],
+        details=[table_in(language, table) for table in answer.details],
     )
 
 
-def _table_in(language: Language, table: DisplayTable) -> DisplayTable:
+def table_in(language: Language, table: DisplayTable) -> DisplayTable:
+    """A table, which is in English, in a language."""
     columns = [translate(name, language) for name in table.columns]
     rows = [[_cell_in(language, cell, table.title) for cell in row] for row in table.rows]
     return DisplayTable(translate(table.title, language), columns, rows)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from karikomi.errors import InputError
+from karikomi.language import DEFAULT
 from karikomi.registry import Entry, Registry
 from karikomi.report.typeset import Sheet, latex, markdown
 from karikomi.runs.files import write_given
 from karikomi.studies.result import Result
-from karikomi.studies.show import Answer, DisplayTable
+from karikomi.studies.show import Answer, DisplayTable, table_in
 from karikomi.studies.words import number, p_value
 
 Content = pd.DataFrame | DisplayTable
@@ -26,16 +27,17 @@ INTERVAL = ["mean", "low", "high"]
 def named_tables(result: Result) -> Registry[Entry]:
     """The tables of a run by name: those that it has measured, the statistics, and the tables of its answer.
 
-    ``function()`` of an entry gives the data frame, or the finished words of a table of the answer.
+    ``function()`` of an entry gives the data frame, or the finished words of a table of the answer, in the result's
+    language. Names and meanings are in English.
     """
-    answer = result.summary()
+    answer = replace(result, language=DEFAULT).summary()
     found: dict[str, tuple[str, Content]] = {}
     for name, frame in result.tables.items():
         found[name] = (f"measured: {_columns(frame)}", frame)
     for name, frame in _frames(answer):
         found[f"statistics-{name}" if name in found else name] = (f"statistics: {_columns(frame)}", frame)
     for name, table in _displayed(answer).items():
-        found[name] = (f"answer: {table.title}", table)
+        found[name] = (f"answer: {table.title}", table_in(result.language, table))
     return Registry("table", {name: Entry(lambda it=it: it, meaning) for name, (meaning, it) in found.items()})
 
 

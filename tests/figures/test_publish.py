@@ -118,8 +118,6 @@ def test_what_cannot_be_is_said_in_a_line_and_nothing_is_written(tmp_path):
     for name, given_too, message in (
         ("figure.gif", {}, "written as .pdf, .svg, .png; the file is called figure.gif"),
         ("figure", {}, "the file is called figure"),
-        ("figure.pdf", {"font": "Nosuch Grotesk"}, "no font 'Nosuch Grotesk'"),
-        ("figure.pdf", {"font": "x'; y"}, "no font"),
         ("figure.pdf", {"width": "10mm"}, "cannot be read at this width"),
         ("absent/figure.pdf", {}, "cannot write .*absent/figure.pdf: No such file"),
     ):

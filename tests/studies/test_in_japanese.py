@@ -4,25 +4,32 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import pandas as pd
 import pytest
 from tests.browser import CHROMIUM, Browser
 
 import karikomi
+from karikomi import plan
 from karikomi.errors import InputError
+from karikomi.figures import fonts
+from karikomi.figures.fonts import has_font
 from karikomi.language import parts, translate, translate_cell
 from karikomi.language.catalog import CELLS, catalog
 from karikomi.networks import NETWORKS
 from karikomi.removal.scores import LINK_CRITERIA, UNIT_CRITERIA
-from karikomi.report import build, translated, words
+from karikomi.report import build, images, translated, words
 from karikomi.studies import STUDIES, find_study
 from karikomi.studies.comparison import compare
+from karikomi.studies.comparisons import every_comparison
 from karikomi.studies.result import Result
 from karikomi.studies.run import run
 from karikomi.studies.show import Answer
+from karikomi.studies.written import named_tables
 
 COMMON = {"network": "mlp-12-8", "replicates": 2, "iterations": 40, "batch": 20, "validation": 200}
 COMMON |= {"validate_every": 20}
@@ -59,7 +66,7 @@ WORD = r"[a-z][a-z0-9]+"
 @pytest.fixture(scope="module")
 def results(tiny, tmp_path_factory) -> dict[str, Result]:
     top, found = tmp_path_factory.mktemp("japanese"), {}
-    # Images are in English, and take longer than all the rest.
+    # Images take longer than all the rest.
     with mock.patch("karikomi.figures.save.save"):
         for name, (which, own) in RUNS.items():
             study = find_study(which)
@@ -167,6 +174,60 @@ def test_a_comparison_is_said_in_japanese(results, names, name):
         assert [sentence for sentence, said in parts(text, "ja") if said is None] == []
     for before, after in zip(texts(english), texts(japanese), strict=True):
         assert_said(before, after, names | {name})
+
+
+COMPARE = [name for name, (study, _) in RUNS.items() if find_study(study).comparisons]
+
+
+@pytest.mark.parametrize("name", COMPARE)
+def test_a_plan_is_said_in_japanese(results, names, name):
+    for measure in every_comparison(results[name])["measure"].unique():
+        english = plan(results[name], measure=measure)
+        japanese = plan(results[name], measure=measure, language="ja")
+        for before, after in zip(texts(english), texts(japanese), strict=True):
+            assert [sentence for sentence, said in parts(before, "ja") if said is None] == []
+            assert_said(before, after, names | {name})
+        for (before, _), (after, _) in zip(cells(english), cells(japanese), strict=True):
+            assert_said(before, after, names)
+        pd.testing.assert_frame_equal(japanese.comparisons, english.comparisons)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_tables_as_files_have_the_same_names_and_those_of_the_answer_are_in_japanese(results, names, name, tmp_path):
+    english, ours = named_tables(replace(results[name], language="en")), named_tables(results[name])
+    assert list(ours) == list(english)
+    for which, entry in ours.items():
+        assert all(said is not None for _, said in parts(entry.meaning, "ja"))
+        content = entry.function()
+        if isinstance(content, pd.DataFrame):
+            pd.testing.assert_frame_equal(content, english[which].function())
+        else:
+            results[name].save_table(which, tmp_path / "table.md")
+            assert words_of((tmp_path / "table.md").read_text()) - names == set()
+
+
+@pytest.mark.skipif(not has_font("ja"), reason="no font with Japanese letters here; Debian: fonts-ipaexfont-gothic")
+@pytest.mark.parametrize("name", RUNS)
+def test_no_english_is_left_in_figures_as_files(results, names, name, tmp_path):
+    for which in results[name].figures:
+        if results[name].figure(which) is None:
+            continue
+        results[name].save_figure(which, tmp_path / "figure.svg")
+        shown = re.findall(r"<text[^>]*>([^<]*)</text>", (tmp_path / "figure.svg").read_text())
+        assert words_of(unescape(" ".join(shown))) - names == set(), which
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_images_beside_a_page_are_in_japanese_where_there_is_a_font(results, there):
+    saved = []
+    with (
+        mock.patch("karikomi.figures.save.save", lambda chart, *_: saved.append(str(chart))),
+        mock.patch.object(fonts, "has_font", return_value=there),
+        mock.patch.object(images, "has_font", return_value=there),
+    ):
+        results["lottery"].draw()
+    assert [("残った結合" in chart) for chart in saved[:1]] == [there]
+    assert "再初期化" in results["lottery"].page.read_text()
 
 
 def test_a_run_is_the_same_in_every_language(results):

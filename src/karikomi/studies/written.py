@@ -37,7 +37,7 @@ def named_tables(result: Result) -> Registry[Entry]:
     for name, frame in _frames(answer):
         found[f"statistics-{name}" if name in found else name] = (f"statistics: {_columns(frame)}", frame)
     for name, table in _displayed(answer).items():
-        found[name] = (f"answer: {table.title}", table_in(result.language, table))
+        found[name] = (f"table of the answer: {table.title}", table_in(result.language, table))
     return Registry("table", {name: Entry(lambda it=it: it, meaning) for name, (meaning, it) in found.items()})
 
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-lesion demo-importance demo-ageing test docs bench dist lint format clean
+.PHONY: demo demo-lesion demo-importance demo-ageing test docs bench dist tried lint format clean
 
 demo: $(READY)
 	$(BIN)/karikomi lottery --preset blog --replicates 5
@@ -32,13 +32,17 @@ bench: $(READY)
 	-$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sparseprop==0.1.14
 	$(BIN)/python benchmarks $(BENCH)
 
-# A wheel and an sdist, about 12 MB each since MNIST is inside, and the wheel tried in an empty environment.
+# A wheel and an sdist, about 12 MB each since MNIST is inside, each installed into an empty environment, with wheels alone
+# of all that they need, and tried there.
 dist: $(READY)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+	for file in dist/*.whl dist/*.tar.gz; do $(MAKE) tried FILE=$$file || exit; done
+
+tried:
 	$(PYTHON) -m venv --clear dist/.venv
 	dist/.venv/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
-	dist/.venv/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	dist/.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-binary karikomi $(FILE)
 	cd dist && .venv/bin/karikomi lottery --preset quick --out .run
 	rm -rf dist/.venv dist/.run
 

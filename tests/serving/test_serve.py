@@ -5,21 +5,28 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from tests.browser import CHROMIUM, Browser
 
+from karikomi.language.catalog import CELLS, catalog
+from karikomi.runs.folder import RunFolder
+from karikomi.serving.watched import progress
 from karikomi.studies import find_study
 from karikomi.studies.lottery.settings import LotterySettings
+from karikomi.studies.result import Result
 from karikomi.studies.run import run
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+NUMBER = r"\d[\d,.]*\d|\d"
 SECRET = "not for anybody"
 SOCKETS = [path for path in map(Path, ("/proc/net/tcp", "/proc/net/tcp6")) if path.exists()]
 
@@ -47,7 +54,17 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def port(folder) -> Iterator[int]:
-    command = [sys.executable, "-m", "karikomi", "serve", str(folder), "--port", "0"]
+    yield from served(folder)
+
+
+@pytest.fixture(scope="module")
+def japanese(folder) -> Iterator[int]:
+    yield from served(folder, "--language", "ja")
+
+
+def served(folder: Path, *given: str) -> Iterator[int]:
+    """The port of a server over a folder, until it is no longer needed."""
+    command = [sys.executable, "-m", "karikomi", "serve", str(folder), "--port", "0", *given]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         assert server.stdout
         line = server.stdout.readline()
@@ -219,6 +236,44 @@ def test_without_the_extra_it_says_what_to_install(command, monkeypatch):
     status, _, err = command("serve", ".")
     assert (status, err.count("\n")) == (2, 1)
     assert "pip install 'karikomi[serve]'" in err
+
+
+PAGES = ("/", "/watch/first", f"/watch/{quote(HOSTILE)}", "/compare?run=first&run=second", "/compare?run=first")
+PAGES += ("/run/absent", "/compare?run=first&run=first")
+
+
+def test_a_page_in_japanese_has_the_numbers_of_the_english_one(port, japanese):
+    for path in PAGES:
+        shown = [
+            re.sub(r"<(script|link|meta)[^>]*>|last task .*? ago|作業は.*?前", "", ask(where, path)[1])
+            for where in (port, japanese)
+        ]
+        english, ours = (Counter(re.findall(NUMBER, unescape(re.sub(r"<[^>]*>", " ", text)))) for text in shown)
+        assert ours == english, path
+        assert '<html lang="ja">' in shown[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the pages with")
+def test_no_english_is_left_on_a_page_in_japanese(japanese, folder, tmp_path):
+    first = Result(find_study("lottery"), RunFolder.open(folder / "first"))
+    said = [*catalog("ja").values(), *catalog("ja", CELLS).values()]
+    named = [str(folder), HOSTILE, "first second absent lottery", *LotterySettings.model_fields, str(first.settings)]
+    stages = [stage.stage for stage in progress(first.folder)]
+    known = words_of(re.sub(r"{\w+}", "", " ".join(said + named + stages)))
+    with Browser(tmp_path / "profile") as browser:
+        for path in PAGES:
+            browser.open(f"http://127.0.0.1:{japanese}{path}")
+            browser.wait("[...document.querySelectorAll('.answer')].every(cell => cell.textContent.length > 5)")
+            said = "[...document.querySelectorAll('[aria-label]')].map(each => each.ariaLabel).join(' ')"
+            shown = (
+                f"{browser.value('document.title')} {browser.value('document.body.innerText')} {browser.value(said)}"
+            )
+            assert words_of(shown) - known == set(), path
+        assert not [text for text in browser.complaints if "404" not in text]
+
+
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[a-z][a-z0-9]+", text.lower()))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the pages with")

@@ -266,7 +266,7 @@ def test_arms_that_were_not_run_are_no_rows():
     only_random = table().query("arm == 'dense' or arm == 'reinit'").replace({"arm": {"reinit": "random"}})
     answer = summarize(only_random, LotterySettings(rounds=2, arms=("random",)))
     assert answer.verdicts.empty
-    assert answer.headline == "No tickets were drawn in this run."
+    assert answer.headline == "This run has no tickets."
 
 
 def test_a_margin_without_meaning_is_refused():

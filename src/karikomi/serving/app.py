@@ -141,7 +141,7 @@ def _now(run: RunFolder, language: Language) -> Markup:
     """How far a run is, and its answer so far."""
     try:
         summary = answer_in(language, watched.result(run).summary())
-        headline, tables = summary.headline, [Markup(table._repr_html_()) for table in summary.tables]
+        headline, tables = summary.headline, [Markup(table._repr_html_()) for table in summary.tables if table.rows]
     except InputError as problem:
         headline, tables = translate(str(problem), language), []
     stages = list(watched.progress(run))

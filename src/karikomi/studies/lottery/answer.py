@@ -52,7 +52,7 @@ def in_a_sentence(verdicts: pd.DataFrame, differences: pd.DataFrame, arms: pd.Da
     """
     first = _untrained_in_words(differences, arms) + _transfer_in_words(differences)
     if verdicts.empty:
-        return headline(first or ["no tickets were drawn in this run"])
+        return headline(first or ["this run has no tickets"])
     parts = first + [
         f"tickets with {few(spans)} of the links {verb}"
         for found, verb in ((WINNING, "are winning"), (LOST, "are lost"), (NOT_SHOWN, "are inconclusive"))

@@ -1,10 +1,14 @@
-"""The wheel and the sdist run without the repository."""
+"""The wheel and the sdist run without the repository, and ask for all that they import."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email.parser import Parser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -57,3 +61,30 @@ def test_an_sdist_holds_all_that_a_run_needs(distributions: Path, tmp_path: Path
     assert str(unpacked) in ran(unpacked / "src", tmp_path)
     assert (tmp_path / "run" / "report.html").is_file()
     assert {"README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO"} <= {path.name for path in unpacked.iterdir()}
+
+
+def test_a_wheel_asks_for_every_package_that_it_imports(distributions: Path) -> None:
+    [wheel] = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        [metadata] = [archive.read(name).decode() for name in names if name.endswith("METADATA")]
+        sources = [archive.read(name).decode() for name in names if name.endswith(".py")]
+    asked = {re.findall(r"^[\w-]+", line)[0] for line in Parser().parsestr(metadata).get_all("Requires-Dist", [])}
+    known = {_name(package) for package in asked}
+    from_where = packages_distributions()
+    others = set().union(*map(imported, sources)) - {*sys.stdlib_module_names, "karikomi"}
+    assert {"torch", "numba", "uvicorn"} <= others
+    missing = {module for module in others if not known & {_name(package) for package in from_where[module]}}
+    assert missing == set()
+
+
+def imported(source: str) -> set[str]:
+    """The packages of the import statements of a module, wherever they stand."""
+    nodes = list(ast.walk(ast.parse(source)))
+    whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    parts = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {name.split(".")[0] for name in whole | parts}
+
+
+def _name(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()

@@ -104,3 +104,7 @@ def test_the_conformance_tests_pick_all_of_it_up(package: Path, tmp_path: Path) 
     collected = run(package, tmp_path, "-m", "pytest", "-q", "--collect-only", "-c", os.devnull, str(suite))
     for name in ("link criteria: steepest", "networks: resnet-tiny", "data sets: *.mat", "figures of noise: accuracy"):
         assert name in collected
+
+
+def test_each_addition_takes_less_than_30_lines() -> None:
+    assert max(len(block.splitlines()) for block in BLOCKS) < 30

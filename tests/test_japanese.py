@@ -82,9 +82,10 @@ def _in_digits(english: str) -> str:
 
 
 def _links(page: str) -> list[str]:
-    """What a page links to, from the top of the repository."""
+    """What a page links to, from the top of the repository; a figure in Japanese is that of its name in English."""
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", (TOP / page).read_text())
-    return [str(((TOP / page).parent / link).resolve().relative_to(TOP)) for link in links]
+    paths = [str(((TOP / page).parent / link).resolve().relative_to(TOP)) for link in links]
+    return [path.replace("docs/ja/figures/", "docs/figures/") for path in paths]
 
 
 def _without_comments(language: str, text: str) -> str:

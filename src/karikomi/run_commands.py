@@ -13,7 +13,7 @@ from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS
 from karikomi.studies import POWER
 
-Written = Annotated[Language, Parameter(name="--language", help="Of what is written: English or Japanese (日本語).")]
+Written = Annotated[Language, Parameter(name="--language", help="Of the output: English or Japanese (日本語).")]
 
 
 def figure(

@@ -210,11 +210,37 @@ def test_tables_as_files_have_the_same_names_and_those_of_the_answer_are_in_japa
 @pytest.mark.parametrize("name", RUNS)
 def test_no_english_is_left_in_figures_as_files(results, names, name, tmp_path):
     for which in results[name].figures:
-        if results[name].figure(which) is None:
+        if replace(results[name], language="en").figure(which) is None:
             continue
         results[name].save_figure(which, tmp_path / "figure.svg")
         shown = re.findall(r"<text[^>]*>([^<]*)</text>", (tmp_path / "figure.svg").read_text())
         assert words_of(unescape(" ".join(shown))) - names == set(), which
+
+
+@pytest.mark.parametrize("name", ["lottery", "lesion"])
+def test_a_figure_in_a_notebook_is_in_japanese_with_the_same_numbers(results, names, name):
+    for which in results[name].figures:
+        english, ours = (each.figure(which) for each in (replace(results[name], language="en"), results[name]))
+        if english is None:
+            assert ours is None
+            continue
+        before, after = english.to_dict(), ours.to_dict()
+        assert type(ours) is type(english)
+        assert numbers(after["datasets"]) == numbers(before["datasets"])
+        assert words_of(" ".join(titles(after))) - names == set()
+
+
+def numbers(datasets: dict[str, list[dict]]) -> list[float]:
+    return [
+        cell for rows in datasets.values() for row in rows for cell in row.values() if isinstance(cell, float | int)
+    ]
+
+
+def titles(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        yield from (each for key, each in part.items() if key == "title" and isinstance(each, str))
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from titles(each)
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -33,8 +33,8 @@ class Result:
     Attributes:
         study: the experiment.
         folder: the run folder.
-        language: en or ja; that of the summary, of the page and the images that ``draw`` writes, and of
-            ``save_figure`` and ``save_table``. The chart of ``figure`` is in English.
+        language: en or ja; that of the summary, the figures and tables, and of the page and the images that ``draw``
+            writes.
     """
 
     study: Study
@@ -92,6 +92,16 @@ class Result:
 
     def figure(self, name: str) -> alt.TopLevelMixin | None:
         """One figure as an Altair chart; None where it has no meaning for this run (pixels of data without any)."""
+        chart = self._figure_in_english(name)
+        if chart is None or self.language == DEFAULT:
+            return chart
+        import altair as alt
+
+        from karikomi.report.translated import chart_in
+
+        return alt.Chart.from_dict(chart_in(self.language, chart.to_dict(validate=False)))
+
+    def _figure_in_english(self, name: str) -> alt.TopLevelMixin | None:
         chart = self.study.figures.find(name).function(self)
         if chart is None:
             return None
@@ -118,7 +128,7 @@ class Result:
 
         check(Path(to), width)
         chosen = families(self.language, font)
-        chart = self.figure(name)
+        chart = self._figure_in_english(name)
         if chart is None:
             raise InputError(f"the figure {name} has no meaning for this run: {self.folder.path}")
         publish(chart_in(self.language, chart.to_dict(validate=False)), Path(to), width, chosen)
@@ -199,7 +209,7 @@ class Result:
         from karikomi.figures.save import save  # loads the renderer, which an answer does not need
         from karikomi.report.images import image_in
 
-        figures = {name: figure for name in self.figures if (figure := self.figure(name)) is not None}
+        figures = {name: figure for name in self.figures if (figure := self._figure_in_english(name)) is not None}
         # Our own charts need no check against the schema, which would take longer than drawing them.
         charts = {name: figure.to_dict(validate=False) for name, figure in figures.items()}
         for name, chart in charts.items():

@@ -1,4 +1,4 @@
-"""A small finished run with a figure and a page; trackers are skipped, with the reason, where their extra is missing."""
+"""A small finished run with a figure and a page."""
 
 import shutil
 from dataclasses import replace

@@ -1,5 +1,6 @@
 """Event files, as TensorBoard's own reader sees them."""
 
+import numpy as np
 import pytest
 
 from karikomi.tracking import tracker
@@ -28,7 +29,8 @@ def test_a_run_is_read_back(result, tmp_path) -> None:
     sides = {side: read(folder / name) for side, name in (("mean", ""), ("low", "low"), ("high", "high"))}
     for side, events in sides.items():
         expected = {
-            line.name: [(step, value) for s, step, value in line.values() if s == side] for line in record.lines
+            line.name: [(step, np.float32(value)) for s, step, value in line.values() if s == side]
+            for line in record.lines
         }
         found = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
         assert found == {tag: points for tag, points in expected.items() if points}

@@ -1,6 +1,9 @@
 """What holds for every tracker: once for each run, and a run that is refused is not lost."""
 
+import tomllib
+
 import pytest
+from tests.documents import TOP
 
 from karikomi import tracking
 from karikomi.errors import InputError
@@ -14,9 +17,8 @@ WRONG = [
     ("tensorboard:", "track should be tensorboard:DIR"),
     ("wandb:team", "track should be wandb; it is wandb:team"),
 ]
-LOTTERY = (
-    "lottery --network mlp-8 --iterations 4 --rounds 2 --replicates 2 --validation 100 --engine population".split()
-)
+LOTTERY = ["lottery", "--network", "mlp-8", "--iterations", "4", "--rounds", "2", "--replicates", "2"]
+LOTTERY += ["--validation", "100", "--engine", "population"]
 
 
 def refusing(record, place):
@@ -55,9 +57,8 @@ def test_a_missing_package_is_said_before_anything_is_written(command, tmp_path,
 
 @pytest.mark.parametrize("name", TRACKERS)
 def test_the_extra_is_called_like_the_tracker(name) -> None:
-    from importlib.metadata import metadata
-
-    assert name in metadata("karikomi").get_all("Provides-Extra")
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    assert name in project["optional-dependencies"]
 
 
 def test_a_refused_run_is_whole_and_can_be_sent_later(command, stub) -> None:

@@ -5,10 +5,11 @@ import struct
 
 import pytest
 
+from karikomi.studies.written import named_tables
 from karikomi.tracking import tracker
 from karikomi.tracking.record import Record
 
-pytest.importorskip("wandb", reason="needs pip install 'karikomi[wandb]'")
+wandb = pytest.importorskip("wandb", reason="needs pip install 'karikomi[wandb]'")
 
 BLOCK, HEADER, FULL, LAST = 32768, 7, 1, 4
 """Of the log format that W&B writes, LevelDB's: blocks of records in pieces, each behind a header."""
@@ -34,13 +35,10 @@ def read(file):
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
     """Gives the runs that are written."""
-    import wandb
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    yield lambda: sorted(tmp_path.glob("wandb/offline-run-*/*.wandb"))
-    wandb.teardown()
+    return lambda: sorted(tmp_path.glob("wandb/offline-run-*/*.wandb"))
 
 
 def test_a_run_is_written_once(offline, result) -> None:
@@ -49,6 +47,7 @@ def test_a_run_is_written_once(offline, result) -> None:
     assert told == f"Weights & Biases, run tickets: {file.parent}"
     assert tracker("wandb")(result) == "Weights & Biases, run tickets: is there already"
     assert offline() == [file]
+    wandb.teardown()  # its service writes the file on, as long as this process needs it
 
     record, written = Record(result), list(read(file))
     [run] = [each.run for each in written if each.WhichOneof("record_type") == "run"]
@@ -72,7 +71,9 @@ def test_a_run_is_written_once(offline, result) -> None:
             expected = [(step, value) for each, step, value in shown.values() if each == side]
             found = [(row[shown.unit], row[name + ending]) for row in rows if name + ending in row]
             assert found == expected
-    assert rows[-1]["figures/accuracy"]["width"] == 6
-    assert rows[-1]["page"]["_type"] == "html-file"
+    assert (rows[-1]["figures/accuracy/width"], rows[-1]["page/_type"]) == (6, "html-file")
+    assert (file.parent / "files" / rows[-1]["page/path"]).read_bytes() == record.page.read_bytes()
     [tables] = [each.artifact for each in written if each.WhichOneof("record_type") == "artifact"]
-    assert "table.csv" in {entry.path for entry in tables.manifest.contents} or tables.manifest.manifest_file_path
+    kept = {entry.path.removesuffix(".csv"): entry.size for entry in tables.manifest.contents}
+    assert kept.keys() == {*named_tables(result)}
+    assert kept["table"] == len(result.table.to_csv(index=False))

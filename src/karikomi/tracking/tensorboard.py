@@ -40,7 +40,7 @@ def _write(record: Record, folder: Path) -> None:
     writers = {side: SummaryWriter(folder / name) for side, name in (("mean", ""), ("low", "low"), ("high", "high"))}
     for line in record.lines:
         for side, step, value in line.values():
-            writers[side].add_scalar(line.name, value, step, double_precision=True)
+            writers[side].add_scalar(line.name, value, step)
     main = writers["mean"]
     main.add_hparams(record.settings, {}, run_name=".")
     main.add_text("answer", record.note)

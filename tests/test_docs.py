@@ -26,7 +26,7 @@ from karikomi.studies.result import Result
 
 STUDY_PAGES = [f"docs/studies/{name}.md" for name in STUDIES]
 PAGES = ["README.md", "docs/index.md", "docs/own-model.md", "docs/from-notebook.md", "docs/networks.md", "docs/runs.md"]
-PAGES += ["docs/papers.md", *STUDY_PAGES]
+PAGES += ["docs/papers.md", "docs/tracking.md", *STUDY_PAGES]
 
 
 @pytest.fixture

@@ -164,9 +164,12 @@ def _table(table: Table, language: Language) -> dict[str, object]:
     columns = [[text for text, _ in column] for column in zip(*rows, strict=True)] or [[] for _ in table.columns]
     is_number = [any(column) and all(not text or NUMBER.fullmatch(text) for text in column) for column in columns]
     pads = zip(*map(_pads, columns, is_number), strict=True)
+    # Over the numbers, not over the notes behind some of them.
+    to_the_right = [n and not any(t.endswith(")") for t in texts) for n, texts in zip(is_number, columns, strict=True)]
+    names = (translate(name, language) for name in table.columns)
     return {
         "title": translate(table.title, language),
-        "columns": [(translate(name, language), number) for name, number in zip(table.columns, is_number, strict=True)],
+        "columns": list(zip(names, to_the_right, strict=True)),
         "rows": [
             [(text, number, tone, pad) for (text, tone), number, pad in zip(row, is_number, pad_row, strict=True)]
             for row, pad_row in zip(rows, pads, strict=True)

@@ -57,10 +57,8 @@ def by_replicate(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def comparisons(result: Result) -> pd.DataFrame:
-    """The paired differences, by density, of two arms once; those from one arm are one family."""
+    """The paired differences, by density; those from one arm are one family."""
     found = result.summary().differences
-    pair = pd.Series([" ".join(sorted(arms)) for arms in zip(found["arm"], found["against"], strict=True)], found.index)
-    found = found[~found.assign(pair=pair).duplicated(["density", "measure", "pair"])]
     pairs = found["arm"] + " minus " + found["against"]
     return found.assign(comparison=pairs, family=found["against"], at=found["density"].map(percent))
 

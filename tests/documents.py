@@ -88,7 +88,7 @@ def _small_function(name: str) -> Callable[..., Any]:
     function = getattr(karikomi, name)
 
     def run(**given: Any) -> Any:
-        apart = {key: given.pop(key) for key in ("model", "models", "out", "quiet", "cluster") if key in given}
+        apart = {key: given.pop(key) for key in ("model", "models", "out", "quiet", "cluster", "track") if key in given}
         data = given.pop("data", "mnist")
         chosen = smaller(find_study(name).settings.of(**given))
         del chosen["data"]

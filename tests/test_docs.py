@@ -26,7 +26,7 @@ from karikomi.studies.result import Result
 
 STUDY_PAGES = [f"docs/studies/{name}.md" for name in STUDIES]
 PAGES = ["README.md", "docs/index.md", "docs/own-model.md", "docs/from-notebook.md", "docs/networks.md", "docs/runs.md"]
-PAGES += ["docs/papers.md", *STUDY_PAGES]
+PAGES += ["docs/papers.md", "docs/tracking.md", *STUDY_PAGES]
 
 
 @pytest.fixture
@@ -65,9 +65,10 @@ def run_command(words: list[str]) -> None:
             assert words == ["pip", "install", "."]
         case ["karikomi", name, *_] if name in STUDIES and "--help" not in words:
             command, given = parsed(words[1:])
-            assert set(given) <= {"settings", "out"}
+            assert set(given) <= {"settings", "out", "track"}
             settings = given.get("settings") or find_study(name).settings()
-            command(settings=settings.changed(**smaller(settings)), out=given.get("out"), quiet=True)
+            given = {"out": given.get("out"), "track": given.get("track")}
+            command(settings=settings.changed(**smaller(settings)), quiet=True, **given)
         case ["karikomi", *rest]:
             app(rest, exit_on_error=False, print_error=False, result_action="return_value")
         case _:

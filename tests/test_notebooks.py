@@ -1,6 +1,7 @@
 """The notebooks run, with small settings in the cell that says how much is computed."""
 
 import json
+import re
 from unittest import mock
 
 import pytest
@@ -17,6 +18,11 @@ def cells(notebook) -> list[dict]:
     return [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
 
 
+def source(cell: dict) -> str:
+    """A cell as Python: a line magic is a call, as IPython makes it one."""
+    return re.sub(r"%(\w+) (.*)", r'get_ipython().run_line_magic("\1", "\2")', "".join(cell["source"]))
+
+
 @pytest.fixture(params=NOTEBOOKS, ids=lambda notebook: notebook.stem)
 def notebook(request):
     return request.param
@@ -26,12 +32,22 @@ def test_notebooks_run(notebook, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     write_small_data(tmp_path)
     make_small(monkeypatch)
-    parameters, *others = cells(notebook)
+    install, parameters, *others = cells(notebook)
     assert parameters["metadata"] == {"tags": ["parameters"]}
-    names, sources = {}, ["".join(cell["source"]) for cell in others]
+    names, sources = {"get_ipython": mock.Mock(side_effect=AssertionError("it is here"))}, map(source, others)
+    texts = [source(install), SMALL_CELLS.get(notebook.stem, source(parameters)), *sources]
     with mock.patch.object(Result, "draw"):
-        for number, text in enumerate([SMALL_CELLS.get(notebook.stem, "".join(parameters["source"])), *sources]):
+        for number, text in enumerate(texts):
             run_python(text, f"cell-{number}.py", names)
+
+
+def test_notebooks_begin_by_installing_karikomi_where_it_is_missing(notebook, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"get_ipython": mock.Mock()}
+    with mock.patch("importlib.util.find_spec", return_value=None) as asked:
+        run_python(source(cells(notebook)[0]), "cell-0.py", names)
+    asked.assert_called_once_with("karikomi")
+    names["get_ipython"]().run_line_magic.assert_called_once_with("pip", "install --quiet karikomi-*.whl")
 
 
 def test_notebooks_are_short_and_without_outputs(notebook) -> None:

@@ -20,8 +20,8 @@ from karikomi.studies.comparison import compare as compare_results
 from karikomi.studies.planning import Plan
 from karikomi.studies.planning import plan as plan_replicates
 from karikomi.studies.result import Result
-from karikomi.studies.run import run
 from karikomi.studies.settings import OWN, StudySettings
+from karikomi.tracking import USAGES, run_and_track
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,6 +53,7 @@ ARGUMENTS = {
         "a Dask scheduler, tcp://HOST:PORT, or local:N to start one here with N processes.",
     ),
     "language": ("Language", DEFAULT, "of the summary and of the page that the run ends in: en or ja."),
+    "track": ("str | None", None, f"where to send the finished run: {', '.join(USAGES)}."),
 }
 """What a study takes beside its settings: type, default and meaning."""
 
@@ -128,6 +129,7 @@ def _run(
     quiet: bool,
     cluster: str | None,
     language: Language,
+    track: str | None,
 ) -> Result:
     named, own = (data, None) if isinstance(data, str) else (data.name, data)
     files = [str(model) for model in models if isinstance(model, str | Path)]
@@ -141,8 +143,8 @@ def _run(
     which = {"models": files} if files else {"network": OWN, "replicates": len(modules)} if modules else {}
     chosen = settings.of(**{**which, **given, **({"network": OWN} if modules else {}), "data": named})
     where = Path(out) if out else None
-    how: Any = {"out": where, "quiet": quiet, "cluster": cluster, "language": language}
-    return run(find_study(name), chosen, data=own, models=modules, **how)
+    how: Any = {"out": where, "quiet": quiet, "cluster": cluster, "language": language, "track": track}
+    return run_and_track(find_study(name), chosen, data=own, models=modules, **how)
 
 
 def compare(run: Result | str | Path, against: Result | str | Path, *, language: Language = DEFAULT) -> Comparison:

@@ -26,7 +26,7 @@ for study in STUDIES:
 for name in ("runs", "show", "compare", "report", "reproduce", "networks", "datasets", "criteria", "export"):
     command = getattr(commands, name)
     app.command(command, help=unwrapped(command))
-for command in (run_commands.figure, run_commands.table, run_commands.plan, run_commands.serve):
+for command in (run_commands.figure, run_commands.table, run_commands.plan, run_commands.track, run_commands.serve):
     app.command(command, help=unwrapped(command))
 
 

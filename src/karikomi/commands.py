@@ -14,6 +14,7 @@ from karikomi.language import DEFAULT, Language, translate
 from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS, RunFolder, list_runs
 from karikomi.studies import STUDIES, find_study
+from karikomi.tracking import USAGES, run_and_track
 
 Out = Annotated[Path | None, Parameter(help="Run folder; by default one in karikomi-runs, named by the settings.")]
 Quiet = Annotated[bool, Parameter(help="Show no progress.")]
@@ -24,6 +25,10 @@ Cluster = Annotated[
 Run = Annotated[str, Parameter(help="A run folder, or the (beginning of the) name of one in karikomi-runs.")]
 Spoken = Annotated[
     Language, Parameter(name="--language", help="Of the summary and the page: English or Japanese (日本語).")
+]
+Track = Annotated[
+    str | None,
+    Parameter(help="\n".join(["Send the finished run to:", *(f"{usage}: {what}" for usage, what in USAGES.items())])),
 ]
 Margin = Annotated[float | None, Parameter(help="Accuracy margin of the verdicts: 0.002 (the default) is 0.2 points.")]
 
@@ -44,11 +49,10 @@ def __getattr__(name: str) -> Callable[..., None]:
         quiet: Quiet = False,
         cluster: Cluster = None,
         language: Spoken = DEFAULT,
+        track: Track = None,
     ) -> None:
-        from karikomi.studies.run import run
-
-        given = settings or chosen.settings()
-        _print_answer(run(chosen, given, out=out, quiet=quiet, cluster=cluster, language=language), {})
+        given: Any = {"out": out, "quiet": quiet, "cluster": cluster, "language": language, "track": track}
+        _print_answer(run_and_track(chosen, settings or chosen.settings(), **given), {})
 
     command.__annotations__["settings"] = Annotated[chosen.settings | None, Parameter(name="*")]
     command.__name__ = name

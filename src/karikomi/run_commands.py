@@ -12,6 +12,7 @@ from karikomi.language import DEFAULT, Language, translate
 from karikomi.registry import Registry
 from karikomi.runs.folder import RUNS
 from karikomi.studies import POWER
+from karikomi.tracking import USAGES, tracker
 
 Written = Annotated[Language, Parameter(name="--language", help="Of the output: English or Japanese (日本語).")]
 
@@ -92,6 +93,17 @@ def plan(
     from karikomi.studies.planning import plan as planned
 
     terminal().print(planned(result_of(run), difference, power, measure, language))
+
+
+def track(
+    run: Run, to: Annotated[str, Parameter(help="\n".join(f"{usage}: {what}" for usage, what in USAGES.items()))], /
+) -> None:
+    """Send a finished run to where a team looks: settings, curves, tables, figures, page.
+
+    karikomi track RUN mlflow:http://127.0.0.1:5000
+    """
+    send = tracker(to)
+    terminal().print(send(result_of(run)), soft_wrap=True)
 
 
 def serve(

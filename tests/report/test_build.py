@@ -70,6 +70,33 @@ def test_a_column_with_a_word_in_it_is_not_one_of_numbers():
     assert [attributes.get("class") for _, attributes, _ in page.all("th")] == [None, None]
 
 
+def test_numbers_with_intervals_and_without_stand_below_one_another():
+    cells = [("-150 ± 21", "0.161"), ("+20", "0.081 (uncorrected 0.040)"), ("", "–"), ("+1,100 ± 300", "< 0.001")]
+    page = Page(build("t", "l", [Section("h", tables=[Words("", ("n", "p"), cells)])], {}))
+    assert [attributes.get("class") for _, attributes, _ in page.all("th")] == ["number", None], (
+        "p stands over the numbers"
+    )
+    assert {attributes.get("class") for _, attributes, _ in page.all("td")} == {"number"}
+    unseen = [attributes.get("data-pad", "") or "" for _, attributes, _ in page.all("td")]
+    notes = " (uncorrected 0.040)"
+    assert unseen == ["0", notes, " ± 300", "", "", notes, "", notes]
+
+
+def test_figures_fill_their_rows_and_are_numbered_in_that_order():
+    widths = {"Half a.": 300, "Whole.": 900, "Half b.": 300, "Half c.": 300}
+    figures = [Figure(chart().properties(width=width).to_dict(), caption) for caption, width in widths.items()]
+    html = build("t", "l", [Section("h", figures=figures)], {})
+    found = re.findall(r"<figcaption><b>(Figure \d\.)</b> (.*?)</figcaption>", html)
+    assert found == [
+        ("Figure 1.", "Half a."),
+        ("Figure 2.", "Half b."),
+        ("Figure 3.", "Whole."),
+        ("Figure 4.", "Half c."),
+    ]
+    specs = json.loads(html.split('id="charts"', 1)[1].split(">", 1)[1].split("</script>", 1)[0])
+    assert [spec["description"] for spec in specs] == [caption for _, caption in found]
+
+
 def test_a_table_without_rows_keeps_its_columns():
     assert Page(build("t", "l", [Section("h", tables=[Words("", ("a", "b"), [])])], {})).texts("th") == ["a", "b"]
 

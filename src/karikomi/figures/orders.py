@@ -1,6 +1,7 @@
 """How orders of lesions are told apart: a panel and a colour per criterion, a dash and a mark by what goes first."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import altair as alt
@@ -19,7 +20,7 @@ DASHES = {
 }
 SHAPES = dict(zip(DASHES, ("circle", "triangle-down", "square", "diamond"), strict=True))
 
-PANEL_WIDTH, PANEL_HEIGHT = 200, 140
+PANEL_WIDTH, PANEL_HEIGHT, MOST_BESIDE = 200, 140, 4
 HEADER = alt.Header(labelFontSize=12, labelPadding=4)
 
 
@@ -48,10 +49,11 @@ def in_panels(rows: pd.DataFrame, criteria: Sequence[str]) -> pd.DataFrame:
 def panels(
     marks: alt.Chart | alt.LayerChart | alt.FacetChart, shown: pd.DataFrame, order: Sequence[str]
 ) -> alt.FacetChart:
-    """A panel for every value of the field ``panel``."""
+    """A panel for every value of the field ``panel``, in as few rows as four beside one another allow."""
     panel = marks.properties(width=PANEL_WIDTH, height=PANEL_HEIGHT)
     facet = alt.Facet("panel:N", sort=list(order), title=None, header=HEADER)
-    return panel.facet(facet, columns=3, data=theme.inline(shown)).resolve_axis(x="independent")
+    columns = math.ceil(len(order) / math.ceil(len(order) / MOST_BESIDE))
+    return panel.facet(facet, columns=columns, data=theme.inline(shown)).resolve_axis(x="independent")
 
 
 def colour_of(criteria: Sequence[str], controls: Mapping[str, str], legend: alt.Legend | None) -> alt.Color:

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jinja2
@@ -24,6 +24,9 @@ from karikomi.report.words import words
 PAGE = ("page.css", "charts.css", "page.js")
 VIEWER = ("life.css", "frames.js", "network.js", "panels.js", "unit.js", "life.js")
 """What is in every page, and in one with a viewer, in this order; the scripts are one module."""
+
+TAIL = re.compile(r" ± \S+$| \(\D+ \S+\)$")
+"""What may follow a number: half its interval, an uncorrected p-value."""
 
 HALF = 600
 """A chart at most about so wide, in pixels, stands beside another."""
@@ -88,6 +91,7 @@ def build(
     def said(text: str) -> str:
         return translate(text, language)
 
+    sections = [replace(section, figures=_side_by_side(section.figures)) for section in sections]
     places, charts = itertools.count(), itertools.count()
     shown = [
         {
@@ -95,9 +99,7 @@ def build(
             "heading": said(section.heading),
             "paragraphs": _paragraphs(said(section.text)),
             "tables": [_table(table, language) for table in section.tables],
-            "figures": [
-                (next(charts), said(figure.caption), width_of(figure.chart) > HALF) for figure in section.figures
-            ],
+            "figures": [(next(charts), said(figure.caption), _is_wide(figure)) for figure in section.figures],
         }
         for section in sections
     ]
@@ -134,8 +136,24 @@ def _viewer_part(life: Life, words: Mapping[str, str], about: str) -> Markup:
     return Markup(_template("life.html").render(words=words, life=life, layers=list(life.layers), about=about))
 
 
+def _side_by_side(figures: Sequence[Figure]) -> list[Figure]:
+    """Figures in an order in which no half of a row stays empty, as long as there is one to fill it."""
+    left, placed = list(figures), list[Figure]()
+    while left:
+        placed.append(left.pop(0))
+        if not _is_wide(placed[-1]):
+            beside = next((place for place, figure in enumerate(left) if not _is_wide(figure)), None)
+            placed += [] if beside is None else [left.pop(beside)]
+    return placed
+
+
+def _is_wide(figure: Figure) -> bool:
+    return width_of(figure.chart) > HALF
+
+
 def _paragraphs(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+    whole = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return [part.strip() for part in re.split(r"\n\s*\n", whole) if part.strip()]
 
 
 def _table(table: Table, language: Language) -> dict[str, object]:
@@ -143,13 +161,28 @@ def _table(table: Table, language: Language) -> dict[str, object]:
         [(translate_cell(str(cell), language, table.title), getattr(cell, "tone", None)) for cell in row]
         for row in table.rows
     ]
-    columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
-    is_number = [all(NUMBER.fullmatch(text) for text, _ in column) for column in columns]
+    columns = [[text for text, _ in column] for column in zip(*rows, strict=True)] or [[] for _ in table.columns]
+    is_number = [any(column) and all(not text or NUMBER.fullmatch(text) for text in column) for column in columns]
+    pads = zip(*map(_pads, columns, is_number), strict=True)
+    # Over the numbers, not over the notes behind some of them.
+    to_the_right = [n and not any(t.endswith(")") for t in texts) for n, texts in zip(is_number, columns, strict=True)]
+    names = (translate(name, language) for name in table.columns)
     return {
         "title": translate(table.title, language),
-        "columns": [(translate(name, language), number) for name, number in zip(table.columns, is_number, strict=True)],
-        "rows": [[(text, number, tone) for (text, tone), number in zip(row, is_number, strict=True)] for row in rows],
+        "columns": list(zip(names, to_the_right, strict=True)),
+        "rows": [
+            [(text, number, tone, pad) for (text, tone), number, pad in zip(row, is_number, pad_row, strict=True)]
+            for row, pad_row in zip(rows, pads, strict=True)
+        ],
     }
+
+
+def _pads(column: Sequence[str], is_number: bool) -> list[str]:
+    """What is to stand unseen behind each cell of a column, so that numbers end where what may follow them begins."""
+    ends = [TAIL.search(text) for text in column]
+    tails = [found[0] if found else "" for found in ends]
+    longest = max(tails, key=len, default="")
+    return [longest[len(tail) :] if is_number and text else "" for text, tail in zip(column, tails, strict=True)]
 
 
 def _fact(value: object) -> str:

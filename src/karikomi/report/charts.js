@@ -33,10 +33,14 @@ async function draw(card) {
   fit(spec, card.clientWidth);
   if (card.clientWidth < 560) spec.config.legend.columns = 2;
   try {
-    const { view } = await window.vegaEmbed(card, spec, options);
+    const { legend } = spec.config, excess = () => card.scrollWidth - card.clientWidth;
+    let { view } = await window.vegaEmbed(card, spec, options);
+    if (excess() > 0 && !legend.columns) {
+      legend.columns = 4;
+      ({ view } = await window.vegaEmbed(card, spec, options));
+    }
     views.set(number, view);
-    const excess = card.scrollWidth - card.clientWidth;
-    if (excess > 0 && typeof spec.width === "number") await view.width(Math.max(120, view.width() - excess)).runAsync();
+    if (excess() > 0 && typeof spec.width === "number") await view.width(Math.max(120, view.width() - excess())).runAsync();
     if (off.length) follow(view, spec);
   } catch (problem) {
     card.textContent = `${texts.chart_failed} ${problem.message}`;

@@ -42,6 +42,9 @@ def comparisons(result: Result) -> alt.TopLevelMixin | None:
     found = found.dropna(subset=["low", "high"])
     if found.empty:
         return None
+    # Of two conditions compared with each other in two families, the first way round.
+    pair = found["comparison"].map(lambda words: " ".join(sorted(words.split(" minus "))))
+    found = found[~found.assign(pair=pair).duplicated(["pair", "at", "measure"])]
     factors = found["measure"].map({name: shown.factor for name, shown in formats.items()})
     panels = {name: f"{shown.title} ({shown.points})" for name, shown in formats.items()}
     scaled = {name: factors * found[name] for name in ("mean", "low", "high")}

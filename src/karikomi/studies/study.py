@@ -40,6 +40,24 @@ class MeasureFormat(NamedTuple):
         return "points" if self.unit == "%" else self.unit
 
 
+class Way(NamedTuple):
+    """The table that tells how networks fare step by step, as trackers draw it.
+
+    Attributes:
+        table: its name.
+        step: the column of steps.
+        by: the columns that tell conditions apart, as far as it has them.
+        measures: the columns of what is measured.
+        factor: from ``step`` to whole numbers: 100 of a share.
+    """
+
+    table: str
+    step: str
+    by: tuple[str, ...]
+    measures: tuple[str, ...]
+    factor: int = 1
+
+
 @dataclass(frozen=True)
 class Study:
     """One experiment: settings, stages of work, tables, answer, figures.
@@ -60,6 +78,7 @@ class Study:
         life: from a result to what the viewer of its page plays, None where the run has not kept it; no viewer without.
         comparisons: from a result to its paired differences, as :func:`karikomi.studies.comparisons.every_comparison`
             gives them; None for a study that compares no two conditions.
+        way: how its networks fare step by step; None for a study without steps.
     """
 
     name: str
@@ -75,6 +94,7 @@ class Study:
     margin: bool = False
     life: Callable[[Result], Life | None] | None = None
     comparisons: Callable[[Result], pd.DataFrame] | None = None
+    way: Way | None = None
 
 
 def study(
@@ -88,6 +108,7 @@ def study(
     margin: bool = False,
     life: bool = False,
     comparisons: bool = False,
+    way: Way | None = None,
 ) -> Study:
     """The study in the folder ``karikomi/studies/<name>``; nothing of it is imported before it is needed.
 
@@ -115,4 +136,5 @@ def study(
         margin=margin,
         life=within("life:life") if life else None,
         comparisons=within("summary:comparisons") if comparisons else None,
+        way=way,
     )

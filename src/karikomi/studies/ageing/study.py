@@ -1,7 +1,7 @@
 """The ageing study, put together."""
 
 from karikomi.studies.ageing.settings import AgeingSettings
-from karikomi.studies.study import FOREST, MeasureFormat, study
+from karikomi.studies.study import FOREST, MeasureFormat, Way, study
 
 CAPTIONS = {
     "life": "Test accuracy over life. Full lines: at the end of every cycle; dashed: after its deaths, before training."
@@ -32,4 +32,5 @@ STUDY = study(
     comparisons=True,
     life=True,
     margin=True,
+    way=Way("table", "cycle", ("arm", "pattern", "when"), ("accuracy", "loss")),
 )

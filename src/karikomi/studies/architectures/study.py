@@ -1,7 +1,7 @@
 """The study of architectures, put together."""
 
 from karikomi.studies.architectures.settings import ArchitecturesSettings
-from karikomi.studies.study import MeasureFormat, study
+from karikomi.studies.study import MeasureFormat, Way, study
 
 CAPTIONS = {
     "curves": "Test accuracy while units are removed at random, layers in proportion, in every condition; bands are"
@@ -21,4 +21,5 @@ STUDY = study(
     },
     captions=CAPTIONS,
     comparisons=True,
+    way=Way("curves", "share_removed", ("network", "dropout", "normalization"), ("accuracy",), 100),
 )

@@ -1,7 +1,7 @@
 """The study of growing networks, put together."""
 
 from karikomi.studies.grow.settings import GrowSettings
-from karikomi.studies.study import FOREST, MeasureFormat, study
+from karikomi.studies.study import FOREST, MeasureFormat, Way, study
 
 CAPTIONS = {
     "accuracy": "Test accuracy at the end of training against the links that the sparse arms have. The line across is"
@@ -24,4 +24,5 @@ STUDY = study(
     captions=CAPTIONS,
     comparisons=True,
     life=True,
+    way=Way("curves", "iteration", ("arm", "density"), ("validation_accuracy", "validation_loss")),
 )

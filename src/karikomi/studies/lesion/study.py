@@ -1,7 +1,7 @@
 """The lesion study, put together."""
 
 from karikomi.studies.lesion.settings import LesionSettings
-from karikomi.studies.study import MeasureFormat, study
+from karikomi.studies.study import MeasureFormat, Way, study
 
 CAPTIONS = {
     "accuracy": "Test accuracy while units go, those of the highest scores first or of the lowest; grey: random orders,"
@@ -26,4 +26,5 @@ STUDY = study(
     comparisons=True,
     life=True,
     saved="karikomi.studies.healthy.tables:saved",
+    way=Way("curves", "step", ("criterion", "direction", "timing", "control"), ("accuracy", "loss")),
 )

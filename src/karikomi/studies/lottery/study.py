@@ -1,7 +1,7 @@
 """The lottery study, put together."""
 
 from karikomi.studies.lottery.settings import LotterySettings
-from karikomi.studies.study import FOREST, MeasureFormat, study
+from karikomi.studies.study import FOREST, MeasureFormat, Way, study
 
 CAPTIONS = {
     "variants": "Test accuracy at the early stop of the tickets of every variant against the links that are left; bands"
@@ -38,4 +38,5 @@ STUDY = study(
     comparisons=True,
     life=True,
     margin=True,
+    way=Way("curves", "iteration", ("variant", "arm", "round"), ("validation_accuracy", "validation_loss")),
 )

@@ -1,7 +1,7 @@
 """The stability study, put together."""
 
 from karikomi.studies.stability.settings import StabilitySettings
-from karikomi.studies.study import MeasureFormat, study
+from karikomi.studies.study import MeasureFormat, Way, study
 
 CAPTIONS = {
     "error": "Test error on the straight line between twins that part after K iterations, by the links that are left;"
@@ -23,4 +23,5 @@ STUDY = study(
     },
     captions=CAPTIONS,
     prepare="karikomi.studies.setup:prepare",
+    way=Way("lines", "position", ("after", "round", "pair"), ("error", "loss"), 100),
 )

@@ -17,7 +17,7 @@ BLOCK, HEADER, FULL, LAST = 32768, 7, 1, 4
 
 def read(file):
     """The records of a .wandb file."""
-    from wandb.proto.wandb_internal_pb2 import Record as Written
+    from wandb.proto.wandb_internal_pb2 import Record as Written  # pyright: ignore[reportAttributeAccessIssue] made when it is imported
 
     data, at, parts = file.read_bytes(), HEADER, b""
     while at + HEADER <= len(data):

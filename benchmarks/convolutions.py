@@ -18,6 +18,7 @@ from karikomi.engines.sparse.compilation import compile_kernels
 from karikomi.engines.sparse.flow_layout import lay_out_flow
 from karikomi.engines.sparse.kernels.convolution import convolve
 from karikomi.engines.sparse.kernels.flow import KINDS, Flow
+from karikomi.engines.sparse.kernels.passing import move_passing
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.play import convolution_back
 from karikomi.studies.lottery.settings import LotterySettings
@@ -166,6 +167,7 @@ def passes(flow: Flow, number: int, blocks: int, times: int) -> None:
     layer = flow.operations[number].number
     for _ in range(times):
         for block in range(blocks):
+            move_passing(flow, block, np.intp(0))
             convolve(flow.convolutions, layer, flow.units, block * flow.block, flow.network.parameters, np.bool_(True))
             convolution_back(flow, number, block)
 

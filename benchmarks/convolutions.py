@@ -21,6 +21,7 @@ from karikomi.engines.sparse.kernels.flow import KINDS, Flow
 from karikomi.engines.sparse.kernels.passing import move_passing
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.play import convolution_back
+from karikomi.engines.sparse.lowering import lowered
 from karikomi.studies.lottery.settings import LotterySettings
 
 NETWORKS, DENSITIES, LIMITED = ("conv-2-small", "lenet-5", "resnet-8"), (1, 0.1, 0.02), (0.5, 0.1)
@@ -140,7 +141,8 @@ def _over_limit(problem: Problem, repetitions: int) -> dict[str, float]:
     for array in (flow.units, flow.deltas):
         array[:] = rng.standard_normal(array.size)
     peak_rate, found = peak.multiply_adds(problem, 1, 1), {}
-    names = [part.weight for part in problem.subnetwork.architecture.program.parts if part.kind == "convolution"]
+    low = lowered(problem.subnetwork.architecture.program, near=True)
+    names = [part.weight for part in low.parts if part.kind == "convolution"]
     numbers = np.flatnonzero(flow.operations["kind"] == KINDS.index("convolution"))
     for name, number in zip(names, numbers, strict=True):
         operation: Any = flow.operations[number]

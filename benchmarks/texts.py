@@ -8,6 +8,7 @@ Written by `make bench`; the raw figures are in `benchmarks/results.json`. Each 
 
 All contestants take turns (A B C, A B C, …), because other work on a machine slows all of them alike: times are
 medians over the repetitions, ratios are medians of the ratios within each repetition. Trust the ratios first.
+`python benchmarks PART --avx2` shows a part as it would be on a machine with AVX2 alone.
 """
 
 STEPS = """## Training steps

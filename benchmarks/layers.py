@@ -1,17 +1,21 @@
 """More contestants: a plain PyTorch loop with layers that are sparse, dense, or compute nothing."""
 
+import time
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from contestants import Run
-from plain_torch import minibatch_losses, model_of, tensors
-from problem import LEARNING_RATE, Problem, mnist
+from plain_torch import masks_of, minibatch_losses, model_of, tensors
+from problem import BATCH, LEARNING_RATE, Problem, mnist
 from torch import Tensor, nn
 
-Replace = Callable[[nn.Linear, Tensor], nn.Module]
+from karikomi.networks import build
+
+Replace = Callable[[Any, Tensor], nn.Module]
 """A layer for the links of another one that are in a mask."""
 
 
@@ -22,12 +26,73 @@ def sparse_linear(problem: Problem, networks: int, threads: int) -> Run:
 
 
 def sparseprop(problem: Problem, networks: int, threads: int) -> Run:
+    return _trained(problem, threads, _sparseprop_linear, lambda layer: layer.to_dense().weight)
+
+
+def sparseprop_convolutions(problem: Problem, networks: int, threads: int) -> Run:
+    """Each convolution in the form that the library itself finds to be the faster one."""
+    from sparseprop.modules import sparsify_conv2d_auto
+
+    model, shapes = model_of(problem.subnetwork), dict[str, tuple[int, ...]]()
+    for name in problem.subnetwork.masks:
+        layer = model.get_submodule(name.removesuffix(".weight"))
+        layer.register_forward_hook(lambda layer, given, made, name=name: shapes.update({name: given[0].shape}))
+    model(tensors(mnist().train.take(np.arange(BATCH)))[0])
+    order = iter(shapes.values())
+
+    def replace(layer: nn.Module, mask: Tensor) -> nn.Module:
+        shape = next(order)
+        if isinstance(layer, nn.Linear):
+            return _sparseprop_linear(layer, mask)
+        layer.weight.data *= mask
+        return sparsify_conv2d_auto(layer, shape)
+
+    return _trained(problem, threads, replace, None)
+
+
+def _sparseprop_linear(linear: nn.Linear, mask: Tensor) -> nn.Module:
     from sparseprop.modules.linear import SparseLinear
 
-    def replace(linear: nn.Linear, mask: Tensor) -> nn.Module:
-        return SparseLinear(linear.weight.detach() * mask, nn.Parameter(linear.bias.detach().clone()))
+    return SparseLinear(linear.weight.detach() * mask, nn.Parameter(linear.bias.detach().clone()))
 
-    return _trained(problem, threads, replace, lambda layer: layer.to_dense().weight)
+
+def masked(problem: Problem, networks: int, threads: int) -> Run:
+    """Dense layers under masks: eager or compiled, channels last or not, whichever is the fastest here."""
+    torch.set_num_threads(threads)
+    x, y = tensors(mnist().train)
+    model, forward = _fastest(problem.network)
+    start, masks = model_of(problem.subnetwork).state_dict(), masks_of(problem.subnetwork)
+
+    def run(steps: int) -> tuple[float, dict[str, np.ndarray]]:
+        model.load_state_dict(start)
+        order = torch.from_numpy(problem.order(0, steps))
+        losses = [*minibatch_losses(model, masks, x, y, order, LEARNING_RATE, forward)]
+        return float(torch.stack(losses).mean()), {}
+
+    return run
+
+
+@cache
+def _fastest(network: str) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+    """A model and its forward."""
+    x, y = tensors(mnist().train)
+    order, choices = torch.arange(10 * BATCH).reshape(10, BATCH), []
+    for form in (torch.contiguous_format, torch.channels_last):
+        model = build(network, (28, 28), 10).to(memory_format=form)
+        choices += [(model, model), (model, torch.compile(model))]
+
+    def seconds(choice: tuple[nn.Module, Callable[[Tensor], Tensor]]) -> float:
+        began = time.perf_counter()
+        for _ in minibatch_losses(choice[0], {}, x, y, order, LEARNING_RATE, choice[1]):
+            pass
+        return time.perf_counter() - began
+
+    for choice in [*choices]:
+        try:
+            seconds(choice)  # compiles
+        except RuntimeError:  # compiled for AVX2, the way back of max pooling stops at an index out of bounds
+            choices.remove(choice)
+    return min(choices, key=lambda choice: min(seconds(choice) for _ in range(3)))
 
 
 def sparselab(problem: Problem, networks: int, threads: int) -> Run:

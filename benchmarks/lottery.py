@@ -79,7 +79,7 @@ def measure(arguments: Arguments) -> dict:
             protocol = {**protocol, "rounds": 2}
         say(f"lottery, {name}")
         settings = LotterySettings.of(iterations=iterations, replicates=replicates, **protocol)
-        lotteries[name] = _play(settings, script)
+        lotteries[name] = play(settings, script)
     script.pool.shutdown()
     return {
         "iterations": iterations,
@@ -105,7 +105,7 @@ def _best_script() -> tuple[Script, str]:
     return scripts[best], f"processes: {best}, threads of each: {max(1, CORES // best)}"
 
 
-def _play(settings: LotterySettings, script: Script) -> dict:
+def play(settings: LotterySettings, script: Script) -> dict:
     """Play all rounds; each is timed for both in turn, so that both see the same busy or quiet machine."""
     both = Both(script)
     setup = replace(prepare(settings, mnist()), engine=both)

@@ -18,9 +18,8 @@ BLOCK = 2000
 
 
 def tensors(examples: Examples) -> tuple[Tensor, Tensor]:
-    """Inputs as float32 ``[n, pixels]`` and labels."""
-    x = examples.x.reshape(len(examples), -1) * np.float32(examples.scale)
-    return torch.from_numpy(x), torch.from_numpy(examples.y)
+    """Inputs as float32 and labels."""
+    return torch.from_numpy(examples.x * np.float32(examples.scale)), torch.from_numpy(examples.y)
 
 
 def model_of(subnetwork: Subnetwork) -> nn.Module:

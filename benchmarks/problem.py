@@ -1,6 +1,6 @@
-"""The task that every contestant gets: an MLP on MNIST with the links that a lottery ticket of some round has."""
+"""The task that every contestant gets: a network on MNIST with the links that a lottery ticket has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import islice
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from karikomi import data, seeds
 from karikomi.data.dataset import Dataset, Split
+from karikomi.engines import convolutional
 from karikomi.engines.contract import Recipe, Trial, minibatches
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture
@@ -88,6 +89,37 @@ class Uniform(Problem):
         scores = {name: rng.random(mask.shape) for name, mask in dense.masks.items()}
         left = {name: round(self.density * mask.size) for name, mask in dense.masks.items()}
         return dense.masked(remove_links(dense.masks, scores, left, rng))
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket(Problem):
+    """``network`` with the links in ``masks`` and the weights it starts with; see :func:`ticket`."""
+
+    masks: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def subnetwork(self) -> Subnetwork:
+        dense = _of_images(self.network)
+        return dense.masked(self.masks) if self.masks else dense
+
+
+def ticket(network: str, density: float, iterations: int) -> Ticket:
+    """The largest weights of every layer after so many ``iterations``; the output layer loses them at half the rate."""
+    dense = _of_images(network)
+    if density == 1:
+        return Ticket(network=network)
+    [trained] = convolutional.train([Trial(dense, split(), seeds.sequence(0, "order"))], mnist(), recipe(iterations))
+    rounds = np.log(density) / np.log(0.8)
+    left = {name: round(mask.size * density) for name, mask in dense.masks.items()}
+    output = list(left)[-1]
+    left[output] = round(dense.masks[output].size * 0.9**rounds)
+    scores = {name: np.abs(trained.final.weights[name]) for name in left}
+    return Ticket(network=network, masks=remove_links(dense.masks, scores, left, seeds.stream(0, "scores", 0)))
+
+
+def _of_images(network: str) -> Subnetwork:
+    architecture = Architecture(build(network, (28, 28), 10), sample_shape=(28, 28))
+    return initialize(architecture, "glorot", seeds.stream(0, "init", 0))
 
 
 def test_loss(weights: dict[str, np.ndarray]) -> float:

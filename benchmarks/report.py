@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from peak import UNIT
-from texts import CHANNELS, GROW, HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
+from texts import CHANNELS, CONVOLUTIONS, GROW, HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
 
 
 def page(results: dict) -> str:
@@ -15,6 +15,7 @@ def page(results: dict) -> str:
         ("steps", _steps, "Training steps"),
         ("sparse", _sparse, "Training of few links"),
         ("training", _training, "Training of any network"),
+        ("convolutions", _convolutions, "Convolutional networks"),
         ("grow", _grow, "Links that go and grow"),
         ("lottery", _lottery, "Whole lotteries"),
         ("lesions", _lesions, "Lesions"),
@@ -86,20 +87,13 @@ _LIMITS = ("time over the limit", "the same on one core")
 
 def _sparse(sparse: dict) -> str:
     points = sparse["points"]
-
-    def table(what: str, shown: Callable[[Any], str]) -> str:
-        names = list(dict.fromkeys(name for point in points for name in point[what]))
-        cells = [[shown(point[what][name]) if name in point[what] else "" for name in names] for point in points]
-        rows = [(point["network"], _density(point), *row) for point, row in zip(points, cells, strict=True)]
-        return _table(("network", "density", *names), rows)
-
     chosen = {(name, setup) for point in points for name, setup in point["chosen"].items() if "engine" not in name}
     failed = {f"{who}: {why}" for point in points for who, why in point["failed"].items()}
     return SPARSE.format(
         cores=sparse["cores"],
         tolerance=sparse["tolerance"],
-        ratios=table("ratios", lambda times_faster: f"{times_faster:.2f}"),
-        times=table("times", lambda times: _short(median(times))),
+        ratios=_by_density(points, "ratios", lambda times_faster: f"{times_faster:.2f}"),
+        times=_by_density(points, "times", lambda times: _short(median(times))),
         chosen="; ".join(f"{name}: {setup}" for name, setup in sorted(chosen)),
         apart=f"{max(apart for point in points for apart in point['checks'].values()):.0e}",
     ) + "".join(f"\nNot measured: {what}.\n" for what in sorted(failed))
@@ -117,6 +111,43 @@ def _training(training: dict) -> str:
     head = ("network", "loop", "compiled", "one", "several", "one: times faster", "several: times faster")
     apart = max(one["apart"] for one in training["networks"].values())
     return TRAINING.format(several=training["several"], table=_table(head, rows), apart=f"{apart:.0e}")
+
+
+def _convolutions(part: dict) -> str:
+    points, lottery = part["points"], part["lottery"]
+    limits: dict[tuple[str, str], dict[float, float]] = {}
+    for one in part["limits"]:
+        for layer, over in one["layers"].items():
+            limits.setdefault((one["network"], layer), {})[one["density"]] = over
+    densities = sorted({one["density"] for one in part["limits"]}, reverse=True)
+    rows = [(*names, *(f"{over[density]:.2f}" for density in densities)) for names, over in limits.items()]
+    chosen = {(point["network"], point["chosen"]["sparseprop"]) for point in points if "sparseprop" in point["chosen"]}
+    failed = {f"{who}: {why}" for point in points for who, why in point["failed"].items()}
+    return CONVOLUTIONS.format(
+        trained=part["trained"],
+        checked=part["checked"],
+        tolerance=part["tolerance"],
+        ratios=_by_density(points, "ratios", lambda times_faster: f"{times_faster:.2f}"),
+        times=_by_density(points, "times", lambda times: _short(median(times))),
+        sparseprop="; ".join(f"{name}: {setup}" for name, setup in sorted(chosen)) or "not measured",
+        apart=f"{max(apart for point in points for apart in point['checks'].values()):.0e}",
+        limits=_table(("network", "convolution", *(f"density {density}" for density in densities)), rows),
+        rounds=lottery["rounds"],
+        iterations=lottery["iterations"],
+        sparse=f"{sum(lottery['sparse']):.0f} s",
+        script=f"{sum(lottery['script']):.0f} s",
+        processes=lottery["processes"],
+        ratio=f"{lottery['ratio']:.1f}",
+        accuracy=f"{100 * lottery['accuracy_apart']:.2f}",
+    ) + "".join(f"\nNot measured: {what}.\n" for what in sorted(failed))
+
+
+def _by_density(points: Sequence[dict], what: str, shown: Callable[[Any], str]) -> str:
+    """Some figures of every network at every density, a column for each name."""
+    names = list(dict.fromkeys(name for point in points for name in point[what]))
+    cells = [[shown(point[what][name]) if name in point[what] else "" for name in names] for point in points]
+    rows = [(point["network"], _density(point), *row) for point, row in zip(points, cells, strict=True)]
+    return _table(("network", "density", *names), rows)
 
 
 def _grow(grow: dict) -> str:

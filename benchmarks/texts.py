@@ -8,6 +8,7 @@ Written by `make bench`; the raw figures are in `benchmarks/results.json`. Each 
 
 All contestants take turns (A B C, A B C, …), because other work on a machine slows all of them alike: times are
 medians over the repetitions, ratios are medians of the ratios within each repetition. Trust the ratios first.
+`python benchmarks PART --avx2` shows a part as it would be on a machine with AVX2 alone.
 """
 
 STEPS = """## Training steps
@@ -122,6 +123,36 @@ than the faster of the two loops.
 {table}
 
 The mean losses of all four differ by {apart} at most.
+"""
+
+CONVOLUTIONS = """## Convolutional networks
+
+MNIST, minibatches of 60, Adam with learning rate 0.0012, data in memory. Of every layer the largest weights after
+{trained} iterations are left, the weights are those before training; the output layer loses links at half the rate of
+the others. How many times faster the engine is, with one network per core and, *alone*, with one on all cores:
+
+{ratios}
+
+Microseconds per step and network:
+
+{times}
+
+- *PyTorch*: a loop with masks multiplied into the gradients and fused Adam: eager or compiled, channels last or not,
+  whichever is the fastest here, in a process per core; *one network*: in one process with as many threads as are
+  the fastest. The engine alone is compared with the latter, one network per core with the faster of both.
+- *sparseprop*: the loop with its `SparseConv2d`, in the form that it finds to be the faster one, and `SparseLinear`;
+  {sparseprop}.
+
+After {checked} steps the mean training loss differs from the engine's by {apart} at most (allowed: {tolerance}).
+
+How many times longer each convolution takes (forward, gradient and back to its input, on one core) than its
+multiply-adds, one per link, place and lane of four blocks of 16, would take at the machine's peak:
+
+{limits}
+
+A lottery of conv-2-small (preset paper-conv-2-small, {rounds} rounds, {iterations} iterations each, 3 replicates), as
+in [whole lotteries](#whole-lotteries): {sparse} by the engine, {script} by the script in {processes} processes,
+{ratio} times as long. Accuracies differ by {accuracy} percentage points on average.
 """
 
 GROW = """## Links that go and grow

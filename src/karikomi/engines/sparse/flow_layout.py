@@ -13,6 +13,7 @@ from karikomi.engines.sparse.kernels.convolution_layout import collected, place_
 from karikomi.engines.sparse.kernels.flow import KINDS, NORMALIZATION, OPERATION, STATISTICS, Flow
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS
 from karikomi.engines.sparse.kernels.layout import LAYER, POOLED, Network, aligned, pieces_of, room_for_lists
+from karikomi.engines.sparse.kernels.passing import Passing
 from karikomi.engines.sparse.kernels.placement import (
     Place,
     Pools,
@@ -25,22 +26,28 @@ from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.play import PIECE
 from karikomi.engines.sparse.kernels.vector import LANES
 from karikomi.engines.sparse.lowering import Lowered, lowered
-from karikomi.engines.sparse.signal_layout import place_signals, place_slopes, shape_of
+from karikomi.engines.sparse.signal_layout import passing_signals, place_signals, place_slopes, shape_of
 from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
 
 
 def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -> tuple[Flow, dict[str, Place]]:
     """As :func:`~karikomi.engines.sparse.kernels.layout.lay_out`; nothing is left out but removed links."""
-    low = lowered(subnetwork.architecture.program)
-    signals, block, row_block = place_signals(low)
+    low = lowered(subnetwork.architecture.program, near=backward)
+    segments, blocks = _segments(low.kinds), -(-batch // ROW)
+    passing, passing_back = passing_signals(low, segments) if backward else (frozenset(), frozenset())
+    signals, block, row_block, room = place_signals(low, passing)
+    is_passing = np.isin([signal.same for signal in low.signals], [*passing])
+    signals["start"][is_passing] += blocks * block
     operations, pools, places = operations_of(low), Pools(), dict[str, Place]()
-    convolutions, linear = list[Any](), list[Any]()
+    operations["passing"] = (operations["kind"] == NORMALIZATION) & is_passing[operations["y"]]
+    convolutions, read, linear = list[Any](), list[int](), list[Any]()
     steps = [*zip(low.kinds, low.parts, operations, strict=True)]
     moments = 0
     for kind, part, operation in steps:  # what is learned by planes comes first
         if kind == "convolution":
             operation["number"] = len(convolutions)
+            read.append(part.x[0])
             convolutions.append(_place_convolution(subnetwork, part, operation, signals, pools, places))
         elif kind == "statistics":
             channels = low.signals[part.y].shape.channels
@@ -70,18 +77,21 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
     parameters = aligned(pools.parameters)
     for name, place in places.items():
         parameters[place.positions] = subnetwork.weights[name].ravel()[place.elements]
-    blocks, slots = -(-batch // ROW), slots_of(signals[0])
-    slopes, slope_block = place_slopes(low, operations, signals)
-    deltas = aligned(blocks * slope_block if backward else 0)
+    slots = slots_of(signals[0])
+    slopes, slope_block, slope_room = place_slopes(low, operations, signals, passing_back)
+    is_passing_back = np.isin([signal.same for signal in low.signals], [*passing_back])
+    slopes["start"][is_passing_back] += blocks * slope_block
+    deltas = aligned(blocks * (slope_block + slope_room) if backward else 0)
+    reading = [layer for layer, x in zip(convolutions, read, strict=True) if is_passing[x]]
     flow = Flow(
         network_of_rows(linear, signals[low.output], row_block, -(-batch // LANES), parameters, pools, backward),
         collected(convolutions, pools),
         operations,
         signals,
         slopes,
-        _segments(low.kinds),
+        segments,
         block=block,
-        units=aligned(blocks * block),
+        units=aligned(blocks * (block + room)),
         slope_block=slope_block,
         deltas=deltas,
         address=deltas.ctypes.data,
@@ -95,6 +105,14 @@ def lay_out_flow(subnetwork: Subnetwork, batch: int, *, backward: bool = True) -
         drawn=np.zeros(2, np.int64),
         pieces=pieces_of(slots, -1),
         slots=slots,
+        passing=Passing(
+            *(np.flatnonzero(passes) for passes in (is_passing, is_passing_back)),
+            reads=np.array([layer["passes"] for layer in reading], np.int64),
+            writes=np.array([one for layer in reading for one in _ways_back(layer)], np.int64),
+            units=room,
+            deltas=slope_room,
+            moved=np.zeros(2, np.int64),
+        ),
     )
     return flow, places
 
@@ -191,6 +209,10 @@ def _place_convolution(
         places[part.bias] = found["bias"]
     operation["weight"], operation["bias"] = layer["weights"], layer["bias"]
     return layer
+
+
+def _ways_back(layer: Any) -> range:
+    return range(layer["passes"] + 1, layer["passes"] + 1 + layer["backs"])
 
 
 def _place_linear(

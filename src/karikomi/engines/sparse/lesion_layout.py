@@ -22,6 +22,7 @@ from karikomi.engines.sparse.kernels.cuts import (
 )
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.layout import aligned, pieces_of
+from karikomi.engines.sparse.kernels.passing import nothing_passes
 from karikomi.engines.sparse.kernels.placement import Pools, padded
 from karikomi.engines.sparse.kernels.planes import ROW, plane
 from karikomi.engines.sparse.kernels.rows import ROWS
@@ -107,6 +108,7 @@ class _Layout:
             drawn=np.zeros(2, np.int64),
             pieces=pieces_of(slots, -1),
             slots=slots,
+            passing=nothing_passes(),
         )
         cuts = Cuts(
             np.array(every, STEP),

@@ -18,12 +18,14 @@ class Lowered:
     output: int
 
 
-def lowered(program: Program) -> Lowered:
-    return _Lowering(program).run()
+def lowered(program: Program, *, near: bool = False) -> Lowered:
+    """``near``: convolutions of what was normalized follow its first reader."""
+    return _Lowering(program, near).run()
 
 
 class _Lowering:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, near: bool) -> None:
+        self.near = near
         self.program, self.signals = program, list(program.signals)
         self.kinds, self.parts, self.rows = list[str](), list[Part](), set[int]()
         first = next(x for part in program.parts for x in part.x if self.signals[x].same == 0)
@@ -31,7 +33,8 @@ class _Lowering:
 
     def run(self) -> Lowered:
         program = self.program
-        for part in _summed_early(program, bent_late(program)):
+        parts = _summed_early(program, bent_late(program))
+        for part in _read_at_once(program, parts) if self.near else parts:
             if part.kind == "linear":
                 self._add("linear", replace(part, x=(self._as_rows(part.x[0]),)))
                 self.rows.add(part.y)
@@ -105,3 +108,15 @@ def _summed_early(program: Program, parts: Sequence[Part]) -> list[Part]:
             kept[places[late]] = replace(maker, x=(maker.x[0], early), y=part.y, activation=part.activation)
             kept[places[part.y]] = replace(part, kind="")
     return [part for part in kept if part.kind]
+
+
+def _read_at_once(program: Program, parts: Sequence[Part]) -> list[Part]:
+    """Convolutions of a normalization's signal behind its first reader, so that it need not be kept for them."""
+    sames = [signal.same for signal in program.signals]
+    normalized, ordered = {sames[part.y] for part in parts if part.kind == "normalization"}, list[Part]()
+    for part in parts:
+        same = sames[part.x[0]]
+        readers = [place for place, other in enumerate(ordered) if same in (sames[x] for x in other.x)]
+        early = part.kind == "convolution" and same in normalized and readers
+        ordered.insert(readers[0] + 1 if early else len(ordered), part)
+    return ordered

@@ -15,6 +15,7 @@ from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.layout import Network, aligned
 from karikomi.engines.sparse.kernels.meeting import Team, team_of
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
+from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.play import evaluate_flow, train_flow
 from karikomi.engines.sparse.kernels.steps import evaluate_all, train_steps
 from karikomi.engines.threads import run
@@ -68,7 +69,7 @@ def evaluate_together(
 
 def _together(play: Callable[[Flow, Team], R], flow: Flow, threads: int) -> R:
     """What the first of ``threads`` returns; there is no work for more of them than there are blocks."""
-    first, *others = team_of(min(threads, len(flow.units) // flow.block))
+    first, *others = team_of(min(threads, flow.real.size // ROW))
     if not others:
         return play(flow, first)
     with ThreadPoolExecutor(len(others), initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
@@ -83,6 +84,11 @@ def _with_own_scratch(flow: Flow) -> Flow:
     """The same arrays, but for those that each thread needs for itself."""
     return flow._replace(
         network=flow.network._replace(example_starts=flow.network.example_starts.copy()),
-        convolutions=flow.convolutions._replace(sums=aligned(flow.convolutions.sums.size)),
+        convolutions=flow.convolutions._replace(
+            passes=flow.convolutions.passes.copy(), sums=aligned(flow.convolutions.sums.size)
+        ),
+        signals=flow.signals.copy(),
+        slopes=flow.slopes.copy(),
+        passing=flow.passing._replace(moved=flow.passing.moved.copy()),
         moments=flow.moments.copy(),
     )

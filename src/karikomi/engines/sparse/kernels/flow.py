@@ -6,6 +6,7 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.convolution_layout import Convolutions
 from karikomi.engines.sparse.kernels.layout import Network
+from karikomi.engines.sparse.kernels.passing import Passing
 
 KINDS = (
     *("convolution", "linear", "maximum", "average", "statistics", "normalization", "sum", "to_rows", "to_planes"),
@@ -22,6 +23,8 @@ OPERATION = np.dtype(
                 # ``activation`` is done last; ``bent`` is the one whose slope the way back has to begin with: none
                 # where the first reader of the signal sees to it, which is then ``gated``.
                 *("kind", "activation", "bent", "gated"),
+                # Whether what is made passes, so that the way back has to make it again.
+                "passing",
                 # Numbers of the signals read (the same one twice if there is no second one), of the one made, and of
                 # the one in whose planes the loss's derivatives by what is made are.
                 *("x", "z", "y", "slopes"),
@@ -53,10 +56,12 @@ class Flow(NamedTuple):
 
     ``segments`` are rows of operations from a first one to before a last one, and whether they work on rows; in a
     segment a block goes through all of them before the next one does. Every block has a gradient of its own,
-    ``gradient_block`` elements of ``gradient``. ``moments`` are for every channel that is normalized the minibatch's
-    mean and 1 / standard deviation, and the sums on the way back; in ``block_moments`` are those of each block alone.
-    ``real`` is 1 in the lanes of a minibatch's examples and 0 beyond. ``held`` are the parameters that stay 0 beside
-    links. ``drawn`` are the seed of dropout and the step, int64.
+    ``gradient_block`` elements of ``gradient``. What is ``passing`` has its room behind all blocks.
+
+    ``moments`` are for every channel that is normalized the minibatch's mean and 1 / standard deviation, and the sums
+    on the way back; in ``block_moments`` are those of each block alone. ``real`` is 1 in the lanes of a minibatch's
+    examples and 0 beyond. ``held`` are the parameters that stay 0 beside links. ``drawn`` are the seed of dropout and
+    the step, int64.
     """
 
     network: Network
@@ -83,3 +88,4 @@ class Flow(NamedTuple):
     # Which numbers of an example are gathered, sixteen at a time, and where in a block each one goes.
     pieces: np.ndarray
     slots: np.ndarray
+    passing: Passing

@@ -13,6 +13,7 @@ from karikomi.engines.sparse.kernels.vector import (
     FLOAT,
     INT,
     REGISTER,
+    VECTORS,
     call,
     intrinsic,
     pick,
@@ -29,6 +30,13 @@ def total(builder, vector):
     name = f"llvm.vector.reduce.fadd.v{vector.type.count}f32"
     function = cgutils.get_or_insert_function(builder.module, signature, name)
     return builder.call(function, [ir.Constant(FLOAT, -0.0), vector], fastmath=["reassoc"])
+
+
+@intrinsic(VECTORS[16])
+def folded(builder, vector):
+    """The sums of 64 lanes, sixteen by sixteen."""
+    one, two, three, four = (pick(builder, vector, vector, range(first, first + 16)) for first in range(0, 64, 16))
+    return builder.fadd(builder.fadd(one, two), builder.fadd(three, four))
 
 
 @intrinsic(types.boolean)

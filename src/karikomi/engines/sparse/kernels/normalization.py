@@ -11,10 +11,22 @@ import numpy as np
 from karikomi.engines.sparse.kernels.activations import IDENTITY, RELU
 from karikomi.engines.sparse.kernels.elementwise import line_of, rectified, sloped
 from karikomi.engines.sparse.kernels.flow import Flow
-from karikomi.engines.sparse.kernels.fused import total
+from karikomi.engines.sparse.kernels.fused import folded, total
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.rows import inlined
-from karikomi.engines.sparse.kernels.vector import at, kernel, load16, multiply_add, put, splat16, store
+from karikomi.engines.sparse.kernels.vector import (
+    LANES,
+    at,
+    filled,
+    kernel,
+    load16,
+    load64,
+    multiply_add,
+    put,
+    splat16,
+    splat64,
+    store,
+)
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -26,15 +38,38 @@ def gain_of(flow: Flow, start: int, channel: int) -> np.float32:
 
 @kernel
 def gather_moments(flow: Flow, number: int, block: int, batch: int) -> None:
-    """Mean of a block, and the sum of squared distances from it."""
-    operation = flow.operations[number]
-    signal, start = flow.signals[operation.x], block * flow.block
+    """Mean of a block, and the sum of squared distances from it.
+
+    Both are found in one pass, as sums about the mean of a single line, which is near enough to lose no digits.
+    """
+    operation, start, units = flow.operations[number], block * flow.block, flow.units
+    signal, real = flow.signals[operation.x], load16(flow.real, block * ROW)
+    size = signal.width * ROW
+    wide = size - size % LANES
     count = float(min(batch - block * ROW, ROW) * signal.height * signal.width)
     for channel in range(signal.channels):
+        line, near = line_of(signal, start, channel, signal.height // 2), splat16(_ZERO)
+        for place in range(line, line + size, ROW):
+            near = near + load16(units, place)
+        middle = total(near) / np.float32(size)
+        sums, squares, four_sums, four_squares = splat16(_ZERO), splat16(_ZERO), splat64(_ZERO), splat64(_ZERO)
+        for y in range(signal.height):
+            line = line_of(signal, start, channel, y)
+            for place in range(line, line + wide, LANES):
+                four_sums, four_squares = add_moments(load64(units, place), middle, four_sums, four_squares)
+            for place in range(line + wide, line + size, ROW):
+                sums, squares = add_moments(load16(units, place), middle, sums, squares)
+        beyond = float(total((sums + folded(four_sums)) * real)) / count
+        spread = float(total((squares + folded(four_squares)) * real))
         place = block * flow.moments.size + operation.moments + 4 * channel
-        middle = sum_of(flow, signal, channel, start, block, _ZERO, False) / count
-        flow.block_moments[place] = middle
-        flow.block_moments[place + 1] = sum_of(flow, signal, channel, start, block, np.float32(middle), True)
+        flow.block_moments[place] = middle + beyond
+        flow.block_moments[place + 1] = max(spread - count * beyond * beyond, 0.0)
+
+
+@inlined
+def add_moments(value, middle: np.float32, sums, squares):
+    value = value - filled(value, middle)
+    return sums + value, multiply_add(value, value, squares)
 
 
 @kernel
@@ -62,18 +97,6 @@ def join_moments(flow: Flow, number: int, batch: int, first: bool) -> None:
             follow(parameters, operation.variance + channel, spread / max(whole - 1, 1.0), operation.momentum)
 
 
-@kernel
-def sum_of(flow: Flow, signal, channel: int, start: int, block: int, middle: np.float32, squared: bool) -> float:
-    """Σ (value − ``middle``), or of its square, over all places of a channel and the examples of a block."""
-    sums = splat16(_ZERO)
-    for y in range(signal.height):
-        row = line_of(signal, start, channel, y)
-        for place in range(row, row + signal.width * ROW, ROW):
-            value = load16(flow.units, place) - splat16(middle)
-            sums = multiply_add(value, value, sums) if squared else sums + value
-    return float(total(sums * load16(flow.real, block * ROW)))
-
-
 @inlined
 def follow(parameters: np.ndarray, place: int, value: float, momentum: float) -> None:
     put(parameters, place, np.float32((1 - momentum) * at(parameters, place) + momentum * value))
@@ -84,7 +107,7 @@ def normalize(flow: Flow, number: int, block: int, running: bool) -> None:
     """By the minibatch's moments or by the ``running`` statistics; what else is read is added."""
     operation, parameters, units = flow.operations[number], flow.network.parameters, flow.units
     signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
-    beside, two = flow.signals[operation.z], operation.z != operation.x
+    beside, two, relu = flow.signals[operation.z], operation.z != operation.x, operation.activation == RELU
     for channel in range(signal.channels):
         middle, inverse = (
             flow.moments[operation.moments + 4 * channel],
@@ -103,7 +126,7 @@ def normalize(flow: Flow, number: int, block: int, running: bool) -> None:
                 value = multiply_add(load16(units, source + x), scale, shift)
                 if two:
                     value = value + load16(units, other + x)
-                store(units, place + x, rectified(value) if operation.activation == RELU else value)
+                store(units, place + x, rectified(value) if relu else value)
 
 
 @kernel
@@ -112,6 +135,7 @@ def gather_sums(flow: Flow, number: int, block: int) -> None:
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
     signal, target, start = flow.signals[operation.x], flow.signals[operation.y], block * flow.block
     slopes, beside, slope_start = flow.slopes[operation.slopes], flow.slopes[operation.z], block * flow.slope_block
+    bent, handed, fresh = operation.bent, operation.back_z != 0, operation.fresh_z != 0
     for channel in range(signal.channels):
         moments = operation.moments + 4 * channel
         middle = splat16(np.float32(flow.moments[moments]))
@@ -121,11 +145,11 @@ def gather_sums(flow: Flow, number: int, block: int) -> None:
             made, other = line_of(target, start, channel, y), line_of(beside, slope_start, channel, y)
             for x in range(0, signal.width * ROW, ROW):
                 slope = load16(deltas, source + x)
-                if operation.bent != IDENTITY:
-                    slope = sloped(operation.bent, slope, load16(units, made + x))
+                if bent != IDENTITY:
+                    slope = sloped(bent, slope, load16(units, made + x))
                     store(deltas, source + x, slope)
-                if operation.back_z:
-                    store(deltas, other + x, slope if operation.fresh_z else slope + load16(deltas, other + x))
+                if handed:
+                    store(deltas, other + x, slope if fresh else slope + load16(deltas, other + x))
                 sums = sums + slope
                 products = multiply_add(slope, load16(units, place + x) - middle, products)
         own = block * flow.moments.size + moments
@@ -155,7 +179,7 @@ def normalize_back(flow: Flow, number: int, block: int, batch: int) -> None:
     operation, units, deltas = flow.operations[number], flow.units, flow.deltas
     signal, slopes, goal = flow.signals[operation.x], flow.slopes[operation.slopes], flow.slopes[operation.x]
     start, slope_start = block * flow.block, block * flow.slope_block
-    count = batch * signal.height * signal.width
+    count, fresh = batch * signal.height * signal.width, operation.fresh_x != 0
     for channel in range(signal.channels):
         moments = operation.moments + 4 * channel
         inverse = flow.moments[moments + 1]
@@ -169,4 +193,4 @@ def normalize_back(flow: Flow, number: int, block: int, batch: int) -> None:
             for x in range(0, signal.width * ROW, ROW):
                 slope = load16(deltas, source + x) + lower
                 slope = multiply_add(tilt, load16(units, value + x) - middle, slope) * scale
-                store(deltas, place + x, slope if operation.fresh_x else slope + load16(deltas, place + x))
+                store(deltas, place + x, slope if fresh else slope + load16(deltas, place + x))

@@ -48,6 +48,7 @@ from karikomi.engines.sparse.kernels.normalization import (
     normalize_back,
 )
 from karikomi.engines.sparse.kernels.optimizer import Optimizer, Pace, pace_of, update
+from karikomi.engines.sparse.kernels.passing import move_passing
 from karikomi.engines.sparse.kernels.planes import ROW
 from karikomi.engines.sparse.kernels.pooling import in_squares, pool, pool_back, pool_squares, pool_squares_back
 from karikomi.engines.sparse.kernels.products import back, linear
@@ -123,6 +124,7 @@ def forward(source: Source, examples: np.ndarray, flow: Flow, training: bool, te
         if training and flow.operations[begin].kind == NORMALIZATION:
             join_moments(flow, begin, batch, team.number == 0)
         for block in range(team.number, -(-batch // ROW), team.threads):
+            move_passing(flow, block, team.number)
             for operation in range(begin, end):
                 through_planes(flow, operation, block, batch, training)
 
@@ -139,7 +141,12 @@ def backward(flow: Flow, number: int, optimizer: Optimizer, pace: Pace, batch: i
         join_sums(flow, end - 1, batch, team.number == 0)
     # What forward left in the caches last comes first.
     for block in range((batch - 1) // ROW, -1, -1):
-        for operation in range(end - 1, begin - 1 if block % team.threads == team.number else end - 1, -1):
+        if block % team.threads != team.number:
+            continue
+        move_passing(flow, block, team.number)
+        if flow.operations[begin].passing:
+            through_planes(flow, begin, block, batch, np.bool_(True))
+        for operation in range(end - 1, begin - 1, -1):
             back_through_planes(flow, operation, block, batch)
 
 

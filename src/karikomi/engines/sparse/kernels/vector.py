@@ -206,6 +206,11 @@ def _spreader(lanes: int) -> Any:
 
 splat16, splat64 = _spreader(16), _spreader(64)
 
+filled = intrinsic(lambda vector, scalar: vector)(
+    lambda builder, vector, scalar: spread(builder, scalar, vector.type.count)
+)
+"""A scalar in as many lanes as a vector has."""
+
 # Arithmetic.
 
 

@@ -151,7 +151,9 @@ class Room(threading.local):
         flow = whole.flow
         network = flow.network._replace(example_starts=flow.network.example_starts.copy())
         units = aligned(flow.units.size)
-        self.source, self.cuts, self.donors = whole.source, whole.cuts, ablation.donors
+        self.source, self.donors, winograd = whole.source, ablation.donors, whole.cuts.winograd
+        winograd = winograd._replace(room=aligned(winograd.room.size), loud=winograd.loud.copy())
+        self.cuts = whole.cuts._replace(winograd=winograd)
         self.flow = flow._replace(network=network, signals=flow.signals.copy(), units=units)
         self.circuit, self.state = _outputs(whole.classes), _state(whole)
         if ablation.means is not None:

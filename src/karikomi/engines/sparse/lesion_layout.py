@@ -18,6 +18,7 @@ from karikomi.engines.sparse.kernels.cuts import (
     SITE,
     STEP,
     THROUGH,
+    TILE,
     Cuts,
 )
 from karikomi.engines.sparse.kernels.flow import Flow
@@ -28,6 +29,7 @@ from karikomi.engines.sparse.kernels.rows import ROWS
 from karikomi.engines.sparse.lesion_program import lesionable
 from karikomi.engines.sparse.lesion_signals import place_lesioned
 from karikomi.engines.sparse.signal_layout import shape_of
+from karikomi.engines.sparse.winograd_layout import Tilings, fit_tiles
 from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -55,14 +57,16 @@ class _Layout:
         self.low = self.form.low
         self.pools, self.values = Pools(), Values()
         self.convolutions, self.linear, self.links = list[Any](), list[Any](), list[np.ndarray]()
-        self.biases = list[np.ndarray]()
+        self.biases, self.tilings = list[np.ndarray](), Tilings()
 
     def run(self) -> tuple[Flow, Cuts]:
         low = self.low
         self.signals, self.changes, block = place_lesioned(self.form)
         operations, moments = operations_of(low), 0
         for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
-            if kind == "convolution":
+            if kind == "convolution" and self._fits_tiles(part):
+                operation["number"] = self._tiled(part)
+            elif kind == "convolution":
                 operation["number"] = self._convolution(part)
             elif kind == "linear":
                 operation["number"] = self._linear(part)
@@ -117,6 +121,7 @@ class _Layout:
             linear=np.array(self.linear, LINEAR),
             links=_flat(self.links),
             biases=_flat(self.biases),
+            winograd=self.tilings.all(),
             output=low.output,
         )
         return flow, cuts
@@ -128,6 +133,8 @@ class _Layout:
         step["source"], step["target"] = (self.changes.get(signal, -1) for signal in (part.x[0], part.y))
         step["site"] = acting.index(part.y) if part.y in acting else -1
         whole = {"linear": MULTIPLY, "to_planes": CONVERT}.get(kind, THROUGH)
+        if kind == "convolution" and how == "whole" and self._fits_tiles(part):
+            whole, step["layer"] = TILE, operations[number]["number"]
         added = ADD_MULTIPLIED if kind == "linear" else ADD_CONVOLVED
         step["what"] = {"whole": whole, "channel": CHANNEL, "added": added}[how]
         if how == "channel" and sliced is not None:
@@ -168,6 +175,14 @@ class _Layout:
             self._fill(places["bias"], bias)
         self.convolutions.append(layer)
         return len(self.convolutions) - 1
+
+    def _fits_tiles(self, part: Part) -> bool:
+        plain = part.activation in ("identity", "relu")
+        return plain and fit_tiles(shape_of(part), self._links(part), self.signals[part.y])
+
+    def _tiled(self, part: Part) -> int:
+        weight, bias = self._scaled(part)
+        return self.tilings.place(self.signals, part.x[0], part.y, part.padding, weight, bias)
 
     def _channel_by_channel(self, part: Part) -> int:
         """Layers that read one channel's change each: the number of the first one."""

@@ -8,21 +8,22 @@ from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.fused import any_bit
 from karikomi.engines.sparse.kernels.planes import ROW, plane
 from karikomi.engines.sparse.kernels.vector import absolute, kernel, larger, load16, splat16, store
+from karikomi.engines.sparse.kernels.winograd import Winograd
 
 BLOCKS = 3
 """The network as it is; as it was, or in removed channels what they would do; and what they show instead."""
 KEPT, SHOWN = 1, 2
 
-STEPS = ("through", "multiply", "convert", "channel", "add_convolved", "add_multiplied")
-THROUGH, MULTIPLY, CONVERT, CHANNEL, ADD_CONVOLVED, ADD_MULTIPLIED = range(len(STEPS))
+STEPS = ("through", "tile", "multiply", "convert", "channel", "add_convolved", "add_multiplied")
+THROUGH, TILE, MULTIPLY, CONVERT, CHANNEL, ADD_CONVOLVED, ADD_MULTIPLIED = range(len(STEPS))
 
 STEP = np.dtype(
     [
         (name, np.int64)
         for name in (
             # ``operation`` reads the signals ``x`` and ``z`` and makes ``y``; ``source`` is by how much a channel of x
-            # grew, ``target`` is for that of y. ``layer`` is the convolution that reads channel 0 alone; ``site`` is
-            # the one in y, or -1.
+            # grew, ``target`` is for that of y. ``layer`` is the convolution that reads channel 0 alone, or the one in
+            # tiles; ``site`` is the one in y, or -1.
             *("what", "operation", "x", "z", "y", "source", "target", "layer", "site"),
         )
     ],
@@ -47,6 +48,7 @@ class Cuts(NamedTuple):
     linear: Any
     links: np.ndarray
     biases: np.ndarray
+    winograd: Winograd
     output: int
 
 

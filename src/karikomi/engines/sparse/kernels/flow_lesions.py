@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from karikomi.engines.sparse.kernels.activations import RELU
 from karikomi.engines.sparse.kernels.convolution import ADDED, PLAIN, add_all_taps
 from karikomi.engines.sparse.kernels.cuts import (
     ADD_CONVOLVED,
@@ -17,6 +18,7 @@ from karikomi.engines.sparse.kernels.cuts import (
     MULTIPLY,
     SHOWN,
     THROUGH,
+    TILE,
     Cuts,
     Pack,
     copy,
@@ -35,6 +37,7 @@ from karikomi.engines.sparse.kernels.play import through_planes
 from karikomi.engines.sparse.kernels.rows import ROWS, add_multiples, load_rows, store_rows
 from karikomi.engines.sparse.kernels.vector import kernel, load16, store
 from karikomi.engines.sparse.kernels.verdicts import judge
+from karikomi.engines.sparse.kernels.winograd import convolve_tiles
 
 
 @kernel
@@ -133,6 +136,9 @@ def take(flow: Flow, cuts: Cuts, step, channel: int) -> None:
     block, convolutions, units = np.intp(0), flow.convolutions, flow.units
     if step.what == THROUGH:
         through_planes(flow, step.operation, block, ROW, np.bool_(False))
+    elif step.what == TILE:
+        rectify = flow.operations[step.operation].activation == RELU
+        convolve_tiles(cuts.winograd, step.layer, units, flow.signals, block, rectify)
     elif step.what == MULTIPLY:
         multiply(flow, cuts, flow.operations[step.operation].number, flow.signals[step.x], block, np.bool_(True))
     elif step.what == CONVERT:

@@ -51,7 +51,8 @@ def knock_out(
     """
     whole = Whole.of(subnetwork, examples, threads)
     single = single_lesions(units, whole.units)
-    order = np.argsort(whole.cuts.site_of[single], kind="stable")
+    # The last site first: what lies behind it is computed anew behind those before it.
+    order = np.argsort(-whole.cuts.site_of[single], kind="stable")
     numbers = order + 1
 
     def count(room: Room, pack: Pack, loss: np.ndarray, correct: np.ndarray) -> None:

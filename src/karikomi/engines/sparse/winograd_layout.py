@@ -1,6 +1,6 @@
 """Which convolutions are computed in tiles, and where their weights and tiles are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
@@ -35,20 +35,31 @@ class Tilings:
     def place(self, signals: np.ndarray, x: int, y: int, padding: tuple[int, int], weight: Any, bias: Any) -> int:
         """The number of a layer between two signals."""
         (outputs, inputs), many, record = weight.shape[:2], padded(len(weight), OUTPUTS), np.zeros((), WINOGRAD)
-        source, target = signals[x], signals[y]
-        corners = [*product(*(_starts(int(target[side])) for side in ("height", "width")))]
         up, left = padding
-        record["x"], record["y"], record["inputs"], record["outputs"], record["padded"] = x, y, inputs, outputs, many
+        corners = _corners(signals[y])
+        record["x"], record["inputs"], record["outputs"], record["padded"] = x, inputs, outputs, many
         record["first"], record["tiles"] = _size(self.sources), len(corners)
         record["together"] = -(-len(corners) // -(-len(corners) // TILES))
-        self.sources.append(np.array([_place(source, row - up, column - left) for row, column in corners]))
-        self.targets.append(np.array([_place(target, *corner) for corner in corners]))
+        self.sources.append(np.array([_place(signals[x], row - up, column - left) for row, column in corners]))
         values = np.zeros((READ * READ, inputs, many), np.float32)
         values[..., :outputs] = filters(weight)
         record["weights"] = _size(self.weights)
         self.weights.append(values.ravel())
         record["bias"] = _size(self.weights)
         self.weights.append(np.repeat(np.zeros(outputs) if bias is None else bias, ROW))
+        return self._add(record, signals, y, corners)
+
+    def into(self, number: int, signals: np.ndarray, y: int) -> int:
+        """The layer into another signal instead, pooled by squares if that is half as high."""
+        record = self.layers[number].copy()
+        corners, pooled = _corners(signals[record["y"]]), signals[y]["height"] < signals[record["y"]]["height"]
+        record["pooled"], record["first"] = pooled, _size(self.sources)
+        self.sources.append(self.sources[number])
+        return self._add(record, signals, y, [(row >> pooled, column >> pooled) for row, column in corners])
+
+    def _add(self, record: Any, signals: np.ndarray, y: int, corners: Sequence[tuple[int, int]]) -> int:
+        record["y"] = y
+        self.targets.append(np.array([_place(signals[y], *corner) for corner in corners]))
         self.layers.append(record)
         return len(self.layers) - 1
 
@@ -73,14 +84,15 @@ def fit_tiles(shape: Shape, mask: np.ndarray, target: Any) -> bool:
     if not plain or min(target["height"], target["width"]) < SIDE:
         return False
     outputs, inputs = mask.shape[:2]
-    tiles = np.prod([len(_starts(int(target[side]))) for side in ("height", "width")])
-    in_tiles = tiles * READ * READ * (inputs * outputs + _TURNING * (inputs + outputs))
+    in_tiles = len(_corners(target)) * READ * READ * (inputs * outputs + _TURNING * (inputs + outputs))
     return bool(in_tiles < mask.sum() * target["height"] * target["width"])
 
 
-def _starts(size: int) -> Iterable[int]:
-    """Where tiles begin that cover a side; the last one ends with it."""
-    return [min(start, size - SIDE) for start in range(0, size, SIDE)]
+def _corners(target: Any) -> Sequence[tuple[int, int]]:
+    """Where tiles begin that cover a signal; the last ones end with it."""
+    sides = (range(0, int(target[side]), SIDE) for side in ("height", "width"))
+    ends = (int(target[side]) - SIDE for side in ("height", "width"))
+    return [*product(*([min(start, end) for start in side] for side, end in zip(sides, ends, strict=True)))]
 
 
 def _place(signal: Any, row: int, column: int) -> int:

@@ -12,8 +12,10 @@ from karikomi.engines.sparse.kernels.activations import RELU
 from karikomi.engines.sparse.kernels.convolution import ADDED, PLAIN, add_all_taps
 from karikomi.engines.sparse.kernels.cuts import (
     ADD_CONVOLVED,
+    ADD_MULTIPLIED,
     CHANNEL,
     CONVERT,
+    GROW,
     KEPT,
     MULTIPLY,
     SHOWN,
@@ -30,12 +32,13 @@ from karikomi.engines.sparse.kernels.cuts import (
 from karikomi.engines.sparse.kernels.elementwise import line_of
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.engines.sparse.kernels.growth import grow
 from karikomi.engines.sparse.kernels.moving import gather_planes
-from karikomi.engines.sparse.kernels.packs import Circuit, State
+from karikomi.engines.sparse.kernels.packs import LOWEST, Circuit, State
 from karikomi.engines.sparse.kernels.planes import ROW, plane
 from karikomi.engines.sparse.kernels.play import through_planes
-from karikomi.engines.sparse.kernels.rows import ROWS, add_multiples, load_rows, store_rows
-from karikomi.engines.sparse.kernels.vector import kernel, load16, store
+from karikomi.engines.sparse.kernels.rows import ROWS, add_multiples, inlined, load_rows, store_rows
+from karikomi.engines.sparse.kernels.vector import kernel, load16, splat16, store
 from karikomi.engines.sparse.kernels.verdicts import judge
 from karikomi.engines.sparse.kernels.winograd import convolve_tiles
 
@@ -69,7 +72,7 @@ def knock_out_channels(
     loss: np.ndarray,
     correct: np.ndarray,
 ) -> None:
-    """Lesion 0 is the whole network, lesion ``lesions[k]`` the one without ``units[k]``, which are sorted by site."""
+    """Lesion 0 is the whole network, lesion ``lesions[k]`` the one without ``units[k]``, which come site by site."""
     pass_whole(source, pack.examples, flow, cuts, state.some)
     judge_outputs(flow, cuts, circuit, state, pack)
     whole, right = state.verdict[0], np.int64(state.verdict[1])
@@ -79,10 +82,10 @@ def knock_out_channels(
     for number in range(units.size):
         site, channel = cuts.sites[cuts.site_of[units[number]]], cuts.channel_of[units[number]]
         if number and cuts.site_of[units[number]] != cuts.site_of[units[number - 1]]:
-            restore(flow, cuts, cuts.site_of[units[number - 1]])
+            restore(flow, cuts, cuts.site_of[units[number - 1]], cuts.site_of[units[number]])
         if replace(flow, site, channel, SHOWN):
-            for step in range(site.first, site.last):
-                take(flow, cuts, cuts.steps[step], channel)
+            for step in range(site.joined, site.end):
+                take_anew(flow, cuts, cuts.steps[step], channel)
             judge_outputs(flow, cuts, circuit, state, pack)
             loss[lesions[number]] += state.verdict[0]
             correct[pack.label, lesions[number]] += np.int64(state.verdict[1])
@@ -131,14 +134,25 @@ def remove_channels(
 
 
 @kernel
+def take_anew(flow: Flow, cuts: Cuts, step, channel: int) -> None:
+    """One step of a single lesion, whatever the one before left in the sums."""
+    if step.what == ADD_CONVOLVED or step.what == ADD_MULTIPLIED:
+        signal = flow.signals[step.y]
+        copy(flow.units, signal.start + KEPT * flow.block, signal.start, signal.channels * plane(signal))
+    take(flow, cuts, step, channel)
+
+
+@kernel
 def take(flow: Flow, cuts: Cuts, step, channel: int) -> None:
     """One step; where it is one of a single channel, that is ``channel``."""
     block, convolutions, units = np.intp(0), flow.convolutions, flow.units
     if step.what == THROUGH:
         through_planes(flow, step.operation, block, ROW, np.bool_(False))
     elif step.what == TILE:
-        rectify = flow.operations[step.operation].activation == RELU
-        convolve_tiles(cuts.winograd, step.layer, units, flow.signals, block, rectify)
+        convolve_tiles(cuts.winograd, step.layer, units, flow.signals, block, lowest_of(flow, step))
+    elif step.what == GROW:
+        kept = KEPT * flow.block
+        grow(cuts.growths, step.layer, channel, units, flow.signals, kept, lowest_of(flow, step))
     elif step.what == MULTIPLY:
         multiply(flow, cuts, flow.operations[step.operation].number, flow.signals[step.x], block, np.bool_(True))
     elif step.what == CONVERT:
@@ -154,6 +168,12 @@ def take(flow: Flow, cuts: Cuts, step, channel: int) -> None:
             *(flow, cuts, flow.operations[step.operation].number, flow.signals[step.source]),
             *(channel * flow.signals[step.x].height * flow.signals[step.x].width, np.bool_(False)),
         )
+
+
+@inlined
+def lowest_of(flow: Flow, step):
+    """What a step's activation lets through at least."""
+    return splat16(np.float32(0) if flow.operations[step.operation].activation == RELU else LOWEST)
 
 
 @kernel

@@ -7,6 +7,7 @@ Channels that are silent in all examples and tiles at hand are left out.
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from karikomi.engines.sparse.kernels.fused import any_bit, rolled_range
-from karikomi.engines.sparse.kernels.packs import LOWEST
+from karikomi.engines.sparse.kernels.growth import at_least
 from karikomi.engines.sparse.kernels.planes import ROW, line, plane
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.taps import further
@@ -29,7 +30,6 @@ from karikomi.engines.sparse.kernels.vector import (
     load16,
     put,
     read,
-    splat16,
     spread,
     write,
 )
@@ -45,8 +45,9 @@ WINOGRAD = np.dtype(
     [
         (name, np.int64)
         for name in (
-            # The signals read and written, and their channels; the outputs' are padded to whole OUTPUTS.
-            *("x", "y", "inputs", "outputs", "padded"),
+            # The signals read and written, ``pooled`` by squares or not, and their channels; the outputs' are padded to
+            # whole OUTPUTS.
+            *("x", "y", "pooled", "inputs", "outputs", "padded"),
             # Where the first of the tiles is, their number, and how many are computed at once.
             *("first", "tiles", "together"),
             # Where the weights, ``[36, inputs, padded]``, and the biases are.
@@ -128,18 +129,29 @@ def turn_tile(builder, values, place, down, target, goal, stride):
 
 
 @intrinsic()
-def turn_products(builder, products, place, stride, bias, lowest, target, goal, down):
-    """Products ``stride`` elements apart as a tile of outputs at ``goal``, plus ``bias``, none below the ``lowest``."""
+def turn_products(builder, products, place, stride, bias, lowest, target, goal, down, pooled):
+    """Products ``stride`` elements apart as a tile of outputs at ``goal``, plus ``bias``, none below the ``lowest``.
+
+    If ``pooled``, of every four places the largest one.
+    """
     source, goal = products.address(place), target.address(goal)
     lines = []
     for y in range(READ):
         row = [read(builder, further(builder, source, (stride, y * READ + x)), ROW) for x in range(READ)]
         lines.append(_into_places(builder, row))
-    for x in range(SIDE):
-        for y, value in enumerate(_into_places(builder, [row[x] for row in lines])):
-            value = builder.fadd(value, bias)
-            value = builder.select(builder.fcmp_ordered(">", lowest, value), lowest, value)
-            write(builder, builder.gep(further(builder, goal, (down, y)), [INT(x * ROW)]), value)
+    places = [_into_places(builder, [row[x] for row in lines]) for x in range(SIDE)]
+
+    def keep(y: int, x: int, value: Any) -> None:
+        value = at_least(builder, builder.fadd(value, bias), lowest)
+        write(builder, builder.gep(further(builder, goal, (down, y)), [INT(x * ROW)]), value)
+
+    with builder.if_else(builder.icmp_signed("!=", pooled, pooled.type(0))) as (squares, single):
+        with squares:
+            for x, y in product(range(0, SIDE, 2), repeat=2):
+                keep(y // 2, x // 2, at_least(builder, *(places[x + n][y + m] for n in range(2) for m in range(2))))
+        with single:
+            for x, y in product(range(SIDE), repeat=2):
+                keep(y, x, places[x][y])
 
 
 @intrinsic()
@@ -212,12 +224,12 @@ def turn_inputs(winograd: Winograd, layer, units: np.ndarray, start: int, signal
 
 
 @kernel
-def convolve_tiles(winograd: Winograd, number: int, units: np.ndarray, signals, block: int, rectify: bool) -> None:
-    """The outputs of layer ``number`` in a block, plus its biases; if ``rectify``, what is negative becomes 0."""
+def convolve_tiles(winograd: Winograd, number: int, units: np.ndarray, signals, block: int, lowest) -> None:
+    """The outputs of layer ``number`` in a block, plus its biases, none below the ``lowest``."""
     layer = winograd.layers[number]
     signal, target, many = signals[layer.x], signals[layer.y], layer.together
     width, stride = apart(layer.inputs * many), apart(layer.padded * many)
-    products, lowest = READ * READ * width, splat16(np.float32(0) if rectify else LOWEST)
+    products = READ * READ * width
     for begin in range(0, layer.tiles, many):
         first = layer.first + min(begin, layer.tiles - many)
         loud = turn_inputs(winograd, layer, units, block + signal.start, signal, first)
@@ -234,4 +246,4 @@ def convolve_tiles(winograd: Winograd, number: int, units: np.ndarray, signals, 
             for tile in range(many):
                 place = products + (output * many + tile) * ROW
                 there = goal + at(winograd.targets, first + tile)
-                turn_products(winograd.room, place, stride, bias, lowest, units, there, line(target))
+                turn_products(winograd.room, place, stride, bias, lowest, units, there, line(target), layer.pooled)

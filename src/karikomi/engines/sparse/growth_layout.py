@@ -1,0 +1,64 @@
+"""Where the taps are of convolutions of which one channel's growth is followed."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from karikomi.engines.sparse.kernels.convolution_layout import Shape
+from karikomi.engines.sparse.kernels.growth import GROWTH, WIDEST, Growths
+from karikomi.engines.sparse.kernels.layout import aligned
+from karikomi.engines.sparse.kernels.planes import ROW, line
+
+
+class Growing:
+    """Layers, placed one by one."""
+
+    def __init__(self) -> None:
+        self.layers = list[Any]()
+        self.counts, self.offsets, self.weights = (list[np.ndarray]() for _ in range(3))
+
+    def place(
+        self, shape: Shape, signals: np.ndarray, numbers: tuple[int, int, int], weight: np.ndarray, mask: np.ndarray
+    ) -> int:
+        """The number of a layer; its signals are a channel's growth, the sums, and what becomes of them."""
+        x, sums, y = numbers
+        record = np.zeros((), GROWTH)
+        record["x"], record["sums"], record["y"] = numbers
+        record["pooled"] = signals[y]["height"] < signals[sums]["height"]
+        record["outputs"], record["inputs"] = len(mask) // shape.groups, mask.shape[1]
+        record["width"] = _width(int(signals[sums]["width"]), bool(record["pooled"]))
+        record["spans"] = sum(map(len, self.counts))
+        (down, right), (up, left) = shape.dilation, shape.padding
+        # By group, its inputs, its outputs, and place in the window.
+        by_channel = [part.reshape(shape.groups, -1, *mask.shape[1:]).swapaxes(1, 2) for part in (mask, weight)]
+        *_, row, column = np.nonzero(by_channel[0])
+        self.offsets.append((row * down - up) * line.py_func(signals[x]) + (column * right - left) * ROW)
+        self.weights.append(by_channel[1][by_channel[0]])
+        self.counts.append(by_channel[0].sum(axis=(3, 4)).ravel())
+        self.layers.append(record)
+        return len(self.layers) - 1
+
+    def all(self) -> Growths:
+        """What kernels take."""
+        counts, offsets, weights = (np.concatenate([np.empty(0), *some]) for some in self._parts)
+        values = aligned(len(weights))
+        values[:] = weights
+        spans = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Growths(np.array(self.layers, GROWTH), spans, offsets.astype(np.int32), values)
+
+    @property
+    def _parts(self) -> tuple[list[np.ndarray], ...]:
+        return self.counts, self.offsets, self.weights
+
+
+def can_grow(shape: Shape, sums: Any) -> bool:
+    """Whether rows of sums are next to each other in what is read, and there are two of them."""
+    return shape.stride == (1, 1) and sums["height"] > 1
+
+
+def _width(columns: int, pooled: bool) -> int:
+    """Columns at once, so that the fewest are computed twice."""
+    strips = -(-columns // WIDEST)
+    width = -(-columns // strips)
+    return width + width % 2 if pooled else width

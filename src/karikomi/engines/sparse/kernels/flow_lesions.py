@@ -55,7 +55,7 @@ def pass_whole(source: Source, examples: np.ndarray, flow: Flow, cuts: Cuts, pre
     """All signals of the network that has the units that are ``present``."""
     gather_planes(source, examples, flow, np.intp(0))
     for number in range(cuts.every.size):
-        take(flow, cuts, cuts.every[number], np.intp(0))
+        take(flow, cuts, cuts.every[number], np.intp(0), np.bool_(False))
         set_aside(flow, cuts, cuts.every[number].site, present)
 
 
@@ -85,7 +85,7 @@ def knock_out_channels(
             restore(flow, cuts, cuts.site_of[units[number - 1]], cuts.site_of[units[number]])
         if replace(flow, site, channel, SHOWN):
             for step in range(site.joined, site.end):
-                take_anew(flow, cuts, cuts.steps[step], channel)
+                take(flow, cuts, cuts.steps[step], channel, np.bool_(True))
             judge_outputs(flow, cuts, circuit, state, pack)
             loss[lesions[number]] += state.verdict[0]
             correct[pack.label, lesions[number]] += np.int64(state.verdict[1])
@@ -126,26 +126,23 @@ def remove_channels(
             present[unit] = 1
             if replace(flow, site, channel, KEPT):
                 for behind in range(site.first, site.last):
-                    take(flow, cuts, cuts.steps[behind], channel)
+                    take(flow, cuts, cuts.steps[behind], channel, np.bool_(False))
                     set_aside(flow, cuts, cuts.steps[behind].site, present)
                 judge_outputs(flow, cuts, circuit, state, pack)
             loss[first + step] += state.verdict[0]
             correct[pack.label, first + step] += np.int64(state.verdict[1])
 
 
-@kernel
-def take_anew(flow: Flow, cuts: Cuts, step, channel: int) -> None:
-    """One step of a single lesion, whatever the one before left in the sums."""
-    if step.what == ADD_CONVOLVED or step.what == ADD_MULTIPLIED:
-        signal = flow.signals[step.y]
-        copy(flow.units, signal.start + KEPT * flow.block, signal.start, signal.channels * plane(signal))
-    take(flow, cuts, step, channel)
+@inlined
+def take(flow: Flow, cuts: Cuts, step, channel: int, single: bool) -> None:
+    """One step; where it is one of a single channel, that is ``channel``.
 
-
-@kernel
-def take(flow: Flow, cuts: Cuts, step, channel: int) -> None:
-    """One step; where it is one of a single channel, that is ``channel``."""
+    Of a ``single`` lesion, whatever the one before it left in the sums.
+    """
     block, convolutions, units = np.intp(0), flow.convolutions, flow.units
+    if single and (step.what == ADD_CONVOLVED or step.what == ADD_MULTIPLIED):
+        signal = flow.signals[step.y]
+        copy(units, signal.start + KEPT * flow.block, signal.start, signal.channels * plane(signal))
     if step.what == THROUGH:
         through_planes(flow, step.operation, block, ROW, np.bool_(False))
     elif step.what == TILE:

@@ -1,6 +1,5 @@
 """Where the taps are of convolutions of which one channel's growth is followed."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,16 +25,15 @@ class Growing:
         record = np.zeros((), GROWTH)
         record["x"], record["sums"], record["y"] = numbers
         record["pooled"] = signals[y]["height"] < signals[sums]["height"]
-        record["outputs"], record["inputs"] = len(mask) // shape.groups, mask.shape[1]
+        record["outputs"] = len(mask)
         record["width"] = _width(int(signals[sums]["width"]), bool(record["pooled"]))
         record["spans"] = sum(map(len, self.counts))
         (down, right), (up, left) = shape.dilation, shape.padding
-        # By group, its inputs, its outputs, and place in the window.
-        by_channel = [part.reshape(shape.groups, -1, *mask.shape[1:]).swapaxes(1, 2) for part in (mask, weight)]
+        by_channel = [part.swapaxes(0, 1) for part in (mask, weight)]
         *_, row, column = np.nonzero(by_channel[0])
         self.offsets.append((row * down - up) * line.py_func(signals[x]) + (column * right - left) * ROW)
         self.weights.append(by_channel[1][by_channel[0]])
-        self.counts.append(by_channel[0].sum(axis=(3, 4)).ravel())
+        self.counts.append(by_channel[0].sum(axis=(2, 3)).ravel())
         self.layers.append(record)
         return len(self.layers) - 1
 
@@ -53,8 +51,8 @@ class Growing:
 
 
 def can_grow(shape: Shape, sums: Any) -> bool:
-    """Whether rows of sums are next to each other in what is read, and there are two of them."""
-    return shape.stride == (1, 1) and sums["height"] > 1
+    """Whether all sums grow, neighbours in what is read are neighbours in them, and there are two rows."""
+    return shape.stride == (1, 1) and shape.groups == 1 and sums["height"] > 1
 
 
 def _width(columns: int, pooled: bool) -> int:

@@ -25,9 +25,8 @@ from karikomi.engines.sparse.kernels.cuts import (
 )
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.layout import aligned, pieces_of
-from karikomi.engines.sparse.kernels.placement import Pools, padded
+from karikomi.engines.sparse.kernels.placement import Pools
 from karikomi.engines.sparse.kernels.planes import ROW, plane
-from karikomi.engines.sparse.kernels.rows import ROWS
 from karikomi.engines.sparse.lesion_program import followers_of, lesionable
 from karikomi.engines.sparse.lesion_signals import place_lesioned
 from karikomi.engines.sparse.signal_layout import shape_of
@@ -242,12 +241,9 @@ class _Layout:
         weight, bias = self._scaled(part)
         outputs, record = len(weight), np.zeros(1, LINEAR)[0]
         record["x"], record["y"], record["outputs"] = part.x[0], part.y, outputs
-        record["stride"] = padded(outputs, ROWS)
         record["links"], record["bias"] = sum(map(np.size, self.links)), sum(map(np.size, self.biases))
-        self.links.append(np.pad(weight.T, ((0, 0), (0, int(record["stride"]) - outputs))))
-        biases = np.zeros((int(record["stride"]), ROW))
-        biases[:outputs] = 0 if bias is None else bias[:, None]
-        self.biases.append(biases)
+        self.links.append(weight.T)
+        self.biases.append(np.repeat(np.zeros(outputs) if bias is None else bias, ROW))
         self.linear.append(record)
         return len(self.linear) - 1
 

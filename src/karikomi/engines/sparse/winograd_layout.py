@@ -66,7 +66,9 @@ class Tilings:
     def all(self) -> Winograd:
         """What kernels take, with room for one thread."""
         layers = np.array(self.layers, WINOGRAD)
-        rooms = [sum(apart.py_func(int(n * layer["together"])) for n in layer[["inputs", "padded"]]) for layer in layers]
+        rooms = [
+            sum(apart.py_func(int(n * layer["together"])) for n in layer[["inputs", "padded"]]) for layer in layers
+        ]
         weights = aligned(_size(self.weights))
         weights[:] = np.concatenate([np.empty(0), *self.weights])
         return Winograd(

@@ -38,8 +38,8 @@ From ``joined`` to before ``end`` are the same for single lesions: layers joined
 out the signals between.
 """
 
-LINEAR = np.dtype([(name, np.int64) for name in ("x", "y", "outputs", "stride", "links", "bias")], align=True)
-"""A linear layer: ``stride`` links for each number that it reads, from ``links`` on, and rows of biases."""
+LINEAR = np.dtype([(name, np.int64) for name in ("x", "y", "outputs", "links", "bias")], align=True)
+"""A linear layer: a link to each of its ``outputs`` for every number that it reads, from ``links`` on, and biases."""
 
 
 class Cuts(NamedTuple):

@@ -33,12 +33,13 @@ from karikomi.engines.sparse.kernels.elementwise import line_of
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.gather import Source
 from karikomi.engines.sparse.kernels.growth import grow
+from karikomi.engines.sparse.kernels.linear_sums import multiply
 from karikomi.engines.sparse.kernels.moving import gather_planes
 from karikomi.engines.sparse.kernels.packs import LOWEST, Circuit, State
 from karikomi.engines.sparse.kernels.planes import ROW, plane
 from karikomi.engines.sparse.kernels.play import through_planes
-from karikomi.engines.sparse.kernels.rows import ROWS, add_multiples, inlined, load_rows, store_rows
-from karikomi.engines.sparse.kernels.vector import kernel, load16, splat16, store
+from karikomi.engines.sparse.kernels.rows import inlined
+from karikomi.engines.sparse.kernels.vector import kernel, load16, store
 from karikomi.engines.sparse.kernels.verdicts import judge
 from karikomi.engines.sparse.kernels.winograd import convolve_tiles
 
@@ -168,9 +169,9 @@ def take(flow: Flow, cuts: Cuts, step, channel: int, single: bool) -> None:
 
 
 @inlined
-def lowest_of(flow: Flow, step):
+def lowest_of(flow: Flow, step) -> float:
     """What a step's activation lets through at least."""
-    return splat16(np.float32(0) if flow.operations[step.operation].activation == RELU else LOWEST)
+    return np.float32(0) if flow.operations[step.operation].activation == RELU else LOWEST
 
 
 @kernel
@@ -185,23 +186,6 @@ def take_channel(flow: Flow, step, channel: int) -> None:
     through_planes(flow, step.operation, np.intp(0), ROW, np.bool_(False))
     for place in range(0, plane(target), ROW):
         store(flow.units, goal + place, load16(flow.units, target.start + place) - load16(flow.units, goal + place))
-
-
-@kernel
-def multiply(flow: Flow, cuts: Cuts, number: int, signal, first: int, fresh: bool) -> None:
-    """A linear layer's sums over a signal, the numbers from the ``first`` one on; if not ``fresh`` they are added."""
-    layer, units = cuts.linear[number], flow.units
-    goal = flow.signals[layer.y].start
-    for output in range(0, layer.outputs, ROWS):
-        sums = load_rows(cuts.biases, layer.bias + output * ROW) if fresh else load_rows(units, goal + output * ROW)
-        link = layer.links + first * layer.stride + output
-        for channel in range(signal.channels):
-            for y in range(signal.height):
-                line = line_of(signal, np.intp(0), channel, y)
-                for place in range(line, line + signal.width * ROW, ROW):
-                    sums = add_multiples(cuts.links, link, load16(units, place), sums)
-                    link += layer.stride
-        store_rows(units, goal + output * ROW, sums)
 
 
 @kernel

@@ -30,6 +30,7 @@ from karikomi.engines.sparse.kernels.vector import (
     load16,
     put,
     read,
+    splat16,
     spread,
     write,
 )
@@ -224,7 +225,7 @@ def turn_inputs(winograd: Winograd, layer, units: np.ndarray, start: int, signal
 
 
 @kernel
-def convolve_tiles(winograd: Winograd, number: int, units: np.ndarray, signals, block: int, lowest) -> None:
+def convolve_tiles(winograd: Winograd, number: int, units: np.ndarray, signals, block: int, lowest: float) -> None:
     """The outputs of layer ``number`` in a block, plus its biases, none below the ``lowest``."""
     layer = winograd.layers[number]
     signal, target, many = signals[layer.x], signals[layer.y], layer.together
@@ -246,4 +247,6 @@ def convolve_tiles(winograd: Winograd, number: int, units: np.ndarray, signals, 
             for tile in range(many):
                 place = products + (output * many + tile) * ROW
                 there = goal + at(winograd.targets, first + tile)
-                turn_products(winograd.room, place, stride, bias, lowest, units, there, line(target), layer.pooled)
+                turn_products(
+                    winograd.room, place, stride, bias, splat16(lowest), units, there, line(target), layer.pooled
+                )

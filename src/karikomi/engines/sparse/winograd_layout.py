@@ -71,13 +71,9 @@ class Tilings:
         ]
         weights = aligned(_size(self.weights))
         weights[:] = np.concatenate([np.empty(0), *self.weights])
-        return Winograd(
-            layers,
-            *(np.concatenate([np.empty(0, np.int64), *some]) for some in (self.sources, self.targets)),
-            weights,
-            room=aligned(READ * READ * max(rooms, default=0)),
-            loud=np.zeros(layers["inputs"].max(initial=0), np.int64),
-        )
+        sources, targets = (np.concatenate([np.empty(0, np.int64), *some]) for some in (self.sources, self.targets))
+        room, loud = aligned(READ * READ * max(rooms, default=0)), np.zeros(layers["inputs"].max(initial=0), np.int64)
+        return Winograd(layers, sources, targets, weights, room, loud)
 
 
 def fit_tiles(shape: Shape, mask: np.ndarray, target: Any) -> bool:
@@ -92,9 +88,11 @@ def fit_tiles(shape: Shape, mask: np.ndarray, target: Any) -> bool:
 
 def _corners(target: Any) -> Sequence[tuple[int, int]]:
     """Where tiles begin that cover a signal; the last ones end with it."""
-    sides = (range(0, int(target[side]), SIDE) for side in ("height", "width"))
-    ends = (int(target[side]) - SIDE for side in ("height", "width"))
-    return [*product(*([min(start, end) for start in side] for side, end in zip(sides, ends, strict=True)))]
+    height, width = (
+        [min(start, int(target[side]) - SIDE) for start in range(0, int(target[side]), SIDE)]
+        for side in ("height", "width")
+    )
+    return [*product(height, width)]
 
 
 def _place(signal: Any, row: int, column: int) -> int:

@@ -169,7 +169,7 @@ def take(flow: Flow, cuts: Cuts, step, channel: int, single: bool) -> None:
 
 
 @inlined
-def lowest_of(flow: Flow, step) -> float:
+def lowest_of(flow: Flow, step) -> np.float32:
     """What a step's activation lets through at least."""
     return np.float32(0) if flow.operations[step.operation].activation == RELU else LOWEST
 

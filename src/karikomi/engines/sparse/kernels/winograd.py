@@ -2,7 +2,7 @@
 
 F(4 × 4, 3 × 3) of Lavin & Gray 2016 (arXiv 1509.09308): a tile of 6 × 6 places is turned into 36 values, each is
 multiplied channel by channel, and the products are turned into 4 × 4 places. The polynomials are taken at 0, ±√½, ±√2
-and ∞, where rounding is about twice that of a plain sum; at the usual 0, ±1, ±2 it is four times.
+and ∞, where rounding is about twice that of a plain sum; at the usual 0, ±1, ±2 it is more than four times.
 Channels that are silent in all examples and tiles at hand are left out.
 """
 

@@ -158,6 +158,14 @@ def test_units_to_knock_out_can_be_chosen_in_any_order(network, examples):
     np.testing.assert_array_equal(found.loss, every.loss[[0, *(1 + chosen)]])
 
 
+def test_every_unit_alone_leaves_no_trace(network, examples):
+    every = flow_lesions.knock_out(network, examples)
+    for unit in some(network, 4)[:5]:
+        alone = flow_lesions.knock_out(network, examples, units=np.array([unit]))
+        np.testing.assert_array_equal(alone.correct[1], every.correct[1 + unit])
+        assert alone.loss[1] == every.loss[1 + unit]
+
+
 def test_an_order_may_stop_early(network, examples):
     order = np.random.default_rng(3).permutation(len(units(network)))
     whole = flow_lesions.remove_in_order(network, order[None], examples)

@@ -51,7 +51,8 @@ def knock_out(
     """
     whole = Whole.of(subnetwork, examples, threads)
     single = single_lesions(units, whole.units)
-    order = np.argsort(whole.cuts.site_of[single], kind="stable")
+    # The last site first: what lies behind it is computed anew behind those before it.
+    order = np.argsort(-whole.cuts.site_of[single], kind="stable")
     numbers = order + 1
 
     def count(room: Room, pack: Pack, loss: np.ndarray, correct: np.ndarray) -> None:
@@ -151,7 +152,9 @@ class Room(threading.local):
         flow = whole.flow
         network = flow.network._replace(example_starts=flow.network.example_starts.copy())
         units = aligned(flow.units.size)
-        self.source, self.cuts, self.donors = whole.source, whole.cuts, ablation.donors
+        self.source, self.donors, winograd = whole.source, ablation.donors, whole.cuts.winograd
+        winograd = winograd._replace(room=aligned(winograd.room.size), loud=winograd.loud.copy())
+        self.cuts = whole.cuts._replace(winograd=winograd)
         self.flow = flow._replace(network=network, signals=flow.signals.copy(), units=units)
         self.circuit, self.state = _outputs(whole.classes), _state(whole)
         if ablation.means is not None:

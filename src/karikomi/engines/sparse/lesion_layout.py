@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from karikomi.engines.sparse.flow_layout import network_of_rows, operations_of, slots_of
+from karikomi.engines.sparse.growth_layout import Growing, can_grow
 from karikomi.engines.sparse.kernels.convolution_layout import collected, place_convolution
 from karikomi.engines.sparse.kernels.cuts import (
     ADD_CONVOLVED,
@@ -13,22 +14,24 @@ from karikomi.engines.sparse.kernels.cuts import (
     BLOCKS,
     CHANNEL,
     CONVERT,
+    GROW,
     LINEAR,
     MULTIPLY,
     SITE,
     STEP,
     THROUGH,
+    TILE,
     Cuts,
 )
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.layout import aligned, pieces_of
 from karikomi.engines.sparse.kernels.passing import nothing_passes
-from karikomi.engines.sparse.kernels.placement import Pools, padded
+from karikomi.engines.sparse.kernels.placement import Pools
 from karikomi.engines.sparse.kernels.planes import ROW, plane
-from karikomi.engines.sparse.kernels.rows import ROWS
-from karikomi.engines.sparse.lesion_program import lesionable
+from karikomi.engines.sparse.lesion_program import followers_of, lesionable
 from karikomi.engines.sparse.lesion_signals import place_lesioned
 from karikomi.engines.sparse.signal_layout import shape_of
+from karikomi.engines.sparse.winograd_layout import Tilings, fit_tiles
 from karikomi.networks.program import Part
 from karikomi.networks.subnetwork import Subnetwork
 
@@ -56,14 +59,18 @@ class _Layout:
         self.low = self.form.low
         self.pools, self.values = Pools(), Values()
         self.convolutions, self.linear, self.links = list[Any](), list[Any](), list[np.ndarray]()
-        self.biases = list[np.ndarray]()
+        self.biases, self.tilings, self.growing = list[np.ndarray](), Tilings(), Growing()
+        self.followers = followers_of(self.low, {site.signal for site in self.form.sites})
+        self.joints = dict[tuple[int, int], int]()
 
     def run(self) -> tuple[Flow, Cuts]:
         low = self.low
         self.signals, self.changes, block = place_lesioned(self.form)
         operations, moments = operations_of(low), 0
         for kind, part, operation in zip(low.kinds, low.parts, operations, strict=True):
-            if kind == "convolution":
+            if kind == "convolution" and self._fits_tiles(part):
+                operation["number"] = self._tiled(part)
+            elif kind == "convolution":
                 operation["number"] = self._convolution(part)
             elif kind == "linear":
                 operation["number"] = self._linear(part)
@@ -74,14 +81,14 @@ class _Layout:
             elif kind == "layer_norm":
                 operation["weight"], operation["bias"] = self._row(part.weight), self._row(part.bias)
         every = [self._step(operations, number, "whole") for number in range(len(operations))]
-        sliced, steps, ends = list[Any](operations), list[Any](), [0]
-        for some in self.form.steps:
-            steps += [self._step(operations, number, how, sliced) for number, how in some]
-            ends.append(len(steps))
-        sites = np.zeros(len(self.form.sites), SITE)
-        for record, site, first, last in zip(sites, self.form.sites, ends, ends[1:], strict=False):
+        sliced, steps, sites = list[Any](operations), list[Any](), np.zeros(len(self.form.sites), SITE)
+        for record, site, some in zip(sites, self.form.sites, self.form.steps, strict=True):
             record["signal"], record["change"] = site.signal, self.changes[site.signal]
-            record["first"], record["last"] = first, last
+            each = [self._step(operations, number, how, sliced) for number, how in some]
+            record["first"], record["last"] = len(steps), len(steps) + len(each)
+            joined = self._joined([number for number, _ in some], each)
+            record["joined"], record["end"] = record["last"], record["last"] + len(joined)
+            steps += each + joined
         parameters = aligned(self.pools.parameters)
         for positions, values in self.values:
             parameters[positions] = values
@@ -119,6 +126,8 @@ class _Layout:
             linear=np.array(self.linear, LINEAR),
             links=_flat(self.links),
             biases=_flat(self.biases),
+            winograd=self.tilings.all(),
+            growths=self.growing.all(),
             output=low.output,
         )
         return flow, cuts
@@ -130,6 +139,8 @@ class _Layout:
         step["source"], step["target"] = (self.changes.get(signal, -1) for signal in (part.x[0], part.y))
         step["site"] = acting.index(part.y) if part.y in acting else -1
         whole = {"linear": MULTIPLY, "to_planes": CONVERT}.get(kind, THROUGH)
+        if kind == "convolution" and how == "whole" and self._fits_tiles(part):
+            whole, step["layer"] = TILE, operations[number]["number"]
         added = ADD_MULTIPLIED if kind == "linear" else ADD_CONVOLVED
         step["what"] = {"whole": whole, "channel": CHANNEL, "added": added}[how]
         if how == "channel" and sliced is not None:
@@ -141,6 +152,34 @@ class _Layout:
         if how == "added" and kind == "convolution":
             step["layer"] = self._channel_by_channel(part)
         return step
+
+    def _joined(self, numbers: Sequence[int], steps: Sequence[Any]) -> list[Any]:
+        """The steps of these operations, layers joined with what follows them where that can be."""
+        found, left_out = list[Any](), set[int]()
+        for number, step in zip(numbers, steps, strict=True):
+            part, behind = self.low.parts[number], self.followers.get(number)
+            tiled = step["what"] == TILE and part.activation == "identity"
+            if number in left_out:
+                continue
+            if behind is not None and (tiled or (step["what"] == ADD_CONVOLVED and self._can_grow(part))):
+                step, target, left_out = step.copy(), self.low.parts[behind].y, {*left_out, behind}
+                place = (number, int(step["what"]))
+                if place not in self.joints:
+                    self.joints[place] = self._into(step, part, target)
+                step["what"], step["layer"] = TILE if tiled else GROW, self.joints[place]
+                step["operation"], step["y"] = behind, target
+            found.append(step)
+        return found
+
+    def _into(self, step: Any, part: Part, target: int) -> int:
+        """A layer of which the sums go straight into another signal."""
+        if step["what"] == TILE:
+            return self.tilings.into(int(step["layer"]), self.signals, target)
+        (weight, _), links, numbers = self._scaled(part), self._links(part), (self.changes[part.x[0]], part.y, target)
+        return self.growing.place(shape_of(part), self.signals, numbers, weight.reshape(links.shape), links)
+
+    def _can_grow(self, part: Part) -> bool:
+        return can_grow(shape_of(part), self.signals[part.y])
 
     # Layers.
 
@@ -171,6 +210,14 @@ class _Layout:
         self.convolutions.append(layer)
         return len(self.convolutions) - 1
 
+    def _fits_tiles(self, part: Part) -> bool:
+        plain = part.activation in ("identity", "relu")
+        return plain and fit_tiles(shape_of(part), self._links(part), self.signals[part.y])
+
+    def _tiled(self, part: Part) -> int:
+        weight, bias = self._scaled(part)
+        return self.tilings.place(self.signals, part.x[0], part.y, part.padding, weight, bias)
+
     def _channel_by_channel(self, part: Part) -> int:
         """Layers that read one channel's change each: the number of the first one."""
         first, (weight, _), links = len(self.convolutions), self._scaled(part), self._links(part)
@@ -196,12 +243,9 @@ class _Layout:
         weight, bias = self._scaled(part)
         outputs, record = len(weight), np.zeros(1, LINEAR)[0]
         record["x"], record["y"], record["outputs"] = part.x[0], part.y, outputs
-        record["stride"] = padded(outputs, ROWS)
         record["links"], record["bias"] = sum(map(np.size, self.links)), sum(map(np.size, self.biases))
-        self.links.append(np.pad(weight.T, ((0, 0), (0, int(record["stride"]) - outputs))))
-        biases = np.zeros((int(record["stride"]), ROW))
-        biases[:outputs] = 0 if bias is None else bias[:, None]
-        self.biases.append(biases)
+        self.links.append(weight.T)
+        self.biases.append(np.repeat(np.zeros(outputs) if bias is None else bias, ROW))
         self.linear.append(record)
         return len(self.linear) - 1
 

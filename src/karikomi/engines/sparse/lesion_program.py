@@ -4,7 +4,7 @@ Nothing is learned, so normalization becomes part of the layer before it. What a
 that is a signal of its own: a convolution is linear up to there, so that what a channel brings can be taken off it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -51,6 +51,26 @@ def lesionable(architecture: Architecture) -> Lesionable:
         InputError: with the layer whose units are not the channels of one signal.
     """
     return _Writer(architecture).run()
+
+
+def followers_of(low: Lowered, sites: Collection[int]) -> dict[int, int]:
+    """By the number of a convolution that of what its sums go through at once: an activation, or pooling by squares."""
+    found = dict[int, int]()
+    for number, part in enumerate(low.parts):
+        readers = [n for n, reader in enumerate(low.parts) if part.y in reader.x]
+        if low.kinds[number] == "convolution" and len(readers) == 1 and part.y not in {low.output, *sites}:
+            [reader] = readers
+            if _goes_through(low, reader):
+                found[number] = reader
+    return found
+
+
+def _goes_through(low: Lowered, number: int) -> bool:
+    kind, part = low.kinds[number], low.parts[number]
+    _, height, width = low.signals[part.x[0]].shape
+    squares = part.kernel == part.stride == (2, 2) and part.padding == (0, 0) and height % 2 == width % 2 == 0
+    alone = len(part.x) == 1 and part.activation in ("identity", "relu")
+    return alone and (kind == "sum" or (kind == "maximum" and squares))
 
 
 class _Writer:

@@ -1,12 +1,9 @@
 """Where the signals of a program lie in a block that is lesioned, and what they change by."""
 
-from typing import Any
-
 import numpy as np
 
 from karikomi.engines.sparse.kernels.placement import padded
-from karikomi.engines.sparse.kernels.planes import PLANES, ROW, extent
-from karikomi.engines.sparse.kernels.rows import ROWS
+from karikomi.engines.sparse.kernels.planes import PLANES, extent
 from karikomi.engines.sparse.lesion_program import Lesionable
 
 
@@ -25,20 +22,14 @@ def place_lesioned(form: Lesionable) -> tuple[np.ndarray, dict[int, int], int]:
     alone |= {site.signal for site in form.sites}
     changes = {signal: len(low.signals) + 2 * n for n, signal in enumerate(sorted(alone))}
     signals, end = np.zeros(len(low.signals) + 2 * len(changes), PLANES), 0
-    linear = {part.y for kind, part in zip(low.kinds, low.parts, strict=True) if kind == "linear"}
     for number, (record, signal) in enumerate(zip(signals, low.signals, strict=False)):
         record["channels"], record["height"], record["width"] = signal.shape
         record["halo"] = halos[number]
         if signal.same == number:
-            rows = padded(signal.shape.channels, ROWS) if number in linear else 0
-            record["start"], end = end, end + _room(record, rows)
+            record["start"], end = end, end + padded(extent(record), 64)
     for signal, change in changes.items():
         for number in (change, change + 1):
             signals[number] = signals[signal]
             signals[number]["channels"] = 1
-        signals[change]["start"], end = end, end + _room(signals[change], 0)
+        signals[change]["start"], end = end, end + padded(extent(signals[change]), 64)
     return signals, changes, end
-
-
-def _room(signal: Any, rows: int) -> int:
-    return padded(max(extent(signal), rows * ROW), 64)

@@ -6,34 +6,40 @@ import numpy as np
 
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.fused import any_bit
+from karikomi.engines.sparse.kernels.growth import Growths
 from karikomi.engines.sparse.kernels.planes import ROW, plane
 from karikomi.engines.sparse.kernels.vector import absolute, kernel, larger, load16, splat16, store
+from karikomi.engines.sparse.kernels.winograd import Winograd
 
 BLOCKS = 3
 """The network as it is; as it was, or in removed channels what they would do; and what they show instead."""
 KEPT, SHOWN = 1, 2
 
-STEPS = ("through", "multiply", "convert", "channel", "add_convolved", "add_multiplied")
-THROUGH, MULTIPLY, CONVERT, CHANNEL, ADD_CONVOLVED, ADD_MULTIPLIED = range(len(STEPS))
+STEPS = ("through", "tile", "multiply", "convert", "channel", "add_convolved", "add_multiplied", "grow")
+THROUGH, TILE, MULTIPLY, CONVERT, CHANNEL, ADD_CONVOLVED, ADD_MULTIPLIED, GROW = range(len(STEPS))
 
 STEP = np.dtype(
     [
         (name, np.int64)
         for name in (
             # ``operation`` reads the signals ``x`` and ``z`` and makes ``y``; ``source`` is by how much a channel of x
-            # grew, ``target`` is for that of y. ``layer`` is the convolution that reads channel 0 alone; ``site`` is
-            # the one in y, or -1.
+            # grew, ``target`` is for that of y. ``layer`` is the convolution that reads channel 0 alone, or the one in
+            # tiles, or whose sums grow; ``site`` is the one in y, or -1.
             *("what", "operation", "x", "z", "y", "source", "target", "layer", "site"),
         )
     ],
     align=True,
 )
 
-SITE = np.dtype([(name, np.int64) for name in ("signal", "change", "first", "last")], align=True)
-"""The signal that units act in, the one for a channel's change, and the range of the steps behind."""
+SITE = np.dtype([(name, np.int64) for name in ("signal", "change", "first", "last", "joined", "end")], align=True)
+"""The signal that units act in, the one for a channel's change, and the range of the steps behind.
 
-LINEAR = np.dtype([(name, np.int64) for name in ("x", "y", "outputs", "stride", "links", "bias")], align=True)
-"""A linear layer: ``stride`` links for each number that it reads, from ``links`` on, and rows of biases."""
+From ``joined`` to before ``end`` are the same for single lesions: layers joined with what follows them, which leave
+out the signals between.
+"""
+
+LINEAR = np.dtype([(name, np.int64) for name in ("x", "y", "outputs", "links", "bias")], align=True)
+"""A linear layer: a link to each of its ``outputs`` for every number that it reads, from ``links`` on, and biases."""
 
 
 class Cuts(NamedTuple):
@@ -47,6 +53,8 @@ class Cuts(NamedTuple):
     linear: Any
     links: np.ndarray
     biases: np.ndarray
+    winograd: Winograd
+    growths: Growths
     output: int
 
 
@@ -94,22 +102,26 @@ def set_aside(flow: Flow, cuts: Cuts, site: int, present: np.ndarray) -> None:
 
 @kernel
 def give_back(flow: Flow, cuts: Cuts, site, channel: int) -> None:
-    """What is not computed anew with the next unit of a site becomes what it was."""
+    """The channel of a single lesion becomes what it was, here and where it was followed alone."""
     signal = flow.signals[site.signal]
     here = signal.start + channel * plane(signal)
     copy(flow.units, here + KEPT * flow.block, here, plane(signal))
-    for number in range(site.first, site.last):
-        step, signal = cuts.steps[number], flow.signals[cuts.steps[number].y]
-        if step.what == CHANNEL:
+    for number in range(site.joined, site.end):
+        if cuts.steps[number].what == CHANNEL:
+            signal = flow.signals[cuts.steps[number].y]
             here = signal.start + channel * plane(signal)
             copy(flow.units, here + KEPT * flow.block, here, plane(signal))
-        elif step.what == ADD_CONVOLVED or step.what == ADD_MULTIPLIED:
-            copy(flow.units, signal.start + KEPT * flow.block, signal.start, signal.channels * plane(signal))
 
 
 @kernel
-def restore(flow: Flow, cuts: Cuts, number: int) -> None:
-    """All that lies behind a site becomes what it was."""
-    for step in range(cuts.sites[number].first, cuts.sites[number].last):
-        signal = flow.signals[cuts.steps[step].y]
-        copy(flow.units, signal.start + KEPT * flow.block, signal.start, signal.channels * plane(signal))
+def restore(flow: Flow, cuts: Cuts, before: int, after: int) -> None:
+    """What lies behind one site becomes what it was, but for what is computed anew behind the next one."""
+    site, following = cuts.sites[before], cuts.sites[after]
+    for number in range(site.joined, site.end):
+        anew = False
+        for other in range(following.joined, following.end):
+            step = cuts.steps[other]
+            anew = anew or (step.y == cuts.steps[number].y and step.what != CHANNEL)
+        if not anew:
+            signal = flow.signals[cuts.steps[number].y]
+            copy(flow.units, signal.start + KEPT * flow.block, signal.start, signal.channels * plane(signal))

@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from karikomi.engines.sparse.kernels.activations import RELU
 from karikomi.engines.sparse.kernels.convolution import ADDED, PLAIN, add_all_taps
 from karikomi.engines.sparse.kernels.cuts import (
     ADD_CONVOLVED,
+    ADD_MULTIPLIED,
     CHANNEL,
     CONVERT,
+    GROW,
     KEPT,
     MULTIPLY,
     SHOWN,
     THROUGH,
+    TILE,
     Cuts,
     Pack,
     copy,
@@ -28,13 +32,16 @@ from karikomi.engines.sparse.kernels.cuts import (
 from karikomi.engines.sparse.kernels.elementwise import line_of
 from karikomi.engines.sparse.kernels.flow import Flow
 from karikomi.engines.sparse.kernels.gather import Source
+from karikomi.engines.sparse.kernels.growth import grow
+from karikomi.engines.sparse.kernels.linear_sums import multiply
 from karikomi.engines.sparse.kernels.moving import gather_planes
-from karikomi.engines.sparse.kernels.packs import Circuit, State
+from karikomi.engines.sparse.kernels.packs import LOWEST, Circuit, State
 from karikomi.engines.sparse.kernels.planes import ROW, plane
 from karikomi.engines.sparse.kernels.play import through_planes
-from karikomi.engines.sparse.kernels.rows import ROWS, add_multiples, load_rows, store_rows
+from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import kernel, load16, store
 from karikomi.engines.sparse.kernels.verdicts import judge
+from karikomi.engines.sparse.kernels.winograd import convolve_tiles
 
 
 @kernel
@@ -49,7 +56,7 @@ def pass_whole(source: Source, examples: np.ndarray, flow: Flow, cuts: Cuts, pre
     """All signals of the network that has the units that are ``present``."""
     gather_planes(source, examples, flow, np.intp(0))
     for number in range(cuts.every.size):
-        take(flow, cuts, cuts.every[number], np.intp(0))
+        take(flow, cuts, cuts.every[number], np.intp(0), np.bool_(False))
         set_aside(flow, cuts, cuts.every[number].site, present)
 
 
@@ -66,7 +73,7 @@ def knock_out_channels(
     loss: np.ndarray,
     correct: np.ndarray,
 ) -> None:
-    """Lesion 0 is the whole network, lesion ``lesions[k]`` the one without ``units[k]``, which are sorted by site."""
+    """Lesion 0 is the whole network, lesion ``lesions[k]`` the one without ``units[k]``, which come site by site."""
     pass_whole(source, pack.examples, flow, cuts, state.some)
     judge_outputs(flow, cuts, circuit, state, pack)
     whole, right = state.verdict[0], np.int64(state.verdict[1])
@@ -76,10 +83,10 @@ def knock_out_channels(
     for number in range(units.size):
         site, channel = cuts.sites[cuts.site_of[units[number]]], cuts.channel_of[units[number]]
         if number and cuts.site_of[units[number]] != cuts.site_of[units[number - 1]]:
-            restore(flow, cuts, cuts.site_of[units[number - 1]])
+            restore(flow, cuts, cuts.site_of[units[number - 1]], cuts.site_of[units[number]])
         if replace(flow, site, channel, SHOWN):
-            for step in range(site.first, site.last):
-                take(flow, cuts, cuts.steps[step], channel)
+            for step in range(site.joined, site.end):
+                take(flow, cuts, cuts.steps[step], channel, np.bool_(True))
             judge_outputs(flow, cuts, circuit, state, pack)
             loss[lesions[number]] += state.verdict[0]
             correct[pack.label, lesions[number]] += np.int64(state.verdict[1])
@@ -120,19 +127,30 @@ def remove_channels(
             present[unit] = 1
             if replace(flow, site, channel, KEPT):
                 for behind in range(site.first, site.last):
-                    take(flow, cuts, cuts.steps[behind], channel)
+                    take(flow, cuts, cuts.steps[behind], channel, np.bool_(False))
                     set_aside(flow, cuts, cuts.steps[behind].site, present)
                 judge_outputs(flow, cuts, circuit, state, pack)
             loss[first + step] += state.verdict[0]
             correct[pack.label, first + step] += np.int64(state.verdict[1])
 
 
-@kernel
-def take(flow: Flow, cuts: Cuts, step, channel: int) -> None:
-    """One step; where it is one of a single channel, that is ``channel``."""
+@inlined
+def take(flow: Flow, cuts: Cuts, step, channel: int, single: bool) -> None:
+    """One step; where it is one of a single channel, that is ``channel``.
+
+    Of a ``single`` lesion, whatever the one before it left in the sums.
+    """
     block, convolutions, units = np.intp(0), flow.convolutions, flow.units
+    if single and (step.what == ADD_CONVOLVED or step.what == ADD_MULTIPLIED):
+        signal = flow.signals[step.y]
+        copy(units, signal.start + KEPT * flow.block, signal.start, signal.channels * plane(signal))
     if step.what == THROUGH:
         through_planes(flow, step.operation, block, ROW, np.bool_(False))
+    elif step.what == TILE:
+        convolve_tiles(cuts.winograd, step.layer, units, flow.signals, block, lowest_of(flow, step))
+    elif step.what == GROW:
+        kept = KEPT * flow.block
+        grow(cuts.growths, step.layer, channel, units, flow.signals, kept, lowest_of(flow, step))
     elif step.what == MULTIPLY:
         multiply(flow, cuts, flow.operations[step.operation].number, flow.signals[step.x], block, np.bool_(True))
     elif step.what == CONVERT:
@@ -150,6 +168,12 @@ def take(flow: Flow, cuts: Cuts, step, channel: int) -> None:
         )
 
 
+@inlined
+def lowest_of(flow: Flow, step) -> np.float32:
+    """What a step's activation lets through at least."""
+    return np.float32(0) if flow.operations[step.operation].activation == RELU else LOWEST
+
+
 @kernel
 def take_channel(flow: Flow, step, channel: int) -> None:
     """An operation that leaves channels to themselves, in one of them; its growth is kept."""
@@ -162,23 +186,6 @@ def take_channel(flow: Flow, step, channel: int) -> None:
     through_planes(flow, step.operation, np.intp(0), ROW, np.bool_(False))
     for place in range(0, plane(target), ROW):
         store(flow.units, goal + place, load16(flow.units, target.start + place) - load16(flow.units, goal + place))
-
-
-@kernel
-def multiply(flow: Flow, cuts: Cuts, number: int, signal, first: int, fresh: bool) -> None:
-    """A linear layer's sums over a signal, the numbers from the ``first`` one on; if not ``fresh`` they are added."""
-    layer, units = cuts.linear[number], flow.units
-    goal = flow.signals[layer.y].start
-    for output in range(0, layer.outputs, ROWS):
-        sums = load_rows(cuts.biases, layer.bias + output * ROW) if fresh else load_rows(units, goal + output * ROW)
-        link = layer.links + first * layer.stride + output
-        for channel in range(signal.channels):
-            for y in range(signal.height):
-                line = line_of(signal, np.intp(0), channel, y)
-                for place in range(line, line + signal.width * ROW, ROW):
-                    sums = add_multiples(cuts.links, link, load16(units, place), sums)
-                    link += layer.stride
-        store_rows(units, goal + output * ROW, sums)
 
 
 @kernel

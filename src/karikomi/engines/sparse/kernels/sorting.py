@@ -45,7 +45,7 @@ class Order(NamedTuple):
     def places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row, column, and position in the parameters of each link."""
         block = np.repeat(np.arange(len(self.blocks) - 1), np.diff(self.blocks))
-        many = (len(self.blocks) - 1) // len(self.links)
+        many = (len(self.blocks) - 1) // max(len(self.links), 1)
         tile, (column, row) = block // many, np.divmod(self.cells, GROUP)
         positions = np.arange(len(block)) + self.links[tile] - self.blocks[tile * many]
         return self.groups[block * GROUP + row].astype(np.int64), tile * TILE + column, positions
@@ -119,7 +119,7 @@ def grouped(mask: np.ndarray) -> np.ndarray:
 def sort_links(room: Room, lists: Lists, order: Order) -> None:
     """The ``lists`` and the ``order`` of the links that are there."""
     link, number, slot, tiles = lists.link, np.intp(0), np.intp(0), order.links.size
-    outputs = order.groups.size // tiles
+    outputs = order.groups.size // max(tiles, 1)
     for tile in range(tiles):
         shift = link - number
         put(order.links, tile, link)
@@ -260,7 +260,7 @@ def sort_back(room: Room, lists: Lists, order: Order) -> None:
 def _list_row(room, lists, order, row):
     """The inputs of a row's links and where the parameters of these are; returns how many they are."""
     found, tiles = np.intp(0), order.links.size
-    outputs = order.groups.size // tiles
+    outputs = order.groups.size // max(tiles, 1)
     for tile in range(tiles):
         slot, shift = at(room.slots, tile * outputs + row), at(lists.shifts, tile)
         member = slot % GROUP

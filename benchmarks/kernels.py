@@ -79,7 +79,8 @@ def _point(problem: Uniform, arguments: Arguments) -> dict:
     assert BATCH <= LANES and not network.listed.inputs
     start, best = network.parameters.copy(), np.full(3 + 3 * layers, np.iinfo(np.int64).max)
     chains, moment, highest = peak.multiply_adds(problem, 1, 1), np.zeros(2, np.int64), 0.0
-    end = time.monotonic() + (1 if arguments.quick else 20)
+    chains(1)  # compiles
+    end = time.monotonic() + (1 if arguments.quick else 15)
     while time.monotonic() < end:
         network.parameters[:], optimizer.first[:], optimizer.second[:] = start, 0, 0
         _timed(source, order, network, optimizer, best, moment, moment.ctypes.data)

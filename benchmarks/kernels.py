@@ -76,7 +76,8 @@ def _point(problem: Uniform, arguments: Arguments) -> dict:
     source, order = source_of(mnist().train), problem.order(0, STEPS)
     network, places = lay_out(problem.subnetwork, nonzero_fraction(mnist().train), BATCH, keep_idle=False)
     optimizer, layers = optimizer_of(recipe(STEPS), network), len(network.layers)
-    assert BATCH <= LANES and not network.listed.inputs
+    assert BATCH <= LANES
+    assert not network.listed.inputs
     start, best = network.parameters.copy(), np.full(3 + 3 * layers, np.iinfo(np.int64).max)
     chains, moment, highest = peak.multiply_adds(problem, 1, 1), np.zeros(2, np.int64), 0.0
     chains(1)  # compiles

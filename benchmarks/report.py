@@ -116,7 +116,7 @@ def _kernels(kernels: dict) -> str:
         limit = sum(layer["limit"] * (2 + (number > 0)) for number, layer in enumerate(point["layers"]))
         rest = f"gathering {_short(point['gather'])}, loss {_short(point['loss'])}"
         rows.append((density, f"whole step: {_short(point['step'])}", rest, "", "", "", _short(limit)))
-    head = ("density", "µs", "links", "forward", "back to inputs", "gradient and Adam", "limit of each")
+    head = ("density", "", "links", "forward", "back to inputs", "gradient and Adam", "limit of each")
     peak = max(point["peak"] for point in kernels["points"]) / 1e9
     return KERNELS.format(batch=kernels["batch"], peak=f"{peak:.0f}", table=_table(head, rows))
 

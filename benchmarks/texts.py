@@ -70,8 +70,10 @@ second, once for each pass. Units and inputs that nothing depends on are left ou
 
 {table}
 
-- Every link loads its unit's 64 values and its weight, five loads where the core does two a cycle: 1.25 times the
-  limit in each pass, if the tile of units stays in the first-level cache.
+What comes on top of the arithmetic (by the code, not measured one by one):
+
+- Every link loads its unit's 64 values and its weight: five loads of AVX-512 for four multiply-adds, and a core does no
+  more of the one than of the other in a cycle.
 - Sums of all units (256 KiB) are in the second-level cache: each tile of inputs reads and writes them once more, which
   costs the more, the fewer links a unit has in a tile.
 - On the way back weights are read at places scattered over all links of the layer.

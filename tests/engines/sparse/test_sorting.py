@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from karikomi.engines.sparse.kernels.layout import LAYER
 from karikomi.engines.sparse.kernels.links import GROUP
 from karikomi.engines.sparse.kernels.placement import Pools, place_sparse

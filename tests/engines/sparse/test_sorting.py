@@ -11,9 +11,9 @@ from karikomi.engines.sparse.kernels.placement import Pools, place_sparse
 from karikomi.engines.sparse.kernels.sorting import TILE
 
 
-def _links(pools, rows: str, pointers: str, partner: str) -> list[tuple[int, int, int, int]]:
+def _links(pools: Pools, *names: str) -> list[tuple[int, int, int, int]]:
     """Of each link its tile's number, row, partner and entry, list by list, as ``Network`` says they are."""
-    rows, pointers, partner = (pools.array(name) for name in (rows, pointers, partner))
+    rows, pointers, partner = map(pools.array, names)
     found = []
     for slot in range(0, len(rows) - 1, GROUP):
         for number in range(GROUP):

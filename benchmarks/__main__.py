@@ -23,8 +23,8 @@ RESULTS, PAGE = HERE / "results.json", HERE.parent / "docs" / "performance.md"
 # A part that hangs must not hold up the others; the longest, the lottery, takes half an hour.
 LIMIT_SECONDS = 3 * 3600
 PARTS = (
-    *("steps", "sparse", "training", "convolutions", "grow", "lottery", "lesions", "channels", "models", "scaling"),
-    "memory",
+    *("steps", "sparse", "kernels", "training", "convolutions", "grow", "lottery"),
+    *("lesions", "channels", "models", "scaling", "memory"),
 )
 _FEATURES = {
     name: has and not name.startswith(("avx10", "avx512", "amx", "evex512"))

@@ -6,7 +6,21 @@ from statistics import median
 from typing import Any
 
 from peak import UNIT
-from texts import CHANNELS, CONVOLUTIONS, GROW, HEAD, LESIONS, LOTTERY, MEMORY, MODELS, SCALING, SPARSE, STEPS, TRAINING
+from texts import (
+    CHANNELS,
+    CONVOLUTIONS,
+    GROW,
+    HEAD,
+    KERNELS,
+    LESIONS,
+    LOTTERY,
+    MEMORY,
+    MODELS,
+    SCALING,
+    SPARSE,
+    STEPS,
+    TRAINING,
+)
 
 
 def page(results: dict) -> str:
@@ -14,6 +28,7 @@ def page(results: dict) -> str:
     for name, section, title in (
         ("steps", _steps, "Training steps"),
         ("sparse", _sparse, "Training of few links"),
+        ("kernels", _kernels, "Where the time goes"),
         ("training", _training, "Training of any network"),
         ("convolutions", _convolutions, "Convolutional networks"),
         ("grow", _grow, "Links that go and grow"),
@@ -97,6 +112,21 @@ def _sparse(sparse: dict) -> str:
         chosen="; ".join(f"{name}: {setup}" for name, setup in sorted(chosen)),
         apart=f"{max(apart for point in points for apart in point['checks'].values()):.0e}",
     ) + "".join(f"\nNot measured: {what}.\n" for what in sorted(failed))
+
+
+def _kernels(kernels: dict) -> str:
+    rows = []
+    for point in kernels["points"]:
+        density, passes = _density(point), ("forward", "back", "learn")
+        for number, layer in enumerate(point["layers"]):
+            times = [_short(layer[name]) if layer[name] else "" for name in passes]
+            rows.append((density, f"layer {number + 1}", f"{layer['links']:,}", *times, _short(layer["limit"])))
+        limit = sum(layer["limit"] * (2 + (number > 0)) for number, layer in enumerate(point["layers"]))
+        rest = f"gathering {_short(point['gather'])}, loss {_short(point['loss'])}"
+        rows.append((density, f"whole step: {_short(point['step'])}", rest, "", "", "", _short(limit)))
+    head = ("density", "", "links", "forward", "back to inputs", "gradient and Adam", "limit of each")
+    peak = max(point["peak"] for point in kernels["points"]) / 1e9
+    return KERNELS.format(batch=kernels["batch"], peak=f"{peak:.0f}", table=_table(head, rows))
 
 
 def _training(training: dict) -> str:

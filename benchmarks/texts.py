@@ -63,6 +63,24 @@ After 200 steps the mean training loss and the loss on the test images differ fr
 (allowed: {tolerance}). The fastest setups: {chosen}.
 """
 
+KERNELS = """## Where the time goes
+
+784-1024-1024-10 as above, the sparse engine on one core, batch {batch}, Adam: the shortest time of each kernel within
+whole steps, in microseconds. *limit of each*: a multiply-add per link and lane (64) at this core's peak, {peak} G a
+second, once for each pass. Units and inputs that nothing depends on are left out, so layers have fewer links.
+
+{table}
+
+What comes on top of the arithmetic (by the code, not measured one by one):
+
+- Every link loads its unit's 64 values and its weight: five loads of AVX-512 for four multiply-adds, and a core does no
+  more of the one than of the other in a cycle.
+- Sums of all units (256 KiB) are in the second-level cache: each tile of inputs reads and writes them once more, which
+  costs the more, the fewer links a unit has in a tile.
+- On the way back weights are read at places scattered over all links of the layer.
+- *gradient and Adam*: sums across lanes; a root and a division per link; weights and both moments read and written.
+"""
+
 LOTTERY = """## Whole lotteries
 
 Dense networks, tickets and re-initialized tickets, {replicates} replicates, {iterations} iterations each, validated

@@ -15,7 +15,7 @@ from karikomi.engines.sparse.kernels.memory import addresses
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.placement import Place, padded
 from karikomi.engines.sparse.kernels.rewiring import choose_links, mark_changes
-from karikomi.engines.sparse.kernels.sorting import TILE, TOGETHER, room_for_block
+from karikomi.engines.sparse.kernels.sorting import TILE, room_for_rows
 from karikomi.networks.subnetwork import Subnetwork
 
 Places = Callable[[], dict[str, Place]]
@@ -85,7 +85,7 @@ class Rewired:
                 row, column = np.divmod(elements, part.inputs)
                 found[name] = Place(part.link + row * part.stride + column, elements)
             else:
-                row, column, positions = order_of.py_func(orders, part).places()
+                row, column, positions = order_of.py_func(self.changing.groups, orders, part).places()
                 found[name] = Place(positions, row * part.inputs + column)
         return {**self.places, **found}
 
@@ -103,9 +103,11 @@ def _laid_out(
     gone, left = np.empty((2, room["change"]), np.int32)
     changing = Changing(
         *(parts, network.parameters, first, second, network.parameters.view(np.int32), network.keep),
-        *(network.partner, network.pointers, network.tile_links),
-        *(network.back_partner, network.back_link, network.back_pointers),
-        *(np.zeros(room["pattern"], np.uint8), *room_for_block()),
+        *(network.partner, network.pointers, network.rows, network.shifts),
+        *(network.back_partner, network.back_link, network.back_pointers, network.back_rows),
+        _groups(network.rows, parts["pointer"], parts["groups"] * parts["tiles"]),
+        _groups(network.back_rows, parts["back_pointer"], parts["back_groups"]),
+        *room_for_rows(int(parts["outputs"].max()), int(parts["inputs"].max())),
         *(np.full(room["word"], 2**64 - 1, np.uint64), parts["links"].copy(), gone, left, np.append(flat, flat[:1])),
         moved=aligned(3 * int((padded(parts["links"], 16) + 16 * parts["tiles"]).max())),
         cells=aligned(4 * GROUP * TILE),
@@ -114,26 +116,32 @@ def _laid_out(
     return changing, orders
 
 
+def _groups(rows: np.ndarray, starts: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The rows of each layer's groups, ascending."""
+    sorted_rows = rows.copy()
+    for start, many in zip(starts, groups, strict=True):
+        sorted_rows[start : start + GROUP * many].reshape(-1, GROUP).sort(axis=1)
+    return sorted_rows
+
+
 def _parts(network: Network, links: list[int]) -> tuple[np.ndarray, dict[str, int]]:
     """The layers, and how much room they need in the arrays in which they lie one after the other."""
     layers, parts = network.layers, np.zeros(len(network.layers), PART)
     for name in ("inputs", "outputs", "x", "y", "stride", "keep", "tiles", "pointer", "tile_link", "back_pointer"):
         parts[name] = layers[name]
     parts["layer"], parts["links"], parts["link"] = np.arange(len(layers)), links, layers["links"]
-    parts["back_pointers"] = layers["back_tiles"] * layers["inputs"] + (layers["back_tiles"] > 0)
+    parts["back_groups"] = layers["back_tiles"] * (padded(layers["inputs"], GROUP) // GROUP)
     sparse, back = layers["stride"] == 0, layers["back_tiles"] > 0
     parts["groups"] = sparse * padded(layers["outputs"], GROUP) // GROUP
-    parts["width"] = sparse * padded(layers["inputs"], TOGETHER)
-    parts["link"][sparse] = network.tile_links[layers["tile_link"][sparse]]
     parts["entry"][sparse] = network.pointers[layers["pointer"][sparse]]
+    parts["link"][sparse] = parts["entry"][sparse] + network.shifts[layers["tile_link"][sparse]]
     parts["back_entry"][back] = network.back_pointers[layers["back_pointer"][back]]
     room = {
         "element": parts["links"] * ~sparse,
-        "pattern": parts["groups"] * parts["width"],
-        "cell": (parts["links"] + 3) * sparse,
+        "cell": parts["links"] * sparse,
         "block": parts["tiles"] * parts["groups"] + 1,
         "start": parts["tiles"],
-        "word": -(-parts["inputs"] * parts["outputs"] // 64),
+        "word": -(-parts["inputs"] * parts["outputs"] // 64) + 1,
         "change": parts["links"],
     }
     for name, sizes in room.items():

@@ -4,7 +4,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.links import GROUP
 from karikomi.engines.sparse.kernels.memory import Bytes, Floats, Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.sorting import Lists, Order, Room, sort_back, sort_links, span_of
@@ -21,10 +21,10 @@ PART = np.dtype(
             *("x", "y", "link"),
             # A dense layer: elements per row (0: sparse), where in ``keep`` its mask starts, in ``elements`` its links.
             *("stride", "keep", "element"),
-            # A sparse layer: as in ``Room`` and ``Order``, and where in their arrays it starts.
-            *("groups", "width", "pattern", "tiles", "cell", "block", "start"),
+            # A sparse layer: as in ``Order``, and where in its arrays it starts.
+            *("groups", "tiles", "cell", "block", "start"),
             # The same of ``Lists``.
-            *("entry", "pointer", "tile_link", "back_entry", "back_pointers", "back_pointer"),
+            *("entry", "pointer", "tile_link", "back_entry", "back_groups", "back_pointer"),
             # Where in ``free``, and in ``gone`` and ``grown``, it starts.
             *("word", "change"),
         )
@@ -45,10 +45,11 @@ class Orders(NamedTuple):
 class Changing(NamedTuple):
     """A network whose links change.
 
-    ``parts`` says of each layer where it is in the other arrays, which are those of ``Network``, ``Optimizer`` and
-    ``Room``. ``bits`` are the parameters as whole numbers. A bit of ``free`` is set for each place without a link. Of
-    each layer ``counts`` links change: ``gone`` are their numbers, at the places ``left``, and ``grown`` the places of
-    new ones. ``moved`` is room for the values of a layer, ``cells`` for those of a block.
+    ``parts`` says of each layer where it is in the other arrays, which are those of ``Network``, ``Optimizer``,
+    ``Order`` and ``Room``. Which rows are in a group stays. ``bits`` are the parameters as whole numbers. A bit of
+    ``free`` is set for each place without a link. Of each layer ``counts`` links change: ``gone`` are their numbers, at
+    the places ``left``, and ``grown`` the places of new ones. ``moved`` is room for the values of a layer, ``cells``
+    for those of a block.
     """
 
     parts: Annotated[np.ndarray, PART]
@@ -59,16 +60,21 @@ class Changing(NamedTuple):
     keep: Floats
     partner: Bytes
     pointers: Longs
-    tile_links: Ints
+    rows: Ints
+    shifts: Ints
     back_partner: Bytes
     back_link: Ints
     back_pointers: Longs
-    patterns: Bytes
-    rows: Words
-    counters: Longs
-    listed: Longs
-    fours: Words
-    many: Longs
+    back_rows: Ints
+    groups: Ints
+    back_groups: Ints
+    slots: Longs
+    row_counts: Longs
+    place: Longs
+    placed: Longs
+    following: Longs
+    columns: Longs
+    numbers: Longs
     free: Words
     counts: Longs
     gone: Ints
@@ -82,11 +88,11 @@ take_changing = taker(Changing)
 
 
 @kernel
-def order_of(orders: Orders, part: Any) -> Order:
+def order_of(groups: np.ndarray, orders: Orders, part: Any) -> Order:
     """The links of a sparse layer."""
     return Order(
-        part.groups,
-        orders.cells[part.cell : part.cell + part.links + 3],
+        groups[part.pointer : part.pointer + part.tiles * part.groups * GROUP],
+        orders.cells[part.cell : part.cell + part.links],
         orders.blocks[part.block : part.block + part.tiles * part.groups + 1],
         orders.starts[part.start : part.start + part.tiles],
     )
@@ -97,11 +103,8 @@ def mark(changing: Changing, part: Any, places: np.ndarray) -> None:
     """Places without a link have one, and the other way round."""
     for number in range(part.change, part.change + changing.counts[part.layer]):
         place = at(places, number)
-        row = place // part.inputs
-        word, cell = part.word + (place >> 6), part.pattern + row // GROUP * part.width + place - row * part.inputs
+        word = part.word + (place >> 6)
         put(changing.free, word, at(changing.free, word) ^ 1 << (place & 63))
-        if not part.stride:
-            put(changing.patterns, cell, at(changing.patterns, cell) ^ 1 << row % GROUP)
 
 
 @kernel
@@ -112,7 +115,7 @@ def lay_links(memory: np.ndarray, orders: Orders) -> None:
         part = changing.parts[number]
         mark(changing, part, changing.grown)
         if not part.stride:
-            sort_links(_room_of(changing, part), _lists_of(changing, part), order_of(orders, part))
+            sort_links(_room_of(changing, part), _lists_of(changing, part), order_of(changing.groups, orders, part))
 
 
 @kernel
@@ -124,11 +127,12 @@ def change_links(memory: np.ndarray, old: Orders, new: Orders) -> None:
         if part.stride:
             _change_matrix(changing, part, count, old.elements, new.elements)
         elif count:
-            before, after, lists = order_of(old, part), order_of(new, part), _lists_of(changing, part)
+            before, after = order_of(changing.groups, old, part), order_of(changing.groups, new, part)
+            room, lists = _room_of(changing, part), _lists_of(changing, part)
             _clear_gone(changing, part, count, before)
-            sort_links(_room_of(changing, part), lists, after)
-            if part.back_pointers:
-                sort_back(lists, after, part.inputs)
+            sort_links(room, lists, after)
+            if part.back_groups:
+                sort_back(room, lists, after)
             _move(changing, part, before, after)
         else:
             _copy(old.cells, new.cells, part.cell, part.links)
@@ -138,20 +142,23 @@ def change_links(memory: np.ndarray, old: Orders, new: Orders) -> None:
 
 @inlined
 def _room_of(changing, part):
-    patterns = changing.patterns[part.pattern : part.pattern + part.groups * part.width]
-    counters, listed, fours, many = changing.counters, changing.listed, changing.fours, changing.many
-    return Room(part.groups, part.width, patterns, changing.rows, counters, listed, fours, many)
+    free = changing.free[part.word : part.word + (part.inputs * part.outputs + 63) // 64 + 1]
+    slots, counts, place, placed = changing.slots, changing.row_counts, changing.place, changing.placed
+    following, columns, numbers = changing.following, changing.columns, changing.numbers
+    return Room(part.outputs, part.inputs, free, slots, counts, place, placed, following, columns, numbers)
 
 
 @inlined
 def _lists_of(changing, part):
-    pointers = changing.pointers[part.pointer : part.pointer + part.tiles * part.groups * LISTS + 1]
-    tile_links = changing.tile_links[part.tile_link : part.tile_link + part.tiles + 1]
-    back_pointers = changing.back_pointers[part.back_pointer : part.back_pointer + part.back_pointers]
+    last = part.pointer + part.tiles * part.groups * GROUP + 1
+    pointers, rows = changing.pointers[part.pointer : last], changing.rows[part.pointer : last]
+    shifts = changing.shifts[part.tile_link : part.tile_link + part.tiles]
+    first, last = part.back_pointer, part.back_pointer + part.back_groups * GROUP
+    back_pointers, back_rows = changing.back_pointers[first : last + 1], changing.back_rows[first:last]
     partner, back_partner, back_link = changing.partner, changing.back_partner, changing.back_link
-    return Lists(
-        part.link, part.entry, partner, pointers, tile_links, part.back_entry, back_partner, back_link, back_pointers
-    )
+    back_groups = changing.back_groups[first:last]
+    forward = part.link, part.entry, partner, pointers, rows, shifts
+    return Lists(*forward, part.back_entry, back_partner, back_link, back_pointers, back_rows, back_groups)
 
 
 @inlined

@@ -34,7 +34,7 @@ LAYER = np.dtype(
             *("links", "bias"),
             # A dense layer: elements per padded row (0: sparse), where in ``keep`` its mask starts (-1: all is left).
             *("stride", "keep"),
-            # A sparse layer: how many tiles, and where in ``pointers``, ``tile_links`` and ``back_pointers`` it starts.
+            # A sparse layer: how many tiles, and where in ``pointers``, ``shifts`` and ``back_pointers`` it starts.
             *("tiles", "pointer", "tile_link", "back_tiles", "back_pointer"),
         )
     ],
@@ -69,21 +69,24 @@ class Listed(NamedTuple):
 class Network(NamedTuple):
     """A subnetwork laid out.
 
-    The links of a sparse layer lie tile by tile (of TILE inputs; ``tile_links`` says where in ``parameters`` each tile
-    starts), in a tile by groups of GROUP rows, in a group by which of the rows read an input: ``pointers`` says where
-    in ``partner`` each of these lists starts, which has one entry for all links of an input with the group, its place
-    in the tile. For the way back to a layer's inputs ``back_link`` names the same links input by input, tile by tile
-    of its outputs, and ``back_partner`` the output. The first layer's ``inputs`` are those that are not ``listed``.
+    The links of a sparse layer lie tile by tile (of TILE inputs), in a tile by groups of GROUP ``rows`` that have about
+    as many links there, the one with the most first. In a group one link of each row in turn, as long as all have some,
+    is a list, then of all but the last, and so on: ``pointers`` says where in ``partner`` each list starts, which has
+    the place in the tile of each link's input. Its weight is as far behind in ``parameters`` as ``shifts`` says of the
+    tile. For the way back to a layer's inputs ``back_link`` names the same links' weights, and ``back_partner`` their
+    outputs, by tiles of TILE outputs and groups of inputs. The first layer's ``inputs`` are those not ``listed``.
     """
 
     layers: np.ndarray
     parameters: np.ndarray
     partner: np.ndarray
     pointers: np.ndarray
-    tile_links: np.ndarray
+    rows: np.ndarray
+    shifts: np.ndarray
     back_partner: np.ndarray
     back_link: np.ndarray
     back_pointers: np.ndarray
+    back_rows: np.ndarray
     keep: np.ndarray
     # Values of all units, and the loss's derivatives by them, ``block`` elements for each block of examples.
     block: int
@@ -103,7 +106,11 @@ class Network(NamedTuple):
     listed: Listed
 
 
-POOLED = ("partner", "pointers", "tile_links", "back_partner", "back_link", "back_pointers", "keep")
+POOLED = (
+    *("partner", "pointers", "rows", "shifts"),
+    *("back_partner", "back_link", "back_pointers", "back_rows"),
+    "keep",
+)
 
 
 def lay_out(

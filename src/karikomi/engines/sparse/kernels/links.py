@@ -24,12 +24,10 @@ from karikomi.engines.sparse.kernels.vector import (
 
 # Links whose partners, and weights, are read at once: loads are what visiting links is short of.
 TOGETHER = 4
-# Rows of a sparse layer whose sums are in registers at once, so that an input that several of them read is loaded once.
+# Rows of a sparse layer whose sums are in registers at once: the links of one alone would wait for each other.
 GROUP = 4 if REGISTER == 16 else 1
-Rows = tuple[int, ...]
-# Those of a group that read an input: the units of each pattern are a list.
-PATTERNS: list[Rows] = [tuple(row for row in range(GROUP) if bits >> row & 1) for bits in range(1, 1 << GROUP)]
-LISTS = len(PATTERNS)
+# Those of a group, the one with the most links first, that have links left: first all of them, in the end one.
+LISTS: list[range] = [range(many) for many in range(GROUP, 0, -1)]
 
 
 def partners(builder: Any, index: Array, link: Any, many: int) -> list[Any]:
@@ -98,48 +96,57 @@ def lane_sums(builder: Any, vectors: Sequence[Any]) -> Any:
     return left
 
 
-def _lists(builder: Any, pointers: Array, first: Any) -> Iterator[Any]:
-    """Of each pattern, in each of its rounds: its rows, how many units at once, and where in the list they are."""
-    current = cgutils.alloca_once_value(builder, pointers.at(first))
-    for number, rows in enumerate(PATTERNS, start=1):
+def _rows(builder: Any, rows: Array, first: Any, values: Array, start: Any) -> list[Any]:
+    """Where the values of the GROUP rows that ``rows`` lists from ``first`` on are."""
+    numbers = [rows.at(builder.add(first, first.type(number))) for number in range(GROUP)]
+    return [values.address(builder.add(start, builder.mul(row, row.type(LANES)))) for row in numbers]
+
+
+def _lists(builder: Any, pointers: Array, first: Any, current: Any) -> Iterator[Any]:
+    """Of each list, in each of its rounds: the rows of some links, and where the first of these is."""
+    for number, rows in enumerate(LISTS, start=1):
         last = pointers.at(builder.add(first, first.type(number)))
-        # As many units at once as make TOGETHER links, then fewer.
-        for many in (many for many in (4, 2, 1) if many * len(rows) <= TOGETHER):
-            with while_links(builder, current, last, many) as entry:
-                yield rows, many, entry
+        for many in dict.fromkeys((TOGETHER // len(rows) * len(rows), len(rows))):
+            with while_links(builder, current, last, many) as link:
+                yield [rows[number % len(rows)] for number in range(many)], link
 
 
-@intrinsic(types.intp)
-def add_group(builder, units, place, weights, link, origin, index, pointers, first, bias, rectify):
-    """To the GROUP rows of units from ``place`` on is added what the links in one of their tiles bring.
+def _add_multiples(
+    builder: Any, sums: list[Any], units: Array, origin: Any, index: Array, pointers: Array, first: Any, weight_of: Any
+) -> None:
+    current = cgutils.alloca_once_value(builder, pointers.at(first))
+    for rows, link in _lists(builder, pointers, first, current):
+        for number, (row, unit) in enumerate(zip(rows, partners(builder, index, link, len(rows)), strict=True)):
+            values = read(builder, units.address(builder.add(origin, unit)), LANES)
+            factor = spread(builder, weight_of(link, number), LANES)
+            builder.store(call(builder, "fma", factor, values, builder.load(sums[row])), sums[row])
 
-    If ``bias`` is not negative, the rows start from the biases at ``weights[bias]`` instead; in the end, to ``rectify``
-    them, what is negative becomes 0 (NaN stays). The weights start at ``link``. The units that exactly the rows
-    ``PATTERNS[k]`` read are, of those that start at ``units[origin]``, the ones that ``index`` lists from
-    ``pointers[first + k]`` to before ``pointers[first + k + 1]``. Returns the link after the last.
+
+@intrinsic()
+def add_group(builder, units, place, rows, first, weights, shift, origin, index, pointers, bias, rectify):
+    """To GROUP rows of units is added what the links in one of their tiles bring.
+
+    The rows are those that ``rows`` lists from ``first`` on, of those that start at ``units[place]``. If ``bias`` is
+    not negative, they start from the biases from ``weights[bias]`` on instead; in the end, to ``rectify`` them, what is
+    negative becomes 0 (NaN stays). The links of the rows ``LISTS[k]``, one of each in turn, are those from
+    ``pointers[first + k]`` to before ``pointers[first + k + 1]``; ``index`` says which of the units that start at
+    ``units[origin]`` each one reads, and its weight is ``weights[shift + link]``.
     """
-    own = units.address(place)
-    targets = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
+    targets = _rows(builder, rows, first, units, place)
     sums = [cgutils.alloca_once(builder, ir.VectorType(FLOAT, LANES)) for _ in targets]
     with builder.if_else(builder.icmp_signed("<", bias, bias.type(0))) as (then, otherwise):
         with then:
             for total, target in zip(sums, targets, strict=True):
                 builder.store(read(builder, target, LANES), total)
         with otherwise:
-            biases = weights.address(bias)
-            for row, total in enumerate(sums):
-                builder.store(spread(builder, builder.load(builder.gep(biases, [INT(row)])), LANES), total)
-    current = cgutils.alloca_once_value(builder, link)
-    for rows, many, entry in _lists(builder, pointers, first):
-        here = builder.load(current)
-        weight = weights.address(here)
-        for unit in partners(builder, index, entry, many):
-            values = read(builder, units.address(builder.add(origin, unit)), LANES)
-            for row in rows:
-                factor = spread(builder, builder.load(weight), LANES)
-                weight = builder.gep(weight, [INT(1)])
-                builder.store(call(builder, "fma", factor, values, builder.load(sums[row])), sums[row])
-        builder.store(builder.add(here, here.type(many * len(rows))), current)
+            for number, total in enumerate(sums):
+                row = rows.at(builder.add(first, first.type(number)))
+                builder.store(spread(builder, weights.at(builder.add(bias, row)), LANES), total)
+
+    def weight_of(link: Any, number: int) -> Any:
+        return builder.load(builder.gep(weights.address(builder.add(shift, link)), [INT(number)]))
+
+    _add_multiples(builder, sums, units, origin, index, pointers, first, weight_of)
     with builder.if_then(rectify):
         zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
         for total in sums:
@@ -147,32 +154,47 @@ def add_group(builder, units, place, weights, link, origin, index, pointers, fir
             builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), total)
     for target, total in zip(targets, sums, strict=True):
         write(builder, target, builder.load(total))
-    return builder.load(current)
+
+
+@intrinsic()
+def add_group_back(builder, units, place, rows, first, weights, places, origin, index, pointers, fresh):
+    """The same for links whose weights are ``weights[places[link]]``; if ``fresh``, the rows start from 0."""
+    targets = _rows(builder, rows, first, units, place)
+    zero = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+    sums = [cgutils.alloca_once_value(builder, zero) for _ in targets]
+    with builder.if_then(builder.not_(fresh)):
+        for total, target in zip(sums, targets, strict=True):
+            builder.store(read(builder, target, LANES), total)
+
+    def weight_of(link: Any, number: int) -> Any:
+        return weights.at(places.taken(builder.load(builder.gep(places.address(link), [INT(number)]))))
+
+    _add_multiples(builder, sums, units, origin, index, pointers, first, weight_of)
+    for target, total in zip(targets, sums, strict=True):
+        write(builder, target, builder.load(total))
 
 
 @intrinsic(types.intp)
-def correlate_group(builder, values, start, others, origin, index, pointers, first, sums, place):
+def correlate_group(builder, values, start, rows, first, others, origin, index, pointers, sums, place):
     """The gradient of links: for each one the product of its row and its unit, summed over the lanes.
 
     They become ``sums`` from ``place`` on, and what lies behind them may change. The GROUP rows start at
     ``values[start]``, the units at ``others[origin]``; they are listed as for ``add_group``. Returns the place after
     the last.
     """
-    own = values.address(start)
-    blocks = [builder.gep(own, [INT(row * LANES)]) for row in range(GROUP)]
-    blocks = [_registers(builder, read(builder, block, LANES)) for block in blocks]
-    current = cgutils.alloca_once_value(builder, place)
-    for rows, many, entry in _lists(builder, pointers, first):
+    blocks = [_registers(builder, read(builder, row, LANES)) for row in _rows(builder, rows, first, values, start)]
+    begin = pointers.at(first)
+    shift = builder.sub(place, begin)
+    current = cgutils.alloca_once_value(builder, begin)
+    for some, link in _lists(builder, pointers, first, current):
         dots = []
-        for unit in partners(builder, index, entry, many):
+        for row, unit in zip(some, partners(builder, index, link, len(some)), strict=True):
             other = _registers(builder, read(builder, others.address(builder.add(origin, unit)), LANES))
-            dots += [_partial_sums(builder, blocks[row], other) for row in rows]
-        here = builder.load(current)
-        # Three are written as four, of which the next ones overwrite the last.
-        several = [*dots, dots[-1]] if len(dots) == 3 else dots
-        write(builder, sums.address(here), lane_sums(builder, several))
-        builder.store(builder.add(here, here.type(len(dots))), current)
-    return builder.load(current)
+            dots.append(_partial_sums(builder, blocks[row], other))
+        # Fewer are written as four, of which the next ones overwrite the last: so all are summed in one order.
+        dots += dots[-1:] * (4 - len(dots))
+        write(builder, sums.address(builder.add(link, shift)), lane_sums(builder, dots))
+    return builder.add(builder.load(current), shift)
 
 
 @intrinsic()

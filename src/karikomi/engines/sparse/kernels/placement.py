@@ -7,8 +7,8 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 
 from karikomi.engines.sparse.kernels.fused import DENSE_COLUMNS, DENSE_ROWS, WIDE_ROWS
-from karikomi.engines.sparse.kernels.links import GROUP, LISTS
-from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, mark_links, sort_back, sort_links
+from karikomi.engines.sparse.kernels.links import GROUP
+from karikomi.engines.sparse.kernels.sorting import TILE, Lists, Order, Room, grouped, sort_back, sort_links
 from karikomi.engines.sparse.kernels.vector import LANES
 
 # What a dense product costs, by its own products; 1 is what visiting a link costs, by its products (LeNet-300-100: with
@@ -109,28 +109,30 @@ def place_sparse(
     Returns row, column and position of each link.
     """
     outputs, inputs = block.shape
-    row, column = map(np.ascontiguousarray, np.nonzero(block))  # as kernels read them
-    room, count, tiles = Room.of(outputs, inputs), len(row), -(-inputs // TILE)
-    back_tiles = -(-outputs // TILE) if backward else 0
+    count, tiles, back_tiles = int(block.sum()), -(-inputs // TILE), -(-outputs // TILE) * backward
+    groups = grouped(block)
+    back_groups = grouped(block.T) if backward else groups[:0]
+    forward, backs = len(groups) + 1, len(back_groups) + backward
     lists = Lists(
         pools.reserve(padded(count, 16) + 16 * tiles),
-        *(0, np.zeros(count, np.uint8), np.empty(tiles * room.groups * LISTS + 1, np.int64)),
-        np.empty(tiles + 1, np.int32),
+        *(0, np.zeros(count, np.uint8), np.empty(forward, np.int64), np.zeros(forward, np.int32)),
+        np.empty(tiles, np.int32),
         *(0, np.empty(count * backward, np.uint8), np.empty(count * backward, np.int32)),
-        np.empty(back_tiles * inputs + backward, np.int64),
+        *(np.empty(backs, np.int64), np.zeros(backs, np.int32), back_groups),
     )
-    order = Order.of(count, tiles, room.groups)
-    mark_links(room, row, column)
+    room, order = Room.of(block), Order.of(count, groups, tiles)
     sort_links(room, lists, order)
     layer["tiles"], layer["back_tiles"] = tiles, back_tiles
-    layer["pointer"] = pools.add("pointers", pools.add("partner", lists.partner) + lists.pointers)
-    layer["tile_link"] = pools.add("tile_links", lists.tile_links)
+    layer["pointer"] = pools.add("pointers", (entry := pools.add("partner", lists.partner)) + lists.pointers)
+    pools.add("rows", lists.rows)
+    layer["tile_link"] = pools.add("shifts", lists.shifts - entry)
     if backward:
-        sort_back(lists, order, inputs)
+        sort_back(room, lists, order)
         layer["back_pointer"] = pools.add(
             "back_pointers", pools.add("back_partner", lists.back_partner) + lists.back_pointers
         )
         pools.add("back_link", lists.back_link)
+        pools.add("back_rows", lists.back_rows)
     pools.longest = max(pools.longest, GROUP * TILE + 32)
     return order.places()
 

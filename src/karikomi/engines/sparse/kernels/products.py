@@ -14,9 +14,8 @@ from karikomi.engines.sparse.kernels.fused import (
     transpose16,
 )
 from karikomi.engines.sparse.kernels.layout import Network
-from karikomi.engines.sparse.kernels.links import GROUP, LISTS, add_group, correlate_group
+from karikomi.engines.sparse.kernels.links import GROUP, add_group, add_group_back, correlate_group
 from karikomi.engines.sparse.kernels.loss import times_slope
-from karikomi.engines.sparse.kernels.multiples import add_links
 from karikomi.engines.sparse.kernels.placement import DENSE_TILE, TILE
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.vector import LANES, at, kernel, load16, load64, put, splat16, splat64, store
@@ -46,14 +45,13 @@ def linear(network: Network, number: int, block: int, rectify: bool) -> bool:
                         parameters, links, layer.stride, 1, units, x + lane, LANES, tile, units, place, LANES
                     )
         return False
-    index, pointers, lists = network.partner, network.pointers, layer.pointer
+    rows, index, pointers, first = network.rows, network.partner, network.pointers, layer.pointer
     for tile in range(layer.tiles):
-        link, origin = at(network.tile_links, layer.tile_link + tile), x + tile * TILE * LANES
-        last = rectify and tile == layer.tiles - 1
-        for row in range(0, layer.outputs, GROUP):
-            place, bias = y + row * LANES, layer.bias + row if biased and tile == 0 else -1
-            link = add_group(units, place, parameters, link, origin, index, pointers, lists, bias, last)
-            lists += LISTS
+        shift, origin = at(network.shifts, layer.tile_link + tile), x + tile * TILE * LANES
+        bias, last = layer.bias if biased and tile == 0 else -1, rectify and tile == layer.tiles - 1
+        for _ in range(0, layer.outputs, GROUP):
+            add_group(units, y, rows, first, parameters, shift, origin, index, pointers, bias, last)
+            first += GROUP
     return rectify
 
 
@@ -84,20 +82,15 @@ def back(network: Network, number: int, block: int, activation: int) -> None:
                     add_wide_products(
                         parameters, links, 1, layer.stride, deltas, y + lane, LANES, tile, deltas, place, LANES
                     )
-        for place in range(x, x + layer.inputs * LANES, LANES):
-            store(deltas, place, times_slope(activation, load64(deltas, place), load64(units, place)))
-        return
-    pointers, index, position = network.back_pointers, network.back_partner, network.back_link
+    rows, index, position, pointers = network.back_rows, network.back_partner, network.back_link, network.back_pointers
+    first = layer.back_pointer
     for tile in range(layer.back_tiles):
-        pointer = layer.back_pointer + tile * layer.inputs
-        for unit in range(layer.inputs):
-            place = x + unit * LANES
-            sums = load64(deltas, place) if tile else splat64(zero)
-            span = at(pointers, pointer + unit), at(pointers, pointer + unit + 1)
-            sums = add_links(sums, parameters, position, deltas, y + tile * TILE * LANES, index, span)
-            if tile == layer.back_tiles - 1:
-                sums = times_slope(activation, sums, load64(units, place))
-            store(deltas, place, sums)
+        origin, fresh = y + tile * TILE * LANES, tile == 0
+        for _ in range(0, layer.inputs, GROUP):
+            add_group_back(deltas, x, rows, first, parameters, position, origin, index, pointers, fresh)
+            first += GROUP
+    for place in range(x, x + layer.inputs * LANES, LANES):
+        store(deltas, place, times_slope(activation, load64(deltas, place), load64(units, place)))
 
 
 @kernel
@@ -144,18 +137,18 @@ def transpose_inputs(network: Network, number: int, batch: int) -> None:
 
 @inlined
 def group_gradient(
-    network: Network, number: int, tile: int, row: int, lists: int, batch: int, gradient: np.ndarray, place: int
+    network: Network, number: int, tile: int, lists: int, batch: int, gradient: np.ndarray, place: int
 ) -> int:
     """The gradient of the links of GROUP rows in one tile of a sparse layer becomes ``gradient`` from ``place`` on.
 
     Returns the place after the last.
     """
-    layer, index, pointers = network.layers[number], network.partner, network.pointers
-    y, x = layer.y + row * LANES, layer.x + tile * TILE * LANES
-    end = correlate_group(network.deltas, y, network.units, x, index, pointers, lists, gradient, place)
+    layer, rows, index, pointers = network.layers[number], network.rows, network.partner, network.pointers
+    units, deltas, x, y = network.units, network.deltas, layer.x + tile * TILE * LANES, layer.y
+    end = correlate_group(deltas, y, rows, lists, units, x, index, pointers, gradient, place)
     for first in range(LANES, batch, LANES):
         block, more = first // LANES * network.block, network.longest + place
-        correlate_group(network.deltas, block + y, network.units, block + x, index, pointers, lists, gradient, more)
+        correlate_group(deltas, block + y, rows, lists, units, block + x, index, pointers, gradient, more)
         for here in range(place, end, 16):
             store(gradient, here, load16(gradient, here) + load16(gradient, network.longest + here))
     return end

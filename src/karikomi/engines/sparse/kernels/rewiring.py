@@ -32,7 +32,7 @@ def choose_links(
             continue
         _list_sizes(changing, part, orders, room)
         found, threshold = list_lowest(room, part.links, count)
-        _list_places(part, orders, room, found)
+        _list_places(changing, part, orders, room, found)
         if found > count:
             spare_equals(room, size, found, count, threshold, draws)
         for entry in range(count):
@@ -67,7 +67,7 @@ def _list_sizes(changing, part, orders, room):
             place = part.link + row * part.stride + element - row * part.inputs
             put(room.sizes, number, at(changing.bits, place) & _SIZE)
         return
-    order = order_of(orders, part)
+    order = order_of(changing.groups, orders, part)
     for tile in range(part.tiles):
         begin, end = at(order.blocks, tile * part.groups), at(order.blocks, (tile + 1) * part.groups)
         shift = at(order.links, tile) - begin
@@ -76,21 +76,21 @@ def _list_sizes(changing, part, orders, room):
 
 
 @inlined
-def _list_places(part, orders, room, found):
+def _list_places(changing, part, orders, room, found):
     """The places of the links that are listed by ascending numbers."""
     if part.stride:
         for entry in range(found):
             put(room.places, entry, at(orders.elements, part.element + at(room.numbers, entry)))
         return
-    order, block, end, origin, entry = order_of(orders, part), np.intp(-1), np.intp(0), np.intp(0), np.intp(0)
+    order = order_of(changing.groups, orders, part)
+    block, end, origin, entry = np.intp(-1), np.intp(0), np.intp(0), np.intp(0)
     while entry < found:
         number = at(room.numbers, entry)
         if number < end:
             cell = at(order.cells, number)
-            put(room.places, entry, origin + cell % GROUP * part.inputs + cell // GROUP)
+            row = at(order.groups, block * GROUP + cell % GROUP)
+            put(room.places, entry, row * part.inputs + origin + cell // GROUP)
             entry += 1
         else:
             block += 1
-            end = at(order.blocks, block + 1)
-            tile = block // part.groups
-            origin = (block - tile * part.groups) * GROUP * part.inputs + tile * TILE
+            end, origin = at(order.blocks, block + 1), block // part.groups * TILE

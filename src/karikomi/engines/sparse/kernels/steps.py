@@ -5,7 +5,7 @@ import numpy as np
 from karikomi.engines.sparse.kernels.fused import DENSE_ROWS
 from karikomi.engines.sparse.kernels.gather import Source, gather
 from karikomi.engines.sparse.kernels.layout import Network
-from karikomi.engines.sparse.kernels.links import GROUP, LISTS
+from karikomi.engines.sparse.kernels.links import GROUP
 from karikomi.engines.sparse.kernels.listed import listed_gradient, multiply_listed, turn_deltas
 from karikomi.engines.sparse.kernels.loss import activate, cross_entropy, score
 from karikomi.engines.sparse.kernels.optimizer import Optimizer, Pace, pace_of, update
@@ -87,12 +87,12 @@ def learn(network: Network, number: int, optimizer: Optimizer, pace: Pace, batch
 def learn_tile(network: Network, number: int, tile: int, optimizer: Optimizer, pace: Pace, batch: int) -> None:
     """The gradient of the links in one tile of a sparse layer and, sixteen at a time, their new weights."""
     layer, gradient = network.layers[number], optimizer.gradient
-    link = at(network.tile_links, layer.tile_link + tile)
-    lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * LISTS
+    lists = layer.pointer + tile * ((layer.outputs + GROUP - 1) // GROUP) * GROUP
+    link = at(network.pointers, lists) + at(network.shifts, layer.tile_link + tile)
     filled = np.intp(0)
-    for row in range(0, layer.outputs, GROUP):
-        filled = group_gradient(network, number, tile, row, lists, batch, gradient, filled)
-        lists += LISTS
+    for _ in range(0, layer.outputs, GROUP):
+        filled = group_gradient(network, number, tile, lists, batch, gradient, filled)
+        lists += GROUP
         whole = filled - filled % 16
         if whole:
             update(network.parameters, optimizer, pace, link, whole)

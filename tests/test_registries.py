@@ -122,6 +122,7 @@ def test_every_study_has_its_settings_explained_and_its_figures_drawn_by_name(na
             "quiet",
             "cluster",
             "language",
+            "track",
         }
     )
     assert all(f"\n    {parameter}: " in function.__doc__ for parameter in shown)

@@ -145,7 +145,7 @@ def test_a_database_does_without_a_server(result, tmp_path, monkeypatch) -> None
     monkeypatch.chdir(tmp_path)
     tracker("mlflow:sqlite:///own.db")(result)
     client = MlflowClient("sqlite:///own.db")
-    experiment = client.get_experiment_by_name("karikomi")
-    assert experiment is not None
-    [run] = client.search_runs([experiment.experiment_id])
+    known = client.get_experiment_by_name("karikomi")
+    assert known
+    [run] = client.search_runs([known.experiment_id])
     assert run.info.status == "FINISHED"

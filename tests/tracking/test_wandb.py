@@ -10,6 +10,7 @@ from karikomi.tracking import tracker
 from karikomi.tracking.record import Record
 
 wandb = pytest.importorskip("wandb", reason="needs pip install 'karikomi[wandb]'")
+written = pytest.importorskip("wandb.proto.wandb_internal_pb2")
 
 BLOCK, HEADER, FULL, LAST = 32768, 7, 1, 4
 """Of the log format that W&B writes, LevelDB's: blocks of records in pieces, each behind a header."""
@@ -17,8 +18,6 @@ BLOCK, HEADER, FULL, LAST = 32768, 7, 1, 4
 
 def read(file):
     """The records of a .wandb file."""
-    from wandb.proto.wandb_internal_pb2 import Record as Written  # pyright: ignore[reportAttributeAccessIssue] made when it is imported
-
     data, at, parts = file.read_bytes(), HEADER, b""
     while at + HEADER <= len(data):
         if BLOCK - at % BLOCK < HEADER:
@@ -28,7 +27,7 @@ def read(file):
         parts += data[at + HEADER : at + HEADER + length]
         at += HEADER + length
         if kind in (FULL, LAST):
-            yield Written.FromString(parts)
+            yield written.Record.FromString(parts)
             parts = b""
 
 
@@ -49,8 +48,8 @@ def test_a_run_is_written_once(offline, result) -> None:
     assert offline() == [file]
     wandb.teardown()  # its service writes the file on, as long as this process needs it
 
-    record, written = Record(result), list(read(file))
-    [run] = [each.run for each in written if each.WhichOneof("record_type") == "run"]
+    record, records = Record(result), list(read(file))
+    [run] = [each.run for each in records if each.WhichOneof("record_type") == "run"]
     assert (run.run_id, run.display_name, run.notes) == (result.folder.identity[:16], "tickets", record.note)
     config = {each.key: json.loads(each.value_json) for each in run.config.update}
     assert record.settings.items() <= config.items()
@@ -59,7 +58,7 @@ def test_a_run_is_written_once(offline, result) -> None:
 
     rows = [
         {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in each.history.item}
-        for each in written
+        for each in records
         if each.WhichOneof("record_type") == "history"
     ]
     for line, name in (
@@ -73,7 +72,7 @@ def test_a_run_is_written_once(offline, result) -> None:
             assert found == expected
     assert (rows[-1]["figures/accuracy/width"], rows[-1]["page/_type"]) == (6, "html-file")
     assert (file.parent / "files" / rows[-1]["page/path"]).read_bytes() == record.page.read_bytes()
-    [tables] = [each.artifact for each in written if each.WhichOneof("record_type") == "artifact"]
+    [tables] = [each.artifact for each in records if each.WhichOneof("record_type") == "artifact"]
     kept = {entry.path.removesuffix(".csv"): entry.size for entry in tables.manifest.contents}
     assert kept.keys() == {*named_tables(result)}
     assert kept["table"] == len(result.table.to_csv(index=False))

@@ -174,14 +174,15 @@ def _frame(frame: Frame) -> dict[str, Any]:
 
 
 def _block(weight: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
-    scale = float(np.abs(weight).max(initial=0)) / 127 or 1.0
+    # Rounded first: what is shown is a whole number of the steps that are written.
+    scale = float(f"{float(np.abs(weight).max(initial=0)) / 127:.6g}") or 1.0
     strength = np.where(mask, np.abs(weight), -1).ravel()
     most = min(STRONGEST, int(mask.sum()))
     strongest = np.argsort(-strength, kind="stable")[:most]
     return {
         "mask": packed(np.packbits(mask, bitorder="little"), "uint8"),
         "weights": packed(np.round(weight / scale), "int8"),
-        "scale": float(f"{scale:.6g}"),
+        "scale": scale,
         "strongest": packed(strongest, "int32"),
     }
 

@@ -108,7 +108,11 @@ def _laid_out(
         _groups(network.rows, parts["pointer"], parts["groups"] * parts["tiles"]),
         _groups(network.back_rows, parts["back_pointer"], parts["back_groups"]),
         *room_for_rows(int(parts["outputs"].max()), int(parts["inputs"].max())),
-        *(np.full(room["word"], 2**64 - 1, np.uint64), parts["links"].copy(), gone, left, np.append(flat, flat[:1])),
+        free=np.full(room["word"], 2**64 - 1, np.uint64),
+        counts=parts["links"].copy(),
+        gone=gone,
+        left=left,
+        grown=np.append(flat, flat[:1]),
         moved=aligned(3 * int((padded(parts["links"], 16) + 16 * parts["tiles"]).max())),
         cells=aligned(4 * GROUP * TILE),
     )

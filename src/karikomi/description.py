@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from karikomi.engines.choice import why_not_lesioned, why_not_sparse
+from karikomi.engines.suitability import why_not_lesioned, why_not_sparse
 from karikomi.errors import InputError
 from karikomi.networks.anatomy import Anatomy
 from karikomi.networks.architecture import Architecture

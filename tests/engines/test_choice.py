@@ -12,8 +12,9 @@ from torch import nn
 from karikomi.data.dataset import Dataset
 from karikomi.description import describe
 from karikomi.engines import convolutional, population, sparse
-from karikomi.engines.choice import choose, why_not_sparse
+from karikomi.engines.choice import choose
 from karikomi.engines.contract import Recipe
+from karikomi.engines.suitability import why_not_sparse
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
 from karikomi.networks.initialization import initialize

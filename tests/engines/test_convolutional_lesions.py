@@ -16,9 +16,9 @@ from torch.nn.functional import cross_entropy
 from karikomi.data.dataset import Examples
 from karikomi.description import describe
 from karikomi.engines import convolutional, population
-from karikomi.engines.choice import why_not_lesioned
 from karikomi.engines.contract import Ablation, Outcomes
 from karikomi.engines.sparse import flow_lesions
+from karikomi.engines.suitability import why_not_lesioned
 from karikomi.errors import InputError
 from karikomi.networks import build
 from karikomi.networks.architecture import Architecture

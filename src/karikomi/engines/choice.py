@@ -5,9 +5,9 @@ from collections.abc import Callable
 from karikomi.engines import population
 from karikomi.engines.contract import Engine, Recipe
 from karikomi.engines.population.source import find_device
+from karikomi.engines.suitability import why_not_sparse
 from karikomi.errors import InputError
 from karikomi.networks.architecture import Architecture
-from karikomi.networks.channels import channels_of
 
 
 def choose(name: str, architecture: Architecture, recipe: Recipe | None = None) -> Engine:
@@ -32,29 +32,6 @@ def choose(name: str, architecture: Architecture, recipe: Recipe | None = None) 
     from karikomi.engines import convolutional, sparse  # loads the compiler
 
     return convolutional if architecture.perceptron is None else sparse
-
-
-def why_not_sparse(architecture: Architecture) -> str | None:
-    """The layer or operation for which the sparse engine does not train such networks; None if it does."""
-    if architecture.perceptron is not None:
-        return None
-    try:
-        _ = architecture.program
-    except InputError as reason:
-        return str(reason)
-    return None
-
-
-def why_not_lesioned(architecture: Architecture) -> str | None:
-    """The layer for which the sparse engine does not lesion such networks; None if it does."""
-    reason = why_not_sparse(architecture)
-    if reason or architecture.perceptron is not None:
-        return reason
-    try:
-        channels_of(architecture.program, architecture.anatomy)
-    except InputError as problem:
-        return str(problem)
-    return None
 
 
 def warm_up(engine: Engine, say: Callable[[str], None], *, lesions: bool = False) -> None:

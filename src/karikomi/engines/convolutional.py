@@ -6,12 +6,12 @@ import numpy as np
 
 from karikomi.data.dataset import Dataset, Examples
 from karikomi.engines import population, sparse
-from karikomi.engines.choice import why_not_lesioned
 from karikomi.engines.contract import Ablation, Advance, Outcomes, Recipe, Trained, Trial
 from karikomi.engines.lesion_input import ZERO, check_examples
 from karikomi.engines.population import activations
 from karikomi.engines.sparse import evaluate, flow_lesions
 from karikomi.engines.sparse.input import check
+from karikomi.engines.suitability import why_not_lesioned
 from karikomi.networks.subnetwork import Subnetwork
 
 __all__ = ["activations", "evaluate", "knock_out", "remove_in_order", "train"]

@@ -15,7 +15,7 @@ from karikomi.engines.sparse.kernels.memory import addresses
 from karikomi.engines.sparse.kernels.optimizer import Optimizer
 from karikomi.engines.sparse.kernels.placement import Place, padded
 from karikomi.engines.sparse.kernels.rewiring import choose_links, mark_changes
-from karikomi.engines.sparse.kernels.sorting import TILE, room_for_rows
+from karikomi.engines.sparse.kernels.sorting import TILE, room_for
 from karikomi.networks.subnetwork import Subnetwork
 
 Places = Callable[[], dict[str, Place]]
@@ -107,7 +107,7 @@ def _laid_out(
         *(network.back_partner, network.back_link, network.back_pointers, network.back_rows),
         _groups(network.rows, parts["pointer"], parts["groups"] * parts["tiles"]),
         _groups(network.back_rows, parts["back_pointer"], parts["back_groups"]),
-        *room_for_rows(int(parts["outputs"].max()), int(parts["inputs"].max())),
+        *room_for(*(int(parts[name].max()) for name in ("outputs", "inputs", "links"))),
         free=np.full(room["word"], 2**64 - 1, np.uint64),
         counts=parts["links"].copy(),
         gone=gone,

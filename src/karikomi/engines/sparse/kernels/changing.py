@@ -68,13 +68,15 @@ class Changing(NamedTuple):
     back_rows: Ints
     groups: Ints
     back_groups: Ints
-    slots: Longs
+    listed: Longs
+    begins: Longs
+    many: Longs
+    totals: Longs
+    keys: Longs
     row_counts: Longs
     place: Longs
     placed: Longs
     following: Longs
-    columns: Longs
-    numbers: Longs
     free: Words
     counts: Longs
     gone: Ints
@@ -143,9 +145,10 @@ def change_links(memory: np.ndarray, old: Orders, new: Orders) -> None:
 @inlined
 def _room_of(changing, part):
     free = changing.free[part.word : part.word + (part.inputs * part.outputs + 63) // 64 + 1]
-    slots, counts, place, placed = changing.slots, changing.row_counts, changing.place, changing.placed
-    following, columns, numbers = changing.following, changing.columns, changing.numbers
-    return Room(part.outputs, part.inputs, free, slots, counts, place, placed, following, columns, numbers)
+    listed, begins, many, totals = changing.listed, changing.begins, changing.many, changing.totals
+    counts, place, placed, following = changing.row_counts, changing.place, changing.placed, changing.following
+    all_rows = listed, begins, many, totals, changing.keys
+    return Room(part.outputs, part.inputs, free, *all_rows, counts, place, placed, following)
 
 
 @inlined

@@ -19,6 +19,7 @@ from karikomi.engines.sparse.kernels.vector import at, kernel, put
 TILE = 160
 
 _ONE, _ALL_BITS = np.uint64(1), np.uint64(2**64 - 1)
+_LOW = 2**32 - 1
 
 
 class Order(NamedTuple):
@@ -54,21 +55,24 @@ class Order(NamedTuple):
 class Room(NamedTuple):
     """Room to sort the links of one layer. A bit of ``free`` is set for each place, row by row, without a link.
 
-    ``slots`` says for each row in each tile at which place among its groups it is. The others are for one tile on the
-    way back: of each place among the groups the ``counts`` of links, of each input its place, how many links are
-    ``placed`` and where the next one goes, ``following``; and the inputs and the numbers of the links of one row.
+    ``listed`` has the parameter and the input of every link, as one number; ``begins`` and ``many`` say where those of
+    a row in a tile begin, and how many they are. ``totals`` are the links of each input on each tile of the way back.
+    ``keys`` sort one group. The others are for one tile: of each place among the groups the ``counts`` of links, of
+    each input its place, how many links are ``placed`` and where the next one goes, ``following``.
     """
 
     outputs: int
     inputs: int
     free: np.ndarray
-    slots: np.ndarray
+    listed: np.ndarray
+    begins: np.ndarray
+    many: np.ndarray
+    totals: np.ndarray
+    keys: np.ndarray
     counts: np.ndarray
     place: np.ndarray
     placed: np.ndarray
     following: np.ndarray
-    columns: np.ndarray
-    numbers: np.ndarray
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Self:
@@ -77,12 +81,14 @@ class Room(NamedTuple):
         words = np.zeros(len(free) // 8 + 2, np.uint64)
         words.view(np.uint8)[: len(free)] = free
         outputs, inputs = mask.shape
-        return cls(outputs, inputs, words, *room_for_rows(outputs, inputs))
+        return cls(outputs, inputs, words, *room_for(outputs, inputs, int(mask.sum())))
 
 
-def room_for_rows(outputs: int, inputs: int) -> tuple[np.ndarray, ...]:
-    """The last seven arrays of :class:`Room`."""
-    return np.empty(-(-inputs // TILE) * (outputs + GROUP), np.int64), *np.empty((6, inputs + GROUP), np.int64)
+def room_for(outputs: int, inputs: int, links: int) -> tuple[np.ndarray, ...]:
+    """The last nine arrays of :class:`Room`."""
+    segments, totals = -(-inputs // TILE) * (outputs + GROUP), -(-outputs // TILE) * (inputs + GROUP)
+    sizes = (links, segments, segments, totals, GROUP, *[inputs + GROUP] * 4)
+    return tuple(np.empty(size, np.int64) for size in sizes)
 
 
 class Lists(NamedTuple):
@@ -120,6 +126,8 @@ def sort_links(room: Room, lists: Lists, order: Order) -> None:
     """The ``lists`` and the ``order`` of the links that are there."""
     link, number, slot, tiles = lists.link, np.intp(0), np.intp(0), order.links.size
     outputs = order.groups.size // max(tiles, 1)
+    for place in range((room.outputs + TILE - 1) // TILE * _places(room)):
+        put(room.totals, place, 0)
     for tile in range(tiles):
         shift = link - number
         put(order.links, tile, link)
@@ -131,18 +139,26 @@ def sort_links(room: Room, lists: Lists, order: Order) -> None:
                 row = at(order.groups, slot + member)
                 links = _links_in(room, row * room.inputs + tile * TILE, width) if row < room.outputs else np.intp(0)
                 put(room.counts, member, links)
-                put(lists.rows, slot + member, row)
-            _most_first(room.counts, 0, lists.rows, slot)
+            _sort_group(room, 0, order.groups, lists.rows, slot)
             end = number + _put_pointers(room.counts, 0, lists.pointers, slot, lists.entry + number)
+            listed = number
             for member in range(GROUP):
                 row = at(lists.rows, slot + member)
-                put(room.slots, tile * outputs + row, slot + member)
-                _put_row(room, lists, order, tile, slot, member, number)
+                put(room.begins, tile * outputs + row, listed)
+                put(room.many, tile * outputs + row, at(room.counts, member))
+                _put_row(room, lists, order, tile, row, member, number, shift, listed)
+                listed += at(room.counts, member)
             number, slot = end, slot + GROUP
         # Parameters are updated sixteen at a time.
         link = (number + shift + 15) // 16 * 16
     put(lists.pointers, slot, lists.entry + number)
     put(order.blocks, slot // GROUP, number)
+
+
+@inlined
+def _places(room):
+    """Places among the groups of inputs in one tile of the way back."""
+    return (room.inputs + GROUP - 1) // GROUP * GROUP
 
 
 @inlined
@@ -164,21 +180,19 @@ def _links_in(room, place, width):
 
 
 @inlined
-def _most_first(counts, place, rows, slot):
-    """The rows of a group sorted by how many links they have."""
+def _sort_group(room, place, rows, into, slot):
+    """The rows of a group and their ``counts``, most links first, without a branch, which nothing could predict."""
+    for member in range(GROUP):
+        put(room.keys, member, at(room.counts, place + member) * GROUP + GROUP - 1 - member)
     for last in range(1, GROUP):
-        here = last
-        while here and at(counts, place + here) > at(counts, place + here - 1):
-            _swap(counts, place + here)
-            _swap(rows, slot + here)
-            here -= 1
-
-
-@inlined
-def _swap(numbers, place):
-    before = at(numbers, place - 1)
-    put(numbers, place - 1, at(numbers, place))
-    put(numbers, place, before)
+        for here in range(last, 0, -1):
+            less, more = at(room.keys, here - 1), at(room.keys, here)
+            put(room.keys, here - 1, max(less, more))
+            put(room.keys, here, min(less, more))
+    for member in range(GROUP):
+        key = at(room.keys, member)
+        put(room.counts, place + member, key // GROUP)
+        put(into, slot + member, at(rows, slot + GROUP - 1 - key % GROUP))
 
 
 @inlined
@@ -194,19 +208,20 @@ def _put_pointers(counts, place, pointers, slot, entry):
 
 
 @inlined
-def _left(counts, place, done, rows):
-    """How many rows of a group, ``rows`` at most, have more links than those that are ``done``."""
-    while at(counts, place + rows - 1) <= done:
-        rows -= 1
+def _step(counts, place, done):
+    """How many rows of a group have more links than are ``done``, if its first one has: so far on is a row's next."""
+    rows = np.intp(1)
+    for member in range(1, GROUP):
+        rows += np.intp(at(counts, place + member) > done)
     return rows
 
 
 @inlined
-def _put_row(room, lists, order, tile, slot, member, number):
-    row, rank, done, rows, many = at(lists.rows, slot + member), 0, np.intp(0), GROUP, at(room.counts, member)
-    while at(order.groups, slot + rank) != row:
-        rank += 1
+def _put_row(room, lists, order, tile, row, member, number, shift, listed):
+    """The links of a row in a tile, from ``number`` on among those of its group."""
+    rank, done, many = GROUP - 1 - at(room.keys, member) % GROUP, np.intp(0), at(room.counts, member)
     begin, width, number = row * room.inputs + tile * TILE, min(TILE, room.inputs - tile * TILE), number + member
+    totals = row // TILE * _places(room) + tile * TILE
     for first in range(0, width if many else 0, 64):
         bits = _link_bits(room, begin + first, min(64, width - first))
         while bits:
@@ -214,30 +229,23 @@ def _put_row(room, lists, order, tile, slot, member, number):
             bits &= bits - _ONE
             put(lists.partner, lists.entry + number, column)
             put(order.cells, number, column * GROUP + rank)
-            rows = _left(room.counts, 0, done, rows)
-            number += rows
+            put(room.listed, listed + done, (number + shift) << 32 | tile * TILE + column)
+            put(room.totals, totals + column, at(room.totals, totals + column) + 1)
+            number += _step(room.counts, 0, done)
             done += 1
 
 
 @kernel
 def sort_back(room: Room, lists: Lists, order: Order) -> None:
-    """The same links for the way back to the inputs."""
-    slots = (room.inputs + GROUP - 1) // GROUP * GROUP
-    entry, slot = lists.back_entry, np.intp(0)
-    for first in range(0, room.outputs, TILE):
-        last = min(first + TILE, room.outputs)
-        for unit in range(slots):
-            put(room.placed, unit, 0)
-        for row in range(first, last):
-            for number in range(_list_row(room, lists, order, row)):
-                unit = at(room.columns, number)
-                put(room.placed, unit, at(room.placed, unit) + 1)
-        for place in range(0, slots, GROUP):
+    """The links that :func:`sort_links` sorted, for the way back to the inputs."""
+    places, entry, slot, tiles = _places(room), lists.back_entry, np.intp(0), order.links.size
+    outputs = order.groups.size // max(tiles, 1)
+    for back in range((room.outputs + TILE - 1) // TILE):
+        for place in range(0, places, GROUP):
             for member in range(GROUP):
                 unit = at(lists.back_groups, slot + member)
-                put(room.counts, place + member, at(room.placed, unit))
-                put(lists.back_rows, slot + member, unit)
-            _most_first(room.counts, place, lists.back_rows, slot)
+                put(room.counts, place + member, at(room.totals, back * places + unit))
+            _sort_group(room, place, lists.back_groups, lists.back_rows, slot)
             for member in range(GROUP):
                 unit = at(lists.back_rows, slot + member)
                 put(room.place, unit, place)
@@ -245,32 +253,18 @@ def sort_back(room: Room, lists: Lists, order: Order) -> None:
                 put(room.following, unit, entry + member)
             entry += _put_pointers(room.counts, place, lists.back_pointers, slot, entry)
             slot += GROUP
-        for row in range(first, last):
-            for number in range(_list_row(room, lists, order, row)):
-                unit = at(room.columns, number)
-                here, done = at(room.following, unit), at(room.placed, unit)
-                put(lists.back_partner, here, row - first)
-                put(lists.back_link, here, at(room.numbers, number))
-                put(room.following, unit, here + _left(room.counts, at(room.place, unit), done, GROUP))
-                put(room.placed, unit, done + 1)
+        for row in range(back * TILE, min(back * TILE + TILE, room.outputs)):
+            for tile in range(tiles):
+                begin = at(room.begins, tile * outputs + row)
+                for number in range(begin, begin + at(room.many, tile * outputs + row)):
+                    link = at(room.listed, number)
+                    unit = link & _LOW
+                    here, done = at(room.following, unit), at(room.placed, unit)
+                    put(lists.back_partner, here, row - back * TILE)
+                    put(lists.back_link, here, link >> 32)
+                    put(room.following, unit, here + _step(room.counts, at(room.place, unit), done))
+                    put(room.placed, unit, done + 1)
     put(lists.back_pointers, slot, entry)
-
-
-@inlined
-def _list_row(room, lists, order, row):
-    """The inputs of a row's links and where the parameters of these are; returns how many they are."""
-    found, tiles = np.intp(0), order.links.size
-    outputs = order.groups.size // max(tiles, 1)
-    for tile in range(tiles):
-        slot, shift = at(room.slots, tile * outputs + row), at(lists.shifts, tile)
-        member = slot % GROUP
-        for number in range(GROUP - member):
-            pointer = slot - member + number
-            for entry in range(at(lists.pointers, pointer) + member, at(lists.pointers, pointer + 1), GROUP - number):
-                put(room.columns, found, tile * TILE + at(lists.partner, entry))
-                put(room.numbers, found, shift + entry)
-                found += 1
-    return found
 
 
 @inlined

@@ -8,7 +8,7 @@ from karikomi.engines.sparse.kernels.links import GROUP
 from karikomi.engines.sparse.kernels.memory import Bytes, Floats, Ints, Longs, Words, taker
 from karikomi.engines.sparse.kernels.rows import inlined
 from karikomi.engines.sparse.kernels.sorting import Lists, Order, Room, sort_back, sort_links, span_of
-from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, store
+from karikomi.engines.sparse.kernels.vector import at, kernel, load16, put, put_three, store, take_three
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -235,10 +235,9 @@ def _take(changing, old, tile, group):
     """The values of the links of a block, into its cells."""
     begin, end, shift = span_of(old, tile, group)
     for number in range(begin, end):
-        cell = 4 * at(old.cells, number)
-        put(changing.cells, cell, at(changing.parameters, number + shift))
-        put(changing.cells, cell + 1, at(changing.first, number + shift))
-        put(changing.cells, cell + 2, at(changing.second, number + shift))
+        place = number + shift
+        weight, first, second = at(changing.parameters, place), at(changing.first, place), at(changing.second, place)
+        put_three(changing.cells, 4 * at(old.cells, number), weight, first, second)
 
 
 @inlined
@@ -246,10 +245,8 @@ def _bring(changing, new, tile, group, link, size):
     """Values from the cells of a block to where they go; all that are not 0 are 0 then."""
     begin, end, shift = span_of(new, tile, group)
     for number in range(begin, end):
-        cell, place = 4 * at(new.cells, number), number + shift - link
-        put(changing.moved, place, at(changing.cells, cell))
-        put(changing.moved, size + place, at(changing.cells, cell + 1))
-        put(changing.moved, 2 * size + place, at(changing.cells, cell + 2))
-        put(changing.cells, cell, _ZERO)
-        put(changing.cells, cell + 1, _ZERO)
-        put(changing.cells, cell + 2, _ZERO)
+        weight, first, second = take_three(changing.cells, 4 * at(new.cells, number))
+        place = number + shift - link
+        put(changing.moved, place, weight)
+        put(changing.moved, size + place, first)
+        put(changing.moved, 2 * size + place, second)

@@ -221,7 +221,7 @@ def _put_row(room, lists, order, tile, row, member, number, shift, listed):
     """The links of a row in a tile, from ``number`` on among those of its group."""
     rank, done, many = GROUP - 1 - at(room.keys, member) % GROUP, np.intp(0), at(room.counts, member)
     begin, width, number = row * room.inputs + tile * TILE, min(TILE, room.inputs - tile * TILE), number + member
-    totals = row // TILE * _places(room) + tile * TILE
+    totals, there_and_back = row // TILE * _places(room) + tile * TILE, lists.back_groups.size > 0
     for first in range(0, width if many else 0, 64):
         bits = _link_bits(room, begin + first, min(64, width - first))
         while bits:
@@ -229,8 +229,9 @@ def _put_row(room, lists, order, tile, row, member, number, shift, listed):
             bits &= bits - _ONE
             put(lists.partner, lists.entry + number, column)
             put(order.cells, number, column * GROUP + rank)
-            put(room.listed, listed + done, (number + shift) << 32 | tile * TILE + column)
-            put(room.totals, totals + column, at(room.totals, totals + column) + 1)
+            if there_and_back:
+                put(room.listed, listed + done, (number + shift) << 32 | tile * TILE + column)
+                put(room.totals, totals + column, at(room.totals, totals + column) + 1)
             number += _step(room.counts, 0, done)
             done += 1
 

@@ -173,9 +173,20 @@ def put(builder, array, offset, value):
 
 
 @intrinsic()
-def put_four(builder, array, offset, value):
-    """The four numbers of 16 bits in ``value`` become the elements from ``offset`` on."""
-    builder.store(value, builder.bitcast(array.address(offset), value.type.as_pointer())).align = 2
+def put_three(builder, array, offset, first, second, third):
+    """They become the elements from ``offset`` on, and the next one 0: at once."""
+    four = ir.Constant(ir.VectorType(FLOAT, 4), None)
+    for number, value in enumerate((first, second, third)):
+        four = builder.insert_element(four, value, INT(number))
+    write(builder, array.address(offset), four)
+
+
+@intrinsic(types.UniTuple(types.float32, 3))
+def take_three(builder, array, offset):
+    """The elements from ``offset`` on; they and the next one are 0 then."""
+    four = read(builder, array.address(offset), 4)
+    write(builder, array.address(offset), ir.Constant(four.type, None))
+    return cgutils.pack_array(builder, [builder.extract_element(four, INT(number)) for number in range(3)])
 
 
 def _loader(lanes: int) -> Any:

@@ -152,7 +152,8 @@ def _convolutions(part: dict) -> str:
     densities = sorted({one["density"] for one in part["limits"]}, reverse=True)
     rows = [(*names, *(f"{over[density]:.2f}" for density in densities)) for names, over in limits.items()]
     chosen = {(point["network"], point["chosen"]["sparseprop"]) for point in points if "sparseprop" in point["chosen"]}
-    failed = {f"{who}: {why}" for point in points for who, why in point["failed"].items()}
+    failed = {f"{who} with {point['network']}: {why}" for point in points for who, why in point["failed"].items()}
+    kept = [apart for point in points for name, apart in point["checks"].items() if name in point["times"]]
     return CONVOLUTIONS.format(
         trained=part["trained"],
         checked=part["checked"],
@@ -160,7 +161,7 @@ def _convolutions(part: dict) -> str:
         ratios=_by_density(points, "ratios", lambda times_faster: f"{times_faster:.2f}"),
         times=_by_density(points, "times", lambda times: _short(median(times))),
         sparseprop="; ".join(f"{name}: {setup}" for name, setup in sorted(chosen)) or "not measured",
-        apart=f"{max(apart for point in points for apart in point['checks'].values()):.0e}",
+        apart=f"{max(kept):.0e}",
         limits=_table(("network", "convolution", *(f"density {density}" for density in densities)), rows),
         rounds=lottery["rounds"],
         iterations=lottery["iterations"],

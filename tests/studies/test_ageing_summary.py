@@ -53,8 +53,8 @@ def test_what_holds_and_what_falls():
     answer = summary(table(GAINS))
     verdicts = answer.differences.query("question == 'healthy'").set_index("arm")["verdict"].to_dict()
     assert verdicts == {"none": FALLS, "retrain": HOLDS, "sham": HOLDS}
-    assert answer.headline.startswith(f"After {CYCLES} cycles accuracy falls with none (-")
-    assert "points; it holds with retrain (" in answer.headline
+    assert answer.headline.startswith(f"After {CYCLES} cycles accuracy falls in arm none (-")
+    assert "points; it holds in arms retrain (" in answer.headline
     assert "none -1.98 ± 0.03 (falls); retrain" in answer.explanation
 
 

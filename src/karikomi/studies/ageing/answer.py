@@ -84,7 +84,8 @@ def in_a_sentence(found: Frames, last: int) -> str:
         ]
         start = f"after {cycles} accuracy" if not parts else "it"
         if named:
-            parts.append(f"{start} {verb} with {few(named)}{' points' if not parts else ''}")
+            arms = "arms" if len(named) > 1 else "arm"
+            parts.append(f"{start} {verb} in {arms} {few(named)}{' points' if not parts else ''}")
     return headline(parts)
 
 

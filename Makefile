@@ -25,7 +25,7 @@ test: $(READY) lint
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Twenty to forty minutes on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes
+# More than an hour on two quiet cores. BENCH=lesions measures that part alone, BENCH=--quick takes two minutes
 # and writes nothing. sparseprop needs g++ and AVX2, and pybind11 to build, which it does not ask for; it may be missing.
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

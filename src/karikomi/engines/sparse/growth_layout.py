@@ -39,15 +39,13 @@ class Growing:
 
     def all(self) -> Growths:
         """What kernels take."""
-        counts, offsets, weights = (np.concatenate([np.empty(0), *some]) for some in self._parts)
+        counts, offsets, weights = (
+            np.concatenate([np.empty(0), *some]) for some in (self.counts, self.offsets, self.weights)
+        )
         values = aligned(len(weights))
         values[:] = weights
         spans = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return Growths(np.array(self.layers, GROWTH), spans, offsets.astype(np.int32), values)
-
-    @property
-    def _parts(self) -> tuple[list[np.ndarray], ...]:
-        return self.counts, self.offsets, self.weights
 
 
 def can_grow(shape: Shape, sums: Any) -> bool:
